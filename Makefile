@@ -1,0 +1,52 @@
+# Every target sets up what it needs: a bare Python >= 3.11 with venv is enough.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint format bench lock clean
+
+help:  ## Show this list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+# The environment is made on first use and made again when the lock changes.
+$(STAMP): requirements/dev.lock pyproject.toml
+	@echo "Setting up $(VENV) (once; again when requirements/dev.lock changes)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "llmgw needs Python 3.11 or newer, this is " + sys.version)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)  ## Start everything with a simulated provider and walk through it (ARGS="--fast --exit").
+	@$(BIN)/llmgw demo $(ARGS)
+
+serve: $(STAMP)  ## Run the gateway (ARGS="--port 8080 --workers 2").
+	@$(BIN)/llmgw serve $(ARGS)
+
+test: lint  ## Lint, then run every test.
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## Formatting, lint rules, types and import contracts.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP)  ## Format and fix what can be fixed.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP)  ## Measure the hot path beside its static upstream (about two minutes).
+	@$(BIN)/python -m loadtests $(ARGS)
+
+lock: $(STAMP)  ## Resolve the locks again (hash-pinned, no index named in them).
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/run.lock pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/dev.lock pyproject.toml --extra demo --extra dev
+
+clean:  ## Remove the environment and caches.
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""THE CORRIDOR: one call from its invocation to its settled reply."""

@@ -1,0 +1,1 @@
+"""THE DOOR: the only room that knows Litestar."""

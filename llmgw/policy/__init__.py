@@ -1,0 +1,1 @@
+"""MAY THEY: keys and who holds them."""

@@ -1,0 +1,70 @@
+"""What a provider protocol is: a pure translation between our types and a vendor's bytes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from llmgw.types.errors import GatewayError
+from llmgw.types.event import StreamEvent
+from llmgw.types.invocation import Invocation
+from llmgw.types.target import Target
+
+Framing: TypeAlias = Literal["sse", "whole"]
+"""How an answer's bytes are cut into frames: server-sent events, or the whole body as one."""
+
+
+class Frame(Struct, frozen=True):
+    """One unit of an answer: `data` of an SSE event and its `event` name, or a whole body."""
+
+    data: bytes
+    event: str = ""
+
+
+class UpstreamRequest(Struct, frozen=True, kw_only=True):
+    """What to send; `headers` hold no credential but the provider's own, and never the caller's."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    framing: Framing
+
+
+class EventParser(Protocol):
+    """Reads one answer, frame by frame."""
+
+    def feed(self, frame: Frame) -> Iterable[StreamEvent]:
+        """Read one frame into events, in order.
+
+        Raises:
+            ProviderBadStream: the frame of a stream does not parse.
+            ProviderBadResponse: the whole body is not an answer.
+            ProviderError: the frame is the provider's report of an error.
+        """
+
+    def end(self) -> Iterable[StreamEvent]:
+        """The provider closed its answer: yield the `Finish` that is still owed, if the answer is whole.
+
+        Raises:
+            StreamInterrupted: the answer is not whole.
+        """
+
+
+class Provider(Protocol):
+    """One vendor protocol; knows nothing of sockets."""
+
+    name: str
+
+    def build_request(self, invocation: Invocation, target: Target) -> UpstreamRequest:
+        """Write the request that asks `target` for the invocation.
+
+        Raises:
+            UnsupportedParameter: the target cannot be asked for this; `param` names the member.
+        """
+
+    def parser(self, invocation: Invocation, target: Target) -> EventParser:
+        """Make the reader of one answer."""
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """Turn an error answer (status >= 400, lower-case header names) into ours; never raises."""

@@ -1,0 +1,1 @@
+"""The only door to Redis: connecting, scripts, the embedded server, the breaker."""

@@ -1,0 +1,1 @@
+"""WHO SAW IT: logs and spans made from finished calls."""

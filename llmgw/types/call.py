@@ -1,0 +1,80 @@
+"""The facts of one call, gathered on its way through the house and handed to telemetry at its end."""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from llmgw.types.event import Usage
+
+Role: TypeAlias = Literal["admin", "operator", "publisher", "caller", "viewer"]
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who calls: the holder of a key, or anybody where the operator allows it on loopback."""
+
+    key_id: str
+    name: str
+    role: Role
+    tenant: str = "default"
+
+
+ANYBODY = Caller(key_id="none", name="anybody", role="admin")
+"""The caller of a gateway that asks for no key."""
+
+
+class Attempt(Struct, kw_only=True):
+    """One try at one target; times are `time.monotonic_ns`, `error` is an error's code."""
+
+    target: str
+    provider: str
+    kind: str
+    model: str
+    started_ns: int
+    span_id: int
+    first_byte_ns: int | None = None
+    ended_ns: int | None = None
+    status: int | None = None
+    upstream_id: str | None = None
+    error: str | None = None
+    message: str | None = None
+
+
+class Call(Struct, kw_only=True):
+    """One request on the data plane, from its first byte to its last.
+
+    Times are `time.monotonic_ns`; `started_unix_ns` anchors them to the wall clock. `waited_ns` is the time
+    spent waiting for providers, so that overhead = total - waited.
+    """
+
+    id: str
+    request_id: str
+    endpoint: str
+    trace_id: int
+    span_id: int
+    chat_span_id: int
+    started_ns: int
+    started_unix_ns: int
+    parent_span_id: int | None = None
+    sampled: bool = False
+    trace_state: str = ""
+    caller: Caller | None = None
+    alias: str | None = None
+    stream: bool = False
+    attempts: list[Attempt] = []
+    answered_model: str | None = None
+    answered_id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    usage: Usage | None = None
+    corridor_ns: int | None = None
+    """When the body was decoded and the corridor entered."""
+    first_content_ns: int | None = None
+    ended_ns: int | None = None
+    waited_ns: int = 0
+    status: int = 0
+    error: str | None = None
+    error_message: str | None = None
+
+    @property
+    def target(self) -> str | None:
+        """Name of the target that was tried last: the one that answered, if any did."""
+        return self.attempts[-1].target if self.attempts else None

@@ -1,0 +1,134 @@
+"""What is asked: one invocation, whatever wire format it came in."""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+
+from llmgw.types.feature import Feature
+from llmgw.types.json import Json
+from llmgw.types.message import Details, Message
+
+
+class FunctionTool(Struct, frozen=True, kw_only=True, tag="function"):
+    """A function the model may call; `parameters` is a JSON Schema, passed on as it came."""
+
+    name: str
+    description: str | None = None
+    parameters: Json = None
+    strict: bool | None = None
+    provider_details: Details = {}
+
+
+class OpaqueTool(Struct, frozen=True, kw_only=True, tag="opaque"):
+    """A tool only one protocol knows (custom grammar tools, web search, vendor tools)."""
+
+    protocol: str
+    kind: str
+    value: Json
+
+
+Tool: TypeAlias = FunctionTool | OpaqueTool
+
+
+class ToolChoice(Struct, frozen=True, kw_only=True):
+    """Whether and which tool must be called; `opaque` carries forms only one protocol has."""
+
+    mode: Literal["auto", "none", "required", "named", "opaque"]
+    name: str | None = None
+    opaque: Json = None
+
+
+class JsonSchemaFormat(Struct, frozen=True, kw_only=True, tag="json_schema"):
+    """The answer must be JSON valid against `schema`."""
+
+    name: str
+    schema: Json = None
+    description: str | None = None
+    strict: bool | None = None
+    provider_details: Details = {}
+
+
+class JsonObjectFormat(Struct, frozen=True, kw_only=True, tag="json_object"):
+    """The answer must be a JSON object."""
+
+
+class TextFormat(Struct, frozen=True, kw_only=True, tag="text"):
+    """The answer is text, said explicitly."""
+
+
+class OpaqueFormat(Struct, frozen=True, kw_only=True, tag="opaque"):
+    """A response format only one protocol knows (grammar, regex)."""
+
+    value: Json
+
+
+OutputFormat: TypeAlias = JsonSchemaFormat | JsonObjectFormat | TextFormat | OpaqueFormat
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How the next token is drawn; None leaves it to the provider."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int | None = None
+    stop: tuple[str, ...] | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: Json = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    n: int | None = None
+
+
+class CallOptions(Struct, frozen=True, kw_only=True):
+    """The gateway's own extras: the `llmgw` member of a body or `x-llmgw-*` headers."""
+
+    timeout_ms: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+class ChatInvocation(Struct, frozen=True, kw_only=True):
+    """A conversation to be continued.
+
+    `model` is what the caller wrote: an alias or `provider/model`. `wire` names the caller's format; a target
+    that speaks the same protocol also receives `passthrough`, the request members without a field here.
+    """
+
+    model: str
+    wire: str
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    output_format: OutputFormat | None = None
+    reasoning_effort: str | None = None
+    metadata: Json = None
+    user: str | None = None
+    stream: bool = False
+    include_usage: bool = False
+    stream_options: Details = {}
+    passthrough: Details = {}
+    options: CallOptions = CallOptions()
+    needs: dict[Feature, str] = field(default_factory=dict)
+    """Features an answering target must have, each with the request member that asks for it."""
+
+
+class EmbeddingInvocation(Struct, frozen=True, kw_only=True):
+    """Texts or token lists to be embedded, in order."""
+
+    model: str
+    wire: str
+    inputs: Json
+    """As the wire has it: a string, strings, token ids, or lists of token ids."""
+    dimensions: int | None = None
+    encoding_format: str | None = None
+    user: str | None = None
+    passthrough: Details = {}
+    options: CallOptions = CallOptions()
+    needs: dict[Feature, str] = field(default_factory=dict)
+    stream: Literal[False] = False
+
+
+Invocation: TypeAlias = ChatInvocation | EmbeddingInvocation

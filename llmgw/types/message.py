@@ -1,0 +1,107 @@
+"""What is said: messages made of typed parts.
+
+Nothing a caller or provider sends is lost: a member without a field here rides in `provider_details` of the
+smallest value it belongs to, and a part of an unknown type becomes an `OpaquePart`.
+"""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from llmgw.types.json import Json
+
+Details: TypeAlias = dict[str, Json]
+"""Members without a field of ours, keyed as they came; never interpreted outside their own protocol."""
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
+"""`function` is the OpenAI role that `tool` replaced; it is still in old transcripts."""
+
+MediaKind: TypeAlias = Literal["image", "audio", "video", "file"]
+
+
+class TextPart(Struct, frozen=True, kw_only=True, tag="text", omit_defaults=True):
+    """Plain text."""
+
+    text: str
+    provider_details: Details = {}
+
+
+class RefusalPart(Struct, frozen=True, kw_only=True, tag="refusal", omit_defaults=True):
+    """The model's words for why it does not answer."""
+
+    text: str
+    provider_details: Details = {}
+
+
+class ReasoningPart(Struct, frozen=True, kw_only=True, tag="reasoning", omit_defaults=True):
+    """Reasoning the provider shows in the clear; `member` is the name it came under, for the way back."""
+
+    text: str
+    member: str = "reasoning_content"
+    provider_details: Details = {}
+
+
+class MediaPart(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=True):
+    """An image, sound, film or document by exactly one of `url`, `base64` or `file_id`.
+
+    `base64` stays the caller's text: the bytes are never decoded here. `media_type` is an IANA type; for audio
+    of the OpenAI wire it is `audio/<format>`.
+    """
+
+    kind: MediaKind
+    url: str | None = None
+    base64: str | None = None
+    file_id: str | None = None
+    media_type: str | None = None
+    filename: str | None = None
+    detail: str | None = None
+    provider_details: Details = {}
+
+
+class ToolCallPart(Struct, frozen=True, kw_only=True, tag="tool_call", omit_defaults=True):
+    """A call the model wants made; `arguments` is its raw string, which need not be valid JSON."""
+
+    id: str
+    name: str
+    arguments: str
+    kind: Literal["function", "custom"] = "function"
+    provider_details: Details = {}
+
+
+class OpaquePart(Struct, frozen=True, kw_only=True, tag="opaque", omit_defaults=True):
+    """A part only its own protocol understands: signed thinking, encrypted reasoning, a vendor's invention.
+
+    `value` is the part as it came. `provider` and `model`, where set, bind it further: it is sent only there.
+    """
+
+    protocol: str
+    kind: str
+    value: Json
+    provider: str | None = None
+    model: str | None = None
+
+
+ContentPart: TypeAlias = TextPart | MediaPart | OpaquePart
+
+
+class ToolResultPart(Struct, frozen=True, kw_only=True, tag="tool_result", omit_defaults=True):
+    """What a tool answered to the call `call_id`; `is_error` is the tool's own word for failure."""
+
+    call_id: str
+    content: tuple[ContentPart, ...]
+    is_error: bool = False
+    provider_details: Details = {}
+
+
+Part: TypeAlias = (
+    TextPart | RefusalPart | ReasoningPart | MediaPart | ToolCallPart | ToolResultPart | OpaquePart
+)
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One utterance by one role, parts in order."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str | None = None
+    provider_details: Details = {}

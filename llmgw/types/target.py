@@ -1,0 +1,66 @@
+"""Where a call may go: a provider's endpoint and a model there."""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from llmgw.types.feature import Feature
+from llmgw.types.secret import Secret
+
+AuthScheme: TypeAlias = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
+"""How the credential travels; the last four but `none` are the header's own name."""
+
+
+class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The four clocks of an attempt, in seconds."""
+
+    connect_s: float = 3.0
+    first_byte_s: float = 60.0
+    idle_s: float = 60.0
+    total_s: float = 600.0
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """One provider as configured: where it is and how it lets us in."""
+
+    base_url: str
+    api_key: Secret | None = None
+    auth: AuthScheme = "bearer"
+    headers: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+
+
+class Quirks(Struct, frozen=True, kw_only=True):
+    """How an OpenAI-like host differs from OpenAI, as data; the defaults are OpenAI itself.
+
+    `renamed` maps our outgoing member names to the host's, `dropped` are members it rejects and that change
+    nothing when absent, `refused` are members it cannot honour, so that a call using one must go elsewhere.
+    """
+
+    max_tokens_member: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    developer_role: bool = True
+    stream_usage: bool = True
+    required_tool_choice: str = "required"
+    reasoning_member: Literal["reasoning_content", "reasoning"] | None = None
+    """Where the host wants earlier reasoning back in assistant messages; None strips it."""
+    chat_path: str = "/chat/completions"
+    embeddings_path: str = "/embeddings"
+    renamed: tuple[tuple[str, str], ...] = ()
+    dropped: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """Provider + model: everything an attempt needs to know."""
+
+    name: str
+    """`provider/model`, as operators read it."""
+    provider: str
+    kind: str
+    protocol: str
+    model: str
+    endpoint: Endpoint
+    features: frozenset[Feature]
+    quirks: Quirks = Quirks()
+    timeouts: Timeouts = Timeouts()
+    max_concurrency: int = 256

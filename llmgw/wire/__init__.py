@@ -1,0 +1,1 @@
+"""WHAT CALLERS SPEAK: bytes <-> types, one file per dialect, no I/O."""
