@@ -17,8 +17,8 @@
     │   ├── UnsupportedMediaType     415  unsupported_media_type
     │   ├── HeadersTooLarge          431  headers_too_large
     │   └── ClientGone               499  client_gone
-    ├── ProviderError                the provider is the cause; `fallback` says whether another attempt may follow
-    │   ├── ProviderRefused          4xx  provider_refused      the provider's own 400/404/413/422, passed on
+    ├── ProviderError                the provider is the cause
+    │   ├── ProviderRefused          4xx  provider_refused      its own 400, 404, 413, 422 passed on
     │   ├── ProviderAuth             502  provider_auth         our credential was refused
     │   ├── ProviderRateLimited      429  rate_limited
     │   ├── ProviderOverloaded       503  provider_overloaded

@@ -1,9 +1,9 @@
 """What a call can need and a target can have."""
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Feature(str, Enum):
+class Feature(StrEnum):
     """One ability of a target; an invocation lists those it cannot do without."""
 
     CHAT = "chat"

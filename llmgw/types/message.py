@@ -44,8 +44,8 @@ class ReasoningPart(Struct, frozen=True, kw_only=True, tag="reasoning", omit_def
 class MediaPart(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=True):
     """An image, sound, film or document by exactly one of `url`, `base64` or `file_id`.
 
-    `base64` stays the caller's text: the bytes are never decoded here. `media_type` is an IANA type; for audio
-    of the OpenAI wire it is `audio/<format>`.
+    `base64` stays the caller's text: the bytes are never decoded here. `media_type` is an IANA type; audio of
+    the OpenAI wire has `audio/<format>`.
     """
 
     kind: MediaKind
