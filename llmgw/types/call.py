@@ -1,9 +1,11 @@
 """The facts of one call, gathered on its way through the house and handed to telemetry at its end."""
 
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
 
 Role: TypeAlias = Literal["admin", "operator", "publisher", "caller", "viewer"]
@@ -78,3 +80,25 @@ class Call(Struct, kw_only=True):
     def target(self) -> str | None:
         """Name of the target that was tried last: the one that answered, if any did."""
         return self.attempts[-1].target if self.attempts else None
+
+    @property
+    def total_ns(self) -> int:
+        """Nanoseconds from the first byte to the last; 0 until the call has ended."""
+        return 0 if self.ended_ns is None else max(0, self.ended_ns - self.started_ns)
+
+    @property
+    def overhead_ns(self) -> int:
+        """Nanoseconds the house itself cost: total - waited."""
+        return max(0, self.total_ns - self.waited_ns)
+
+    @property
+    def fallbacks(self) -> int:
+        """How often the call moved on to another target."""
+        return sum(before.target != after.target for before, after in pairwise(self.attempts))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the house or its providers failed the caller, be it after a status of success was sent."""
+        if self.error is None or self.error == ClientGone.code:
+            return self.status >= 500
+        return not 400 <= self.status < 500

@@ -64,8 +64,9 @@ class Completion(Struct, frozen=True, kw_only=True):
 def fold(events: Iterable[StreamEvent], raw: bytes = b"") -> Completion:
     """Build the completion that a sequence of events describes.
 
-    Unknown members merge as the pieces of a stream do: text is joined, lists are joined, objects merge member
-    by member, anything else is replaced by the later value.
+    Unknown members of deltas merge as pieces of a whole: text is joined, lists are joined, objects merge member
+    by member, anything else is replaced by the later value. Those of choices merge likewise, but there text is
+    replaced too: a choice says how things stand. Those of chunks are replaced.
 
     Raises:
         ValueError: when there is no `Start`.
@@ -108,7 +109,7 @@ class _ChoiceFolding:
 
     def note(self, extra: Extra | None, logprobs: Json = None) -> None:
         if extra is not None:
-            merge(self.choice_details, extra.choice)
+            merge(self.choice_details, extra.choice, join_text=False)
             merge(self.message_details, extra.delta)
         if logprobs is not None:
             if self.logprobs is None:
@@ -232,17 +233,25 @@ class _Folding:
         )
 
 
-def merge(whole: Details, piece: Details) -> None:
-    """Add a stream piece's members to what earlier pieces said, in place (see `fold`)."""
+_NAMES = frozenset({"id", "type", "role", "index", "format", "object", "channel"})
+"""Members whose text names something: a later piece repeats it, it does not continue it."""
+
+
+def merge(whole: Details, piece: Details, *, join_text: bool = True) -> None:
+    """Add a stream piece's members to what earlier pieces said, in place (see `fold`); `piece` stays as it was."""
     for name, value in piece.items():
         before = whole.get(name)
-        if isinstance(before, str) and isinstance(value, str):
-            whole[name] = before + value
-        elif isinstance(before, list) and isinstance(value, list):
-            whole[name] = [*before, *value]
-        elif isinstance(before, dict) and isinstance(value, dict):
-            merged = dict(before)
-            merge(merged, value)
-            whole[name] = merged
+        if isinstance(value, str):
+            continues = join_text and isinstance(before, str) and name not in _NAMES
+            whole[name] = f"{before}{value}" if continues else value
+        elif isinstance(value, list):
+            if isinstance(before, list):
+                before.extend(value)
+            else:
+                whole[name] = list(value)
+        elif isinstance(value, dict):
+            if not isinstance(before, dict):
+                before = whole[name] = {}
+            merge(before, value, join_text=join_text)
         elif value is not None or name not in whole:
             whole[name] = value

@@ -21,6 +21,7 @@
     │   ├── ProviderRefused          4xx  provider_refused      its own 400, 404, 413, 422 passed on
     │   ├── ProviderAuth             502  provider_auth         our credential was refused
     │   ├── ProviderRateLimited      429  rate_limited
+    │   ├── ProviderQuotaExhausted   429  insufficient_quota    the operator's account there is used up
     │   ├── ProviderOverloaded       503  provider_overloaded
     │   ├── ProviderFailed           502  provider_error
     │   ├── ProviderUnreachable      502  provider_unreachable
@@ -229,6 +230,14 @@ class ProviderRateLimited(ProviderError):
 
     code = "rate_limited"
     status = 429
+
+
+class ProviderQuotaExhausted(ProviderError):
+    """The operator's account with the provider is used up; waiting does not help, another provider may."""
+
+    code = "insufficient_quota"
+    status = 429
+    retryable = False
 
 
 class ProviderOverloaded(ProviderError):

@@ -71,6 +71,8 @@ class Sampling(Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
+    max_tokens_member: str | None = None
+    """The name `max_output_tokens` came by where the wire has several, for a host that takes any of them."""
     stop: tuple[str, ...] | None = None
     seed: int | None = None
     frequency_penalty: float | None = None

@@ -1,8 +1,8 @@
 """Where a call may go: a provider's endpoint and a model there."""
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from llmgw.types.feature import Feature
 from llmgw.types.secret import Secret
@@ -10,14 +10,24 @@ from llmgw.types.secret import Secret
 AuthScheme: TypeAlias = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
 """How the credential travels; the last four but `none` are the header's own name."""
 
+ToolChoiceMode: TypeAlias = Literal["auto", "none", "required", "named"]
+"""The kinds of tool choice a host may or may not honour; see `ToolChoice.mode`."""
+
+
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86_400)]
+
 
 class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The four clocks of an attempt, in seconds."""
 
-    connect_s: float = 3.0
-    first_byte_s: float = 60.0
-    idle_s: float = 60.0
-    total_s: float = 600.0
+    connect_s: Seconds = 3.0
+    """Until the connection stands, TLS included."""
+    first_byte_s: Seconds = 60.0
+    """From the request sent to the first byte of the answer."""
+    idle_s: Seconds = 60.0
+    """Between two pieces of an answer."""
+    total_s: Seconds = 600.0
+    """For the whole attempt."""
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -40,7 +50,12 @@ class Quirks(Struct, frozen=True, kw_only=True):
     max_tokens_member: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     developer_role: bool = True
     stream_usage: bool = True
+    message_names: bool = True
+    """Whether messages other than tool results may carry `name`; where not, it is left out."""
     required_tool_choice: str = "required"
+    """The host's word for a `required` tool choice."""
+    tool_choices: frozenset[ToolChoiceMode] = frozenset({"auto", "none", "required", "named"})
+    """What the host can be told; outside the set `auto` is left out and a call with another goes elsewhere."""
     reasoning_member: Literal["reasoning_content", "reasoning"] | None = None
     """Where the host wants earlier reasoning back in assistant messages; None strips it."""
     chat_path: str = "/chat/completions"
