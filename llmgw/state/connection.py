@@ -1,0 +1,228 @@
+"""The one way to the store: every command goes out at most once, and every failure comes back as one error.
+
+A command that timed out may still have been applied; nothing here sends it again. Whoever needs to repeat a
+write makes it idempotent by an id of its own.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from redis import exceptions
+from redis.asyncio.cluster import RedisCluster
+
+from llmgw.state.breaker import Breaker
+from llmgw.state.health import Problem, judge
+from llmgw.state.scripts import Script
+from llmgw.state.topology import open_client
+from llmgw.state.url import parse_url
+from llmgw.types.clock import Clock, SystemClock
+from llmgw.types.errors import StoreUnavailable
+
+Argument: TypeAlias = str | bytes | int
+"""What a command takes; no floats, whose text form is nobody's choice."""
+
+_FAILURES = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
+
+
+class State:
+    """A connection to the store that outlives the store's absences.
+
+    `timeout_s` bounds connecting and each answer; a call as a whole takes at most twice that. Made outside or
+    inside a running loop, used in one loop only.
+    """
+
+    def __init__(
+        self, url: str, *, clock: Clock | None = None, timeout_s: float = 0.5, max_connections: int = 64
+    ) -> None:
+        """Read the URL; connects to nothing yet.
+
+        Raises:
+            StoreUrlError: the URL cannot be meant.
+        """
+        self._url = parse_url(url)
+        self._client, self._sentinel = open_client(
+            self._url, timeout_s=timeout_s, max_connections=max_connections
+        )
+        self._deadline_s = 2 * timeout_s
+        self._breaker = Breaker(clock or SystemClock())
+
+    @property
+    def url(self) -> str:
+        """The URL with its passwords replaced by `***`."""
+        return self._url.redacted
+
+    def __repr__(self) -> str:
+        return f"State({self.url!r})"
+
+    async def connect(self) -> None:
+        """Open a first connection if the store is there; a store that is away is `health`'s to report."""
+        await self.health()
+
+    async def command(self, name: str, *arguments: Argument) -> Any:
+        """Send one command and return the client library's decoded answer, whose strings are bytes.
+
+        Raises:
+            StoreUnavailable: no answer, or a refusal; a write may have been applied all the same.
+        """
+        await self._admit()
+        return await self._send(name, *arguments)
+
+    async def script(
+        self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument] = ()
+    ) -> Any:
+        """Run a script by its digest, or with its text where the server does not know it yet.
+
+        On a Cluster all `keys` must share one slot.
+
+        Raises:
+            StoreUnavailable: no answer, or a refusal; its writes may have been applied all the same.
+        """
+        await self._admit()
+        try:
+            return await self._send(
+                "EVALSHA", script.digest, len(keys), *keys, *arguments, pass_on=exceptions.NoScriptError
+            )
+        except exceptions.NoScriptError:
+            return await self._send("EVAL", script.source, len(keys), *keys, *arguments)
+
+    async def hash_fields(self, key: str, *fields: str) -> tuple[bytes | None, ...]:
+        """Read fields of a hash in the order asked; None stands for a missing field or key."""
+        return tuple(await self.command("HMGET", key, *fields))
+
+    async def put_hash(self, key: str, fields: Mapping[str, Argument]) -> None:
+        """Write fields of a hash; the others stay."""
+        await self.command("HSET", key, *(part for pair in fields.items() for part in pair))
+
+    async def members(self, key: str) -> frozenset[bytes]:
+        """Read a set."""
+        return frozenset(await self.command("SMEMBERS", key))
+
+    async def delete(self, key: str) -> bool:
+        """Delete a key; says whether it was there."""
+        return bool(await self.command("DEL", key))
+
+    async def health(self) -> list[Problem]:
+        """Ask the store how it is, past the breaker; an empty list means that all is well. Never raises."""
+        try:
+            infos = await self._info()
+        except StoreUnavailable as failure:
+            return [_absence(failure.__cause__)]
+        found: dict[str, Problem] = {}
+        for info in infos:
+            for problem in judge(info):
+                found.setdefault(problem.code, problem)
+        return list(found.values())
+
+    async def aclose(self) -> None:
+        """Close every connection; the object is of no use afterwards."""
+        await self._client.aclose()
+        if self._sentinel is not None:
+            await self._sentinel.aclose()
+
+    async def _info(self) -> list[Mapping[str, Any]]:
+        if isinstance(self._client, RedisCluster):
+            answer = await self._send("INFO", target_nodes=RedisCluster.PRIMARIES)
+            return list(answer.values())
+        return [await self._send("INFO")]
+
+    async def _admit(self) -> None:
+        match self._breaker.admit():
+            case "closed":
+                return
+            case "open":
+                raise StoreUnavailable(
+                    "the gateway's store does not answer", retry_after_s=max(self._breaker.retry_after_s, 0.1)
+                )
+            case "half_open":
+                try:
+                    await self._send("PING")
+                except asyncio.CancelledError:
+                    self._breaker.failed()
+                    raise
+
+    async def _send(
+        self,
+        name: str,
+        *arguments: Argument,
+        pass_on: type[exceptions.RedisError] | None = None,
+        **options: Any,
+    ) -> Any:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                answer = await self._once_more_if_refused(name, *arguments, **options)
+        except _FAILURES as failure:
+            self._record(failure)
+            if pass_on is not None and isinstance(failure, pass_on):
+                raise
+            raise _unavailable(failure) from failure
+        self._breaker.succeeded()
+        return answer
+
+    async def _once_more_if_refused(self, name: str, *arguments: Argument, **options: Any) -> Any:
+        try:
+            return await self._client.execute_command(name, *arguments, **options)
+        except (exceptions.ReadOnlyError, exceptions.ConnectionError) as failure:
+            if not _demoted(failure):
+                raise
+        # A replica refuses before it applies, so this is no repeated write: drop its connections, look up who
+        # is primary now, and send.
+        if not isinstance(self._client, RedisCluster):
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+        return await self._client.execute_command(name, *arguments, **options)
+
+    def _record(self, failure: BaseException) -> None:
+        """Count silence against the store; an answer, even a refusal, shows that it is there."""
+        answered = isinstance(failure, exceptions.ResponseError | exceptions.MaxConnectionsError) or _demoted(
+            failure
+        )
+        if answered:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed()
+
+
+def _demoted(failure: BaseException) -> bool:
+    # The client library hides a Sentinel primary's READONLY behind a connection error raised in its handler.
+    return isinstance(failure, exceptions.ReadOnlyError) or isinstance(
+        failure.__context__, exceptions.ReadOnlyError
+    )
+
+
+def _unavailable(failure: BaseException) -> StoreUnavailable:
+    match failure:
+        case exceptions.OutOfMemoryError():
+            message = "the gateway's store is full"
+        case (
+            exceptions.AuthenticationError()
+            | exceptions.AuthorizationError()
+            | exceptions.NoPermissionError()
+        ):
+            message = "the gateway's store refuses the gateway's login"
+        case exceptions.ResponseError():
+            message = "the gateway's store refuses the command"
+        case _:
+            message = "the gateway's store does not answer"
+    return StoreUnavailable(message, retry_after_s=1.0)
+
+
+def _absence(cause: BaseException | None) -> Problem:
+    match cause:
+        case exceptions.BusyLoadingError():
+            return Problem(
+                code="store_loading",
+                message="the store is reading its data from disk",
+                fix="wait until it has loaded; its own log tells how far it is",
+            )
+        case exceptions.AuthenticationError() | exceptions.AuthorizationError() | exceptions.ResponseError():
+            return Problem(
+                code="store_refused",
+                message="the store refuses the gateway's login or commands",
+                fix="check the user name, password and ACL of state.url",
+            )
+        case _:
+            return Problem(
+                code="store_unreachable",
+                message="the store does not answer",
+                fix="check that the server of state.url runs and can be reached from here",
+            )

@@ -1,0 +1,27 @@
+"""Lua that runs inside the store: constant text only, told apart by its digest."""
+
+import hashlib
+from typing import ClassVar
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+
+class Script(Struct, frozen=True):
+    """One constant script; values reach it only as KEYS and ARGV, never as text.
+
+    `source` begins with `#!lua`, so that the server refuses it up front, rather than half way, when it is out
+    of memory or read-only.
+    """
+
+    HEADER: ClassVar[str] = "#!lua"
+
+    name: str
+    source: str
+    digest: str = ""
+    """The SHA-1 the server knows the script by; computed here."""
+
+    def __post_init__(self) -> None:
+        if not self.source.startswith(self.HEADER):
+            raise ValueError(f"the script {self.name} must begin with {self.HEADER}")
+        force_setattr(self, "digest", hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest())

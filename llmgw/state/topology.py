@@ -1,0 +1,101 @@
+"""From a store URL to a client that sends every command at most once."""
+
+from typing import Any, TypeAlias
+
+from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
+from redis.backoff import NoBackoff
+
+from llmgw.state.url import StoreUrl
+
+Client: TypeAlias = Redis | RedisCluster
+
+SENTINEL_TIMEOUT_S = 0.2
+"""Three Sentinels are asked in turn, so that two frozen ones still leave time for the third."""
+
+
+class _BlockingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Follows the primary, and makes callers wait for a free connection instead of opening ever more."""
+
+
+def open_client(url: StoreUrl, *, timeout_s: float, max_connections: int) -> tuple[Client, Sentinel | None]:
+    """Build the client for a URL without connecting it; a Sentinel comes along to be closed with it.
+
+    RESP 2 throughout: nothing the gateway asks needs 3, and without it the server sends nothing unasked.
+    """
+    options = _options(url, timeout_s)
+    match url.topology:
+        case "single":
+            return Redis.from_pool(_single_pool(url, options, timeout_s, max_connections)), None
+        case "sentinel":
+            return _sentinel_client(url, options, timeout_s, max_connections)
+        case "cluster":
+            nodes = [ClusterNode(host, port) for host, port in url.nodes]
+            options = {**options, **url.tls_files}
+            return (
+                RedisCluster(startup_nodes=nodes, max_connections=max_connections, ssl=url.tls, **options),
+                None,
+            )
+
+
+def _options(url: StoreUrl, timeout_s: float) -> dict[str, Any]:
+    return {
+        "username": url.username,
+        "password": url.password.reveal() if url.password else None,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        # The client library repeats ten times by itself, writes too: a frozen server then applies them twice.
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "decode_responses": False,
+    }
+
+
+def _single_pool(
+    url: StoreUrl, options: dict[str, Any], timeout_s: float, max_connections: int
+) -> BlockingConnectionPool:
+    where: dict[str, Any]
+    if url.path is not None:
+        where = {"connection_class": UnixDomainSocketConnection, "path": url.path}
+    else:
+        ((host, port),) = url.nodes
+        tls = {"connection_class": SSLConnection, **url.tls_files} if url.tls else {}
+        where = {"host": host, "port": port, **tls}
+    return BlockingConnectionPool(
+        max_connections=max_connections, timeout=timeout_s, db=url.db, **where, **options
+    )
+
+
+def _sentinel_client(
+    url: StoreUrl, options: dict[str, Any], timeout_s: float, max_connections: int
+) -> tuple[Redis, Sentinel]:
+    asked = {
+        **options,
+        "username": url.sentinel_username,
+        "password": url.sentinel_password.reveal() if url.sentinel_password else None,
+        "socket_timeout": min(timeout_s, SENTINEL_TIMEOUT_S),
+        "socket_connect_timeout": min(timeout_s, SENTINEL_TIMEOUT_S),
+        "ssl": url.tls,
+        **url.tls_files,
+    }
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        list(url.nodes), sentinel_kwargs=asked
+    )
+    pool = _BlockingSentinelPool(  # type: ignore[no-untyped-call]
+        url.service,
+        sentinel,
+        connection_class=SentinelManagedSSLConnection if url.tls else SentinelManagedConnection,
+        db=url.db,
+        max_connections=max_connections,
+        timeout=timeout_s,
+        **options,
+        **url.tls_files,
+    )
+    return Redis.from_pool(pool), sentinel

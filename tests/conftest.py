@@ -1,0 +1,65 @@
+"""What every test shares: a real Valkey, and no way out of this machine."""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llmgw.state.embedded import EmbeddedValkey
+from redis import Redis
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_this_machine() -> Iterator[None]:
+    """Refuse every connection that would leave the machine, naming where it wanted to go."""
+    real_connect, real_connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def connect(self: socket.socket, address: Any) -> None:
+        _stay_here(self, address)
+        real_connect(self, address)
+
+    def connect_ex(self: socket.socket, address: Any) -> int:
+        _stay_here(self, address)
+        return real_connect_ex(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        patch.setattr(socket.socket, "connect_ex", connect_ex)
+        yield
+
+
+def _stay_here(sock: socket.socket, address: Any) -> None:
+    if sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    host = address[0]
+    if host == "localhost":
+        return
+    try:
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    except ValueError:
+        pass
+    raise AssertionError(f"a test tried to connect to {host}: tests stay on this machine")
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """One embedded Valkey for the whole run; a test that freezes or kills a server starts its own."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("state")) as server:
+        yield server
+
+
+@pytest.fixture
+def store_url(valkey: EmbeddedValkey) -> str:
+    """URL of the shared Valkey, emptied for this test."""
+    with Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return valkey.url
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """A directory of this test's own for an embedded store."""
+    return tmp_path / "state"

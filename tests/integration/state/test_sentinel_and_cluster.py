@@ -1,0 +1,221 @@
+"""Sentinel and Cluster, with real servers: found, used, and survived when a primary dies."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from llmgw.policy.keyring import Keyring
+from llmgw.state.connection import State
+from llmgw.state.scripts import Script
+from llmgw.types.errors import StoreUnavailable
+from llmgw.types.secret import Secret
+from tests.valkey_servers import Server, free_port, running
+from tests.waiting import until, until_async
+
+COUNT = Script("count", "#!lua\nreturn redis.call('INCRBY', KEYS[1], ARGV[1])\n")
+SLOTS = 16384
+
+
+class Trio:
+    """A primary, its replica, and one Sentinel that watches them as `gateway`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.primary = Server(directory / "primary", "--repl-diskless-sync-delay", "0")
+        self.replica = Server(directory / "replica", "--replicaof", f"127.0.0.1 {self.primary.port}")
+        self.sentinel = Server(
+            directory / "sentinel",
+            "--sentinel",
+            config=f"sentinel monitor gateway 127.0.0.1 {self.primary.port} 1\n"
+            "sentinel down-after-milliseconds gateway 300\nsentinel failover-timeout gateway 2000\n",
+        )
+        until(
+            lambda: self.sentinel.ask("INFO", "sentinel")["master0"]["slaves"] == 1,
+            "a Sentinel that knows both",
+        )
+        until(lambda: self.replica.ask("INFO")["master_link_status"] == "up", "the replica to be in step")
+
+    def swap(self) -> None:
+        """Exchange the roles, leaving clients connected to the old primary, as a failover by hand does."""
+        self.sentinel.ask("SENTINEL REMOVE", "gateway")
+        self.replica.ask("REPLICAOF", "NO", "ONE")
+        self.primary.ask("REPLICAOF", "127.0.0.1", self.replica.port)
+        self.sentinel.ask("SENTINEL MONITOR", "gateway", "127.0.0.1", self.replica.port, 1)
+
+    @property
+    def url(self) -> str:
+        """Two Sentinels, of which the first is away."""
+        return f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{self.sentinel.port}/gateway/0"
+
+
+@pytest.fixture
+def trio(tmp_path: Path) -> Iterator[Trio]:
+    """Started for one test, for it loses its primary."""
+    made = Trio(tmp_path)
+    with running(made.sentinel, made.replica, made.primary):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
+    """Three primaries that share the slots."""
+    directory = tmp_path_factory.mktemp("cluster")
+    nodes = [
+        Server(
+            directory / str(number),
+            "--cluster-enabled",
+            "yes",
+            "--cluster-port",
+            str(free_port()),
+            "--cluster-node-timeout",
+            "2000",
+        )
+        for number in range(3)
+    ]
+    with running(*nodes):
+        for number, node in enumerate(nodes):
+            node.ask("CLUSTER ADDSLOTSRANGE", SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1)
+            node.ask("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for node in nodes[1:]:
+            bus = int(node.ask("CONFIG", "GET", "cluster-port")[1])
+            nodes[0].ask("CLUSTER MEET", "127.0.0.1", node.port, bus)
+        for node in nodes:
+            until(lambda node=node: _whole(node), "the cluster to cover all slots")  # type: ignore[misc]
+        yield nodes
+
+
+def _whole(node: Server) -> bool:
+    info = node.ask("CLUSTER INFO")
+    return bool(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3")
+
+
+def cluster_url(nodes: list[Server]) -> str:
+    """All nodes, behind one nobody listens on."""
+    hosts = ",".join(f"127.0.0.1:{port}" for port in [free_port(), *(node.port for node in nodes)])
+    return f"redis+cluster://{hosts}"
+
+
+def test_sentinel_finds_the_primary(trio: Trio) -> None:
+    """Commands and scripts reach the primary Sentinel names, though the first Sentinel of the URL is away."""
+
+    async def use() -> None:
+        async with aclosing(State(trio.url)) as state:
+            assert await state.script(COUNT, ["n"], [2]) == 2
+            assert await state.command("GET", "n") == b"2"
+            assert [problem.code for problem in await state.health()] == ["store_not_durable"]
+
+    asyncio.run(use())
+
+
+def test_writes_go_on_after_a_failover(trio: Trio) -> None:
+    """The primary dies: calls fail as unavailable and nothing else, until Sentinel has promoted the replica."""
+
+    async def use() -> None:
+        async with aclosing(State(trio.url)) as state:
+            await state.command("SET", "n", 1)
+            assert await state.command("WAIT", 1, 5000) == 1
+            trio.primary.kill()
+            await until_async(
+                lambda: state.command("INCR", "n"),
+                "a write after failover",
+                unless=StoreUnavailable,
+                within_s=40,
+            )
+            assert await state.health() != []
+            assert trio.replica.ask("GET", "n") == await state.command("GET", "n")
+
+    asyncio.run(use())
+
+
+def test_a_demoted_primary_is_left_for_the_new_one(trio: Trio) -> None:
+    """READONLY from the old primary never reaches the caller: the write goes to the new primary, once."""
+
+    async def use() -> None:
+        async with aclosing(State(trio.url)) as state:
+            await state.command("SET", "n", 1)
+            assert await state.command("WAIT", 1, 5000) == 1
+            trio.swap()
+            assert await state.command("INCR", "n") == 2
+
+    asyncio.run(use())
+
+
+def test_an_unknown_service_is_unreachable(trio: Trio) -> None:
+    """A service Sentinel does not know is the store's absence."""
+
+    async def use() -> None:
+        async with aclosing(State(trio.url.replace("/gateway/", "/other/"))) as state:
+            assert [problem.code for problem in await state.health()] == ["store_unreachable"]
+
+    asyncio.run(use())
+
+
+def test_cluster_serves_every_slot(cluster: list[Server]) -> None:
+    """Keys on all nodes are written by commands and scripts, and every node's health counts."""
+
+    async def use() -> None:
+        async with aclosing(State(cluster_url(cluster))) as state:
+            for number in range(30):
+                assert await state.script(COUNT, [f"n:{{{number}}}"], [number]) == number
+                assert int(await state.command("GET", f"n:{{{number}}}")) == number
+            assert [problem.code for problem in await state.health()] == ["store_not_durable"]
+
+    asyncio.run(use())
+
+
+def test_a_script_flush_on_every_node_fails_no_call(cluster: list[Server]) -> None:
+    """Scripts fall back to their text on whichever node forgot them."""
+
+    async def use() -> None:
+        async with aclosing(State(cluster_url(cluster))) as state:
+            for number in range(10):
+                await state.script(COUNT, [f"f:{{{number}}}"], [1])
+            for node in cluster:
+                node.ask("SCRIPT", "FLUSH")
+            for number in range(10):
+                assert await state.script(COUNT, [f"f:{{{number}}}"], [1]) == 2
+
+    asyncio.run(use())
+
+
+def test_a_moved_slot_is_followed(cluster: list[Server]) -> None:
+    """A slot that moved to another node costs the caller nothing."""
+
+    async def use() -> None:
+        async with aclosing(State(cluster_url(cluster))) as state:
+            await state.command("SET", "{moving}n", 1)
+            slot = int(cluster[0].ask("CLUSTER KEYSLOT", "{moving}n"))
+            ids = {node.ask("CLUSTER MYID").decode(): node for node in cluster}
+            owner = next(name for name, node in ids.items() if node.ask("GET", "{moving}n") is not None)
+            taker = next(name for name in ids if name != owner)
+            _migrate(ids, slot, owner, taker, "{moving}n")
+            assert await state.command("INCR", "{moving}n") == 2
+            assert ids[taker].ask("GET", "{moving}n") == b"2"
+
+    asyncio.run(use())
+
+
+def test_the_key_ring_works_on_a_cluster(cluster: list[Server]) -> None:
+    """Making, checking, listing and revoking keys cross no slot."""
+
+    async def use() -> None:
+        async with aclosing(State(cluster_url(cluster))) as state:
+            keyring = Keyring(state, Secret("p" * 32))
+            first = await keyring.create_first_admin()
+            assert first is not None
+            made = [await keyring.create(f"key {number}", "caller") for number in range(5)]
+            for key in made:
+                assert (await keyring.authenticate(key.token.reveal())).key_id == key.id
+            assert {record.id for record in await keyring.list()} == {first.id, *(key.id for key in made)}
+            assert await keyring.revoke(made[0].id) is True
+
+    asyncio.run(use())
+
+
+def _migrate(ids: dict[str, Server], slot: int, owner: str, taker: str, key: str) -> None:
+    ids[taker].ask("CLUSTER SETSLOT", slot, "IMPORTING", owner)
+    ids[owner].ask("CLUSTER SETSLOT", slot, "MIGRATING", taker)
+    assert ids[owner].ask("MIGRATE", "127.0.0.1", ids[taker].port, key, 0, 5000) == b"OK"
+    for node in (ids[taker], ids[owner]):
+        node.ask("CLUSTER SETSLOT", slot, "NODE", taker)
