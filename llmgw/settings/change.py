@@ -1,0 +1,41 @@
+"""From settings to settings: what the command line overrides, what a running server cannot take over."""
+
+import msgspec
+
+from llmgw.settings.check import check
+from llmgw.settings.convert import Converter
+from llmgw.settings.model import Server, Settings, State
+from llmgw.settings.problem import ConfigError, located
+
+
+def with_overrides(
+    settings: Settings, *, host: str | None = None, port: int | None = None, workers: int | None = None
+) -> Settings:
+    """Put the given values in the place of `server`'s own; None keeps one.
+
+    Raises:
+        ConfigError: the result is not valid, for example open to the network with `auth.mode: none`.
+    """
+    given = {"host": host, "port": port, "workers": workers}
+    server = msgspec.structs.asdict(settings.server)
+    server.update({name: value for name, value in given.items() if value is not None})
+    converter = Converter()
+    changed = msgspec.structs.replace(settings, server=converter.struct(Server, server, ("server",)))
+    if findings := converter.findings or list(check(changed, settings.providers)):
+        raise ConfigError(located(findings, {}), "command line")
+    return changed
+
+
+def restart_needed(old: Settings, new: Settings) -> list[str]:
+    """Name what differs but is fixed while a server runs, such as `server.port`; a reload takes the rest."""
+    fixed = [
+        *(("server", field.name) for field in msgspec.structs.fields(Server)),
+        *(("state", field.name) for field in msgspec.structs.fields(State)),
+        ("auth", "mode"),
+        ("auth", "pepper"),
+    ]
+    return [
+        f"{section}.{name}"
+        for section, name in fixed
+        if getattr(getattr(old, section), name) != getattr(getattr(new, section), name)
+    ]

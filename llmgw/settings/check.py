@@ -1,0 +1,179 @@
+"""What one member of the settings cannot know about itself: addresses, names, references, combinations."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from llmgw.providers.registry import ROWS
+from llmgw.settings.address import base_url_problem, http_url_problem, is_host, is_loopback
+from llmgw.settings.model import Alias, Provider, Settings
+from llmgw.settings.problem import Finding, Path, Problem, closest, located, quoted
+from llmgw.state.url import StoreUrlError, parse_url
+from llmgw.types.secret import Secret
+
+RESERVED_HEADERS = frozenset(
+    {
+        # the connection and the body decide these
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # `api_key` and `auth` decide these
+        "api-key",
+        "authorization",
+        "cookie",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "x-api-key",
+        "x-goog-api-key",
+    }
+)
+"""Headers, in lower case, that `providers.*.headers` may not set."""
+
+_CREDENTIALS = frozenset({"access_token", "api-key", "api_key", "apikey", "key", "subscription-key", "token"})
+_PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
+_UNSENDABLE = "holds a line break or another character that no header can carry"
+_MODEL = re.compile(r"[^\s\x00-\x1f\x7f]+")
+_MAX_ALIAS_NAME = 128
+
+
+def check(settings: Settings, provider_names: Collection[str] | None) -> Iterator[Finding]:
+    """Yield everything that does not hold in settings whose members each fit their own type.
+
+    `provider_names` is what an alias may refer to; None where that is unknown, then nothing is said of it.
+    """
+    yield from _server(settings)
+    yield from _store(settings)
+    for name, provider in settings.providers.items():
+        yield from _provider(name, provider, ("providers", name))
+    for name, alias in settings.aliases.items():
+        yield from _alias(name, alias, ("aliases", name), provider_names)
+    endpoint = settings.telemetry.otlp_endpoint
+    if endpoint and (problem := http_url_problem(endpoint)):
+        yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)
+
+
+def warning_findings(settings: Settings) -> Iterator[Finding]:
+    """Yield what can be run but is hardly meant."""
+    if not settings.providers:
+        yield Finding(path=("providers",), message="no provider: every call will be refused")
+    for name, provider in settings.providers.items():
+        row = ROWS[provider.kind]
+        auth = provider.auth or row.auth
+        if row.key_env and not row.local and auth != "none" and not provider.api_key:
+            message = (
+                f"is empty, but {row.name} wants a credential: set it, for example to ${{{row.key_env}}}"
+            )
+            yield Finding(path=("providers", name, "api_key"), message=message)
+    for name, alias in settings.aliases.items():
+        path = ("aliases", name, "targets")
+        if alias.strategy == "ordered" and len({target.weight for target in alias.targets}) > 1:
+            yield Finding(path=path, message="weights change nothing in an ordered alias")
+        if len({target.target for target in alias.targets}) < len(alias.targets):
+            yield Finding(path=path, message="lists a target twice")
+
+
+def warnings(settings: Settings) -> list[Problem]:
+    """List what can be run but is hardly meant, such as a provider without its key; without lines."""
+    return list(located(warning_findings(settings), {}))
+
+
+def _headers(headers: Mapping[str, Secret], path: Path) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for name, value in headers.items():
+        where = (*path, name)
+        folded = name.lower()
+        if not _HEADER_NAME.fullmatch(name):
+            yield Finding(path=where, message="is not a header name")
+        elif folded in RESERVED_HEADERS:
+            yield Finding(path=where, message="the gateway sets this header (credentials: api_key and auth)")
+        elif folded in seen:
+            yield Finding(path=where, message="header given twice, in another case")
+        if not _HEADER_VALUE.fullmatch(value.reveal()):
+            yield Finding(path=where, message=_UNSENDABLE)
+        seen.add(folded)
+
+
+def _server(settings: Settings) -> Iterator[Finding]:
+    host = settings.server.host
+    if not is_host(host):
+        yield Finding(path=("server", "host"), message="is neither an address nor a host name")
+    elif settings.auth.mode == "none" and not is_loopback(host):
+        message = "none is possible only while server.host is a loopback address, such as 127.0.0.1"
+        yield Finding(path=("auth", "mode"), message=message)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    url = settings.state.url.reveal()
+    if settings.state.embedded:
+        return
+    try:
+        parse_url(url)
+    except ValueError as error:
+        # A password with a bare '/', '#' or '?' is cut in the wrong place: then no part may be repeated.
+        if isinstance(error, StoreUrlError) and "://" in url and "@" not in url:
+            message = str(error).removeprefix("state.url ")
+        else:
+            message = (
+                "is not a store URL: write embedded, or scheme://user:password@host:port, percent-encoded"
+            )
+        yield Finding(path=("state", "url"), message=message)
+
+
+def _provider(name: str, provider: Provider, path: Path) -> Iterator[Finding]:
+    if not _PROVIDER_NAME.fullmatch(name):
+        message = "a provider's name is up to 64 letters, digits, '_', '.' or '-', and starts with no sign"
+        yield Finding(path=path, message=message)
+    yield from _kind(provider, path)
+    if provider.base_url is not None and (problem := base_url_problem(provider.base_url)):
+        yield Finding(path=(*path, "base_url"), message=problem)
+    if provider.api_key is not None and not _HEADER_VALUE.fullmatch(provider.api_key.reveal()):
+        yield Finding(path=(*path, "api_key"), message=_UNSENDABLE)
+    yield from _headers(provider.headers, (*path, "headers"))
+    for parameter in provider.query:
+        if parameter.lower() in _CREDENTIALS:
+            message = "a credential in a URL ends up in logs: use api_key or headers"
+            yield Finding(path=(*path, "query", parameter), message=message)
+    for feature in sorted({*provider.features.add} & {*provider.features.remove}):
+        yield Finding(path=(*path, "features"), message=f"adds and removes {feature} at once")
+
+
+def _kind(provider: Provider, path: Path) -> Iterator[Finding]:
+    row = ROWS.get(provider.kind)
+    if row is None:
+        yield _unknown("kind", provider.kind, ROWS, (*path, "kind"))
+    elif provider.base_url is None and (not row.base_url or "{" in row.base_url):
+        form = f", in the form {row.base_url}" if row.base_url else ""
+        yield Finding(path=(*path, "base_url"), message=f"is required for kind {quoted(row.name)}{form}")
+
+
+def _alias(name: str, alias: Alias, path: Path, provider_names: Collection[str] | None) -> Iterator[Finding]:
+    if "/" in name:
+        message = "an alias has no slash in its name: a slash means provider/model"
+        yield Finding(path=path, message=message)
+    elif not 0 < len(name) <= _MAX_ALIAS_NAME or not name.isprintable() or " " in name:
+        message = f"an alias is 1 to {_MAX_ALIAS_NAME} printable characters without spaces"
+        yield Finding(path=path, message=message)
+    for index, target in enumerate(alias.targets):
+        where = (*path, "targets", index)
+        if not target.provider or not _MODEL.fullmatch(target.model):
+            yield Finding(path=where, message="a target is written provider/model, without spaces")
+        elif provider_names is not None and target.provider not in provider_names:
+            yield _unknown("provider", target.provider, provider_names, where)
+
+
+def _unknown(noun: str, word: str, options: Iterable[str], path: Path) -> Finding:
+    """Repeat a word only where it is nearly one of the options: anything else could be a misplaced secret."""
+    suggestion = closest(word, options)
+    message = f"unknown {noun}" if suggestion is None else f"unknown {noun} {quoted(word)}"
+    return Finding(path=path, message=message, suggestion=suggestion)

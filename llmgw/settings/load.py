@@ -1,0 +1,139 @@
+"""From a file and the environment to settings, or to the full list of what is wrong."""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path as FilePath
+
+import msgspec
+from msgspec import Struct
+
+from llmgw.settings.check import check, warning_findings
+from llmgw.settings.convert import Converter
+from llmgw.settings.document import Document, Unreadable, Value, parse
+from llmgw.settings.expand import Expander
+from llmgw.settings.model import Alias, AliasTarget, Provider, Settings, State, default_state_dir
+from llmgw.settings.problem import ConfigError, Finding, Path, Problem, located
+
+MAX_BYTES = 1024 * 1024
+"""Largest settings file."""
+FILE_NAME = "llmgw.yaml"
+"""The file looked for in the working directory when nothing names one."""
+VARIABLE = "LLMGW_CONFIG"
+"""The environment variable that names the file."""
+
+_STATE_DIR: Path = ("state", "dir")
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """Settings and where they came from.
+
+    `source` is the file's path as it was given, None for the defaults; `warnings` are with line numbers.
+    """
+
+    settings: Settings
+    source: str | None = None
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def is_default(self) -> bool:
+        """Whether no file was found, so that the simulator is the only provider."""
+        return self.source is None
+
+
+def load(path: str | None, environ: Mapping[str, str]) -> Loaded:
+    """Read the file `path`, else the one `LLMGW_CONFIG` names, else `./llmgw.yaml`, else give the defaults.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    source = path or environ.get(VARIABLE) or (FILE_NAME if FilePath(FILE_NAME).is_file() else None)
+    if source is None:
+        return Loaded(settings=defaults(environ))
+    try:
+        document = parse(_read(source))
+    except Unreadable as error:
+        raise ConfigError([error.problem], source) from None
+    return _build(document, source, environ)
+
+
+def defaults(environ: Mapping[str, str]) -> Settings:
+    """Give the settings of a gateway without a file: the simulator, under the alias `demo`."""
+    return Settings(
+        state=State(dir=default_state_dir(environ)),
+        providers={"simulator": Provider(kind="simulator")},
+        aliases={"demo": Alias(targets=(AliasTarget(target="simulator/sim"),))},
+    )
+
+
+def _read(source: str) -> str:
+    try:
+        with FilePath(source).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise Unreadable("no such file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise Unreadable(f"cannot be read: {getattr(error, 'strerror', None) or 'bad path'}") from None
+    if len(content) > MAX_BYTES:
+        raise Unreadable(f"the file is larger than {MAX_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable("the file is not UTF-8", content.count(b"\n", 0, error.start) + 1) from None
+
+
+def _build(document: Document, source: str, environ: Mapping[str, str]) -> Loaded:
+    base = FilePath(source).absolute().parent
+    expander = Expander(environ, base)
+    root = _with_state_dir(expander.expand(document.root), environ)
+    found = [*document.findings, *expander.findings]
+    converter = Converter(expanded=expander.expanded, broken={finding.path for finding in found})
+    settings = converter.struct(Settings, root, ())
+    found += converter.findings
+    try:
+        state = msgspec.structs.replace(settings.state, dir=_absolute(settings.state.dir, base, environ))
+        settings = msgspec.structs.replace(settings, state=state)
+    except RuntimeError:
+        found.append(Finding(path=_STATE_DIR, message="starts with '~' and the name of no user here"))
+    found += _news(check(settings, _provider_names(root, found)), found)
+    if found:
+        raise ConfigError(located(found, document.lines), source)
+    return Loaded(
+        settings=settings, source=source, warnings=located(warning_findings(settings), document.lines)
+    )
+
+
+def _with_state_dir(root: dict[str, Value], environ: Mapping[str, str]) -> dict[str, Value]:
+    """Write the default directory where the file has none, since it depends on the environment."""
+    state = root.get("state") or {}
+    if not isinstance(state, dict):
+        return root
+    return {**root, "state": {"dir": str(default_state_dir(environ)), **state}}
+
+
+def _absolute(directory: FilePath, base: FilePath, environ: Mapping[str, str]) -> FilePath:
+    """Expand `~` and let a relative path start at `base`.
+
+    Raises:
+        RuntimeError: `~name` where there is no such user.
+    """
+    home = environ.get("HOME")
+    if home and directory.parts[:1] == ("~",):
+        directory = FilePath(home, *directory.parts[1:])
+    return base / directory.expanduser()
+
+
+def _provider_names(root: dict[str, Value], found: Iterable[Finding]) -> Collection[str] | None:
+    """Give the names the file declares, also of broken providers; None where the section itself is broken."""
+    providers = root.get("providers") or {}
+    if not isinstance(providers, dict) or any(finding.path == ("providers",) for finding in found):
+        return None
+    return providers
+
+
+def _news(later: Iterable[Finding], found: Iterable[Finding]) -> list[Finding]:
+    """Keep the findings that do not merely follow from an earlier one at or around the same place."""
+    known = {finding.path for finding in found}
+    return [
+        finding
+        for finding in later
+        if not any(finding.path[:length] in known for length in range(1, len(finding.path) + 1))
+    ]

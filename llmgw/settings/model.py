@@ -1,0 +1,181 @@
+"""The settings: one frozen struct per section of `llmgw.yaml`.
+
+The docstring of a struct or member is its description in the JSON Schema. Ranges live here, in the types;
+what needs two members at once is in `check.py`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from msgspec import Meta, Struct, field
+
+from llmgw.types.feature import Feature
+from llmgw.types.secret import Secret
+from llmgw.types.target import AuthScheme, Seconds, Timeouts
+
+EMBEDDED = "embedded"
+"""The `state.url` that asks for the store that comes with the gateway."""
+
+Pause: TypeAlias = Annotated[float, Meta(ge=0, le=86_400)]
+
+
+def default_state_dir(environ: Mapping[str, str]) -> Path:
+    """Give `$XDG_STATE_HOME/llmgw`, or `~/.local/state/llmgw` where that variable is not an absolute path."""
+    state_home = environ.get("XDG_STATE_HOME", "")
+    if Path(state_home).is_absolute():
+        return Path(state_home, "llmgw")
+    return Path(environ.get("HOME") or Path.home(), ".local", "state", "llmgw")
+
+
+def _own_state_dir() -> Path:
+    return default_state_dir(os.environ)
+
+
+class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The front door."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    """Address or host name to listen on."""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8080
+    """TCP port to listen on."""
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Processes that share the port."""
+    max_in_flight: Annotated[int, Meta(ge=1, le=1_000_000)] = 1024
+    """Requests one worker handles at once; the next one is answered 503."""
+    max_body_mib: Annotated[int, Meta(ge=1, le=1024)] = 32
+    """Largest request body, in MiB."""
+    header_timeout_s: Seconds = 10.0
+    """Seconds a client may take to send its headers."""
+    body_timeout_s: Seconds = 30.0
+    """Seconds a client may take to send its body."""
+    hold_s: Pause = 10.0
+    """Seconds a stream's status waits for the first content; after that it is 200 and pings follow."""
+    ping_s: Seconds = 15.0
+    """Seconds of silence on a stream before a ping."""
+    drain_s: Pause = 30.0
+    """Seconds that running calls get to finish when the gateway stops."""
+
+
+class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The store shared by all workers."""
+
+    url: Secret = field(default_factory=lambda: Secret(EMBEDDED))
+    """`embedded`, the default, for the Valkey that comes with the gateway; or a URL with one of the schemes
+    `unix`, `redis`, `rediss`, `redis+sentinel`, `redis+cluster`. Secret, because it may hold a password."""
+    dir: Path = field(default_factory=_own_state_dir)
+    """Directory of the embedded store, absolute once loaded: `~` is expanded, a relative path starts at the
+    settings file. By default `$XDG_STATE_HOME/llmgw` or `~/.local/state/llmgw`."""
+    fsync: Literal["everysec", "always"] = "everysec"
+    """How often the embedded store forces its log to disk."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the gateway starts its own store."""
+        return self.url.reveal() == EMBEDDED
+
+
+class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may call."""
+
+    mode: Literal["keys", "none"] = "keys"
+    """`keys`: every call needs an API key. `none`: no check, possible on a loopback `server.host` only."""
+    pepper: Secret | None = None
+    """Secret mixed into the stored digests of API keys; without one the gateway makes its own."""
+    stale_auth_s: Pause = 300.0
+    """Seconds a key seen before stays good while the store is away."""
+
+
+class Features(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Corrections to what the registry says a provider can do."""
+
+    add: tuple[Feature, ...] = ()
+    """Features this endpoint has although its registry row lacks them."""
+    remove: tuple[Feature, ...] = ()
+    """Features this endpoint lacks although its registry row has them."""
+
+
+class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One endpoint that hosts models."""
+
+    kind: str
+    """Name of a registry row: it brings the protocol, the features and usually the base URL."""
+    base_url: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    """Where the API is, without query; the registry row's own by default. Private addresses are allowed."""
+    api_key: Secret | None = None
+    """The credential; an empty one counts as none."""
+    auth: AuthScheme | None = None
+    """How the credential travels; the registry row's way by default."""
+    headers: Annotated[dict[str, Secret], Meta(max_length=64)] = {}
+    """Extra request headers; the values are treated as secrets."""
+    query: Annotated[dict[str, str], Meta(max_length=64)] = {}
+    """Extra query parameters, such as `api-version`."""
+    timeouts: Timeouts = Timeouts()
+    """The clocks of one attempt."""
+    max_concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
+    """Calls one worker has open at this provider at once."""
+    features: Features = Features()
+    """Corrections to the registry row's features."""
+
+
+class AliasTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One place an alias leads to; in the file, bare text stands for `target`."""
+
+    SHORT_FORM: ClassVar[str] = "target"
+
+    target: str
+    """`provider/model`: a provider of this file and any model name it knows."""
+    weight: Annotated[float, Meta(gt=0, le=1_000_000)] = 1.0
+    """Share of the calls, relative to the other targets of a `weighted` alias."""
+
+    @property
+    def provider(self) -> str:
+        """The part before the first slash."""
+        return self.target.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        """The part after the first slash, which may hold further slashes."""
+        return self.target.partition("/")[2]
+
+
+class Alias(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A caller's name for a model."""
+
+    strategy: Literal["ordered", "weighted"] = "ordered"
+    """`ordered`: the first healthy target. `weighted`: drawn by weight, the others as fallback."""
+    targets: Annotated[tuple[AliasTarget, ...], Meta(min_length=1, max_length=100)]
+    """Where the alias leads to."""
+
+
+class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is told about calls, and to whom."""
+
+    otlp_endpoint: Annotated[str, Meta(max_length=2048)] = ""
+    """Base URL of an OTLP/HTTP collector; empty exports nothing."""
+    sample: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """Share of ordinary calls whose spans are kept; failed and slow calls are always kept."""
+    slow_ms: Annotated[float, Meta(ge=0, le=86_400_000)] = 10_000.0
+    """Milliseconds from which a call is slow."""
+    propagate_to_providers: bool = False
+    """Send `traceparent` to providers."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least serious log line written."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything an operator can set in `llmgw.yaml`."""
+
+    server: Server = Server()
+    """The front door."""
+    state: State = field(default_factory=State)
+    """The store shared by all workers."""
+    auth: Auth = Auth()
+    """Who may call."""
+    providers: Annotated[dict[str, Provider], Meta(max_length=1000)] = {}
+    """Endpoints by name; `name/model` is what a caller may ask for."""
+    aliases: Annotated[dict[str, Alias], Meta(max_length=1000)] = {}
+    """Callers' names for models."""
+    telemetry: Telemetry = Telemetry()
+    """What is told about calls, and to whom."""
