@@ -1,0 +1,163 @@
+"""Finished spans on their way to a collector: a bounded queue, a thread of its own, and no patience.
+
+The SDK reads `OTEL_*` variables for whatever its constructors are not told, and its HTTP client reads proxy
+variables and `.netrc`. So everything is told here and the client trusts no environment. One exception is left
+on purpose, because it is where operators keep the collector's credentials: `OTEL_EXPORTER_OTLP_HEADERS`,
+`OTEL_EXPORTER_OTLP_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` and
+their `_TRACES_` forms.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+import requests
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+_log = logging.getLogger(__name__)
+_exporter_log = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+
+TRACES_PATH = "/v1/traces"
+MAX_QUEUE = 4096
+"""Spans waiting to be sent, a few megabytes; more than that are dropped, the newest first."""
+_MAX_BATCH = 512
+_SEND_EVERY_MS = 1000
+_EXPORT_TIMEOUT_S = 3.0
+
+
+def traces_url(endpoint: str) -> str:
+    """Return where spans are posted: `endpoint` is a base URL, or already ends in `/v1/traces`."""
+    base = endpoint.rstrip("/")
+    return base if base.endswith(TRACES_PATH) else base + TRACES_PATH
+
+
+class SpanExport:
+    """Sends spans to one collector over OTLP/HTTP; `offer` neither waits nor raises, come what may."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._exporter = _Exporter(endpoint)
+        self._processor = BatchSpanProcessor(
+            self._exporter,
+            max_queue_size=MAX_QUEUE,
+            schedule_delay_millis=_SEND_EVERY_MS,
+            max_export_batch_size=_MAX_BATCH,
+            export_timeout_millis=_EXPORT_TIMEOUT_S * 1000,
+            meter_provider=NoOpMeterProvider(),
+        )
+        self._offered = 0
+        self._refused = 0
+        self._closed = False
+
+    @property
+    def dropped(self) -> int:
+        """Spans that will never arrive; after `close` every offered span has arrived or is counted here."""
+        if self._closed:
+            return self._refused + self._offered - self._exporter.delivered
+        return self._refused + self._exporter.failed
+
+    def offer(self, spans: Sequence[ReadableSpan]) -> None:
+        """Queue the spans of one trace, or drop them all where the queue has no room for them.
+
+        Call it from one thread.
+        """
+        waiting = self._offered - self._exporter.taken
+        if self._closed or waiting + len(spans) > MAX_QUEUE:
+            self._refused += len(spans)
+            return
+        self._offered += len(spans)
+        for span in spans:
+            self._processor.on_end(span)
+
+    def close(self, timeout_s: float) -> None:
+        """Send what is queued, for at most `timeout_s`; what is left then is dropped. Blocks; runs once."""
+        if self._closed:
+            return
+        self._closed = True
+        # The processor's own shutdown may take half a minute when nobody answers, so it waits elsewhere.
+        ending = threading.Thread(target=self._processor.shutdown, name="llmgw-traces-end", daemon=True)
+        ending.start()
+        ending.join(timeout_s)
+        self._exporter.abandon()
+        if self.dropped:
+            _log.warning("%d spans were not delivered", self.dropped)
+
+
+class _Exporter(SpanExporter):
+    """The SDK's exporter, counted, and with one line per outage instead of one per batch."""
+
+    def __init__(self, endpoint: str) -> None:
+        session = requests.Session()
+        session.trust_env = False
+        self._inner = OTLPSpanExporter(
+            endpoint=traces_url(endpoint),
+            timeout=_EXPORT_TIMEOUT_S,
+            compression=Compression.Gzip,
+            session=session,
+            meter_provider=NoOpMeterProvider(),
+        )
+        self._down = False
+        self._abandoned = False
+        self._shut = False
+        self.taken = 0
+        self.delivered = 0
+        self.failed = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send one batch; called from the processor's thread only."""
+        self.taken += len(spans)
+        if self._abandoned:
+            return SpanExportResult.FAILURE
+        complaints = _LastWords(threading.get_ident())
+        _exporter_log.addFilter(complaints)
+        try:
+            result = self._inner.export(spans)
+        finally:
+            _exporter_log.removeFilter(complaints)
+        if result is SpanExportResult.SUCCESS:
+            self.delivered += len(spans)
+            if self._down:
+                _log.info("traces reach the collector again; %d spans were lost", self.failed)
+            self._down = False
+        else:
+            self.failed += len(spans)
+            if not self._down and not self._abandoned:
+                _log.warning(
+                    "traces do not reach the collector, spans are dropped meanwhile: %s", complaints.text
+                )
+            self._down = True
+        return result
+
+    def abandon(self) -> None:
+        """Stop trying; a request that is under way ends on its own clock."""
+        self._abandoned = True
+        self.shutdown()
+
+    def shutdown(self) -> None:
+        """Close the connection and give up waiting for a better moment; later calls do nothing."""
+        if not self._shut:
+            self._shut = True
+            self._inner.shutdown()  # type: ignore[no-untyped-call]  # the SDK left it bare
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Return True: nothing is held back here."""
+        return self._inner.force_flush(timeout_millis)
+
+
+class _LastWords(logging.Filter):
+    """Keeps the SDK's complaints of one thread instead of letting them through: they come with every batch."""
+
+    def __init__(self, thread: int) -> None:
+        super().__init__()
+        self.text = "no reason given"
+        self._thread = thread
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Remember the record's words and stop it."""
+        if record.thread != self._thread:
+            return True
+        self.text = record.getMessage()
+        return False

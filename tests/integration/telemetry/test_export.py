@@ -1,0 +1,146 @@
+"""A collector that is not there, or not in the mood, costs the spans and nothing else."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+from llmgw.telemetry.export import MAX_QUEUE, traces_url
+from llmgw.telemetry.spans import Tracing
+from tests.collectors import BlackHole, Collector
+from tests.traced_calls import begun, finished
+
+Start = Callable[..., Tracing]
+
+
+def test_without_an_endpoint_nothing_runs_and_nothing_is_sampled(start: Start) -> None:
+    """No thread, no SDK object; calls still have ids for logs and for those behind us."""
+    before = threading.active_count()
+    tracing = start("")
+    call = begun(tracing)
+    tracing.record(finished(call))
+    tracing.shutdown()
+    assert threading.active_count() == before
+    assert call.trace_id
+    assert not call.sampled
+    assert tracing.dropped == 0
+
+
+def test_without_an_endpoint_the_callers_flag_goes_on(start: Start) -> None:
+    """Those behind us may still record what the caller asked to be recorded."""
+    assert begun(start(""), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").sampled
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://host:4318", "http://host:4318/", "http://host:4318/v1/traces", "http://host:4318/v1/traces/"],
+)
+def test_the_endpoint_may_be_base_or_full(endpoint: str) -> None:
+    """Either form of URL posts to the same place."""
+    assert traces_url(endpoint) == "http://host:4318/v1/traces"
+
+
+def test_spans_leave_before_the_end(collector: Collector, start: Start) -> None:
+    """The batch goes out on its own, without shutdown."""
+    tracing = start(collector.url)
+    tracing.record(finished(begun(tracing)))
+    collector.wait_for(3)
+
+
+def test_the_environment_lends_headers_and_nothing_else(
+    collector: Collector, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxies, endpoints, limits and switches meant for others do not reach us; the collector's key does."""
+    nowhere = "http://127.0.0.1:9"
+    for name, value in {
+        "HTTP_PROXY": nowhere,
+        "http_proxy": nowhere,
+        "ALL_PROXY": nowhere,
+        "NO_PROXY": "",
+        "OTEL_SDK_DISABLED": "true",
+        "OTEL_TRACES_SAMPLER": "always_off",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": nowhere,
+        "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "none",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "0.000001",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "1",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "1",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "1",
+        "OTEL_SERVICE_NAME": "somebody-else",
+        "OTEL_RESOURCE_ATTRIBUTES": "service.name=somebody-else",
+        "OTEL_EXPORTER_OTLP_HEADERS": "x-collector-key=k",
+    }.items():
+        monkeypatch.setenv(name, value)
+    tracing = start(collector.url)
+    tracing.record(finished(begun(tracing)))
+    tracing.shutdown()
+    assert len(collector.spans()) == 3
+    assert collector.headers[0]["x-collector-key"] == "k"
+    (resource,) = collector.resources()
+    assert "llmgw" in {pair.value.string_value for pair in resource.resource.attributes}
+    assert "somebody-else" not in str(resource)
+
+
+def test_nobody_at_the_collectors_port_is_a_count(
+    refusing: str, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every span is accounted for, and the SDK's complaints stay inside."""
+    tracing = start(refusing)
+    for _ in range(600):
+        tracing.record(finished(begun(tracing)))
+    tracing.shutdown(0.01)
+    assert tracing.dropped == 1800
+    assert {record.name.split(".")[0] for record in caplog.records} <= {"llmgw"}
+
+
+def test_an_outage_is_one_line_and_its_end_another(
+    collector: Collector, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Several batches fail, one line says so and why; the next that arrives says what was lost."""
+    collector.status = 404
+    tracing = start(collector.url)
+    with caplog.at_level(logging.DEBUG, logger="llmgw"):
+        for _ in range(600):
+            tracing.record(finished(begun(tracing)))
+        collector.wait_for(1800)
+        collector.status = 200
+        tracing.record(finished(begun(tracing)))
+        tracing.shutdown()
+    down, up, end = [record.getMessage() for record in caplog.records if record.name.startswith("llmgw")]
+    assert down.startswith("traces do not reach the collector, spans are dropped meanwhile: ")
+    assert "404" in down
+    assert up == "traces reach the collector again; 1800 spans were lost"
+    assert end == "1800 spans were not delivered"
+    assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+
+
+def test_a_collector_that_never_answers_bounds_the_queue_and_the_shutdown(
+    black_hole: BlackHole, start: Start
+) -> None:
+    """`record` returns whatever is queued, shutdown while the request still hangs; every span is counted."""
+    tracing = start(black_hole.url)
+    tracing.record(finished(begun(tracing)))
+    with black_hole.wait_for_someone() as connection:
+        for _ in range(MAX_QUEUE):
+            tracing.record(finished(begun(tracing)))
+        queued = MAX_QUEUE // 3 * 3
+        assert tracing.dropped == 3 * MAX_QUEUE - queued
+        tracing.shutdown(0.01)
+        assert tracing.dropped == 3 * MAX_QUEUE + 3
+        connection.setblocking(False)
+        while True:
+            try:
+                held = bool(connection.recv(65536))
+            except BlockingIOError:
+                held = True
+                break
+            if not held:
+                break
+    assert held
+
+
+def test_after_shutdown_calls_are_counted_and_nothing_else(collector: Collector, start: Start) -> None:
+    """A straggler that ends after the end does not raise."""
+    tracing = start(collector.url)
+    tracing.shutdown()
+    tracing.record(finished(begun(tracing)))
+    assert tracing.dropped == 3
