@@ -1,0 +1,378 @@
+"""Rows of the companies that make the models they serve."""
+
+from llmgw.providers.row import BASICS, EVERYTHING, JSON, NO_TOOL_CHOICE, OPENAI_DOCS, PARALLEL, ProviderRow
+from llmgw.types.feature import Feature
+from llmgw.types.target import Quirks
+
+_GLM = Quirks(
+    max_tokens_member="max_tokens",
+    developer_role=False,
+    stream_usage=False,
+    tool_choices=frozenset({"auto"}),
+    reasoning_member="reasoning_content",
+)
+_GLM_NOTES = (
+    "Tools are the model's choice alone: `tool_choice` may only be `auto`. `stop` takes one word. Thinking "
+    "is switched by the host's own `thinking` object; a stream reports its usage unasked."
+)
+
+MAKERS: tuple[ProviderRow, ...] = (
+    ProviderRow(
+        name="openai",
+        title="OpenAI",
+        protocol="openai",
+        base_url="https://api.openai.com/v1",
+        key_env="OPENAI_API_KEY",
+        auth="bearer",
+        features=EVERYTHING - {Feature.VIDEO},
+        docs=OPENAI_DOCS,
+        notes="Reasoning models answer 400 to `stop`, `logprobs` and the penalties.",
+    ),
+    ProviderRow(
+        name="azure",
+        title="Azure OpenAI (v1 API)",
+        protocol="openai",
+        base_url="https://{resource}.openai.azure.com/openai/v1",
+        key_env="AZURE_OPENAI_API_KEY",
+        auth="api-key",
+        features=EVERYTHING - {Feature.VIDEO, Feature.FILES},
+        docs="https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle",
+        notes=(
+            "The model is the name of a deployment; the v1 API needs no `api-version`. With Entra ID set "
+            "`auth: bearer`. File parts in chat are not documented."
+        ),
+    ),
+    ProviderRow(
+        name="anthropic",
+        title="Anthropic (OpenAI-compatible endpoint)",
+        protocol="openai",
+        base_url="https://api.anthropic.com/v1",
+        key_env="ANTHROPIC_API_KEY",
+        auth="bearer",
+        features=BASICS | PARALLEL | {Feature.IMAGES},
+        docs="https://platform.claude.com/docs/en/api/openai-sdk",
+        notes=(
+            "This is the vendor's compatibility endpoint, which it does not recommend for production; the "
+            "native protocol is not spoken yet. It ignores `response_format`, `seed`, `logprobs`, "
+            "`logit_bias`, the penalties and `reasoning_effort`, so calls that need them are not sent there. "
+            "System and developer messages are joined into one, thinking is not shown, temperature ends at "
+            "1."
+        ),
+    ),
+    ProviderRow(
+        name="gemini",
+        title="Google Gemini (OpenAI-compatible endpoint)",
+        protocol="openai",
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        key_env="GEMINI_API_KEY",
+        auth="bearer",
+        features=BASICS | JSON | {Feature.EMBEDDINGS, Feature.IMAGES, Feature.AUDIO_IN, Feature.REASONING},
+        quirks=Quirks(
+            max_tokens_member="max_tokens",
+            developer_role=False,
+            dropped=frozenset(
+                {
+                    "frequency_penalty",
+                    "logit_bias",
+                    "logprobs",
+                    "metadata",
+                    "n",
+                    "parallel_tool_calls",
+                    "presence_penalty",
+                    "seed",
+                    "store",
+                    "top_logprobs",
+                    "user",
+                }
+            ),
+        ),
+        docs="https://ai.google.dev/gemini-api/docs/openai",
+        notes=(
+            "This is the vendor's compatibility endpoint, in beta; the native protocol is not spoken yet. It "
+            "answers 400 to members it does not know, even when they hold their defaults. Thought signatures "
+            "come as `extra_content` of tool calls and must go back with them. `n` is not documented."
+        ),
+    ),
+    ProviderRow(
+        name="mistral",
+        title="Mistral AI",
+        protocol="openai",
+        base_url="https://api.mistral.ai/v1",
+        key_env="MISTRAL_API_KEY",
+        auth="bearer",
+        features=BASICS
+        | JSON
+        | PARALLEL
+        | {
+            Feature.EMBEDDINGS,
+            Feature.IMAGES,
+            Feature.MULTIPLE_CHOICES,
+            Feature.PENALTIES,
+            Feature.REASONING,
+            Feature.SEED,
+        },
+        quirks=Quirks(
+            max_tokens_member="max_tokens",
+            developer_role=False,
+            stream_usage=False,
+            message_names=False,
+            required_tool_choice="any",
+            renamed=(("dimensions", "output_dimension"), ("seed", "random_seed")),
+            dropped=frozenset({"logit_bias", "logprobs", "service_tier", "store", "top_logprobs", "user"}),
+        ),
+        docs="https://docs.mistral.ai/api/endpoint/chat",
+        notes=(
+            "Answers 422 `extra_forbidden` to any member it does not know, `reasoning_content` in messages "
+            "among them. Thinking comes as parts of `content`; a stream reports its usage unasked. Audio and "
+            "document parts have shapes of their own."
+        ),
+    ),
+    ProviderRow(
+        name="deepseek",
+        title="DeepSeek",
+        protocol="openai",
+        base_url="https://api.deepseek.com",
+        key_env="DEEPSEEK_API_KEY",
+        auth="bearer",
+        features=BASICS | {Feature.JSON_OBJECT, Feature.LOGPROBS, Feature.PENALTIES, Feature.REASONING},
+        quirks=Quirks(
+            max_tokens_member="max_tokens", developer_role=False, reasoning_member="reasoning_content"
+        ),
+        docs="https://api-docs.deepseek.com/guides/thinking_mode",
+        notes=(
+            "Models think by default: then penalties and temperature have no effect, `logprobs` is an error, "
+            "and turns that called tools must return their `reasoning_content` or get 400."
+        ),
+    ),
+    ProviderRow(
+        name="xai",
+        title="xAI",
+        protocol="openai",
+        base_url="https://api.x.ai/v1",
+        key_env="XAI_API_KEY",
+        auth="bearer",
+        features=BASICS
+        | JSON
+        | PARALLEL
+        | {
+            Feature.IMAGES,
+            Feature.LOGPROBS,
+            Feature.MULTIPLE_CHOICES,
+            Feature.PENALTIES,
+            Feature.REASONING,
+            Feature.SEED,
+        },
+        quirks=Quirks(developer_role=False, dropped=frozenset({"logit_bias"})),
+        docs="https://docs.x.ai/docs/api-reference",
+        notes=(
+            "Reasoning models answer 400 to `stop` and the penalties, and some to `reasoning_effort`. "
+            "`max_completion_tokens` bounds the visible tokens only. `strict` of a tool is not enforced."
+        ),
+    ),
+    ProviderRow(
+        name="perplexity",
+        title="Perplexity Sonar",
+        protocol="openai",
+        base_url="https://api.perplexity.ai",
+        key_env="PERPLEXITY_API_KEY",
+        auth="bearer",
+        features=frozenset(
+            {
+                Feature.CHAT,
+                Feature.STREAM,
+                Feature.IMAGES,
+                Feature.JSON_SCHEMA,
+                Feature.PENALTIES,
+                Feature.REASONING,
+            }
+        ),
+        quirks=Quirks(max_tokens_member="max_tokens", developer_role=False, stream_usage=False),
+        docs="https://docs.perplexity.ai/docs/sonar/openai-compatibility",
+        notes="Function calling is not documented for Sonar; a stream reports its usage unasked.",
+    ),
+    ProviderRow(
+        name="moonshot",
+        title="Moonshot AI (Kimi)",
+        protocol="openai",
+        base_url="https://api.moonshot.ai/v1",
+        key_env="MOONSHOT_API_KEY",
+        auth="bearer",
+        features=BASICS
+        | JSON
+        | {
+            Feature.IMAGES,
+            Feature.MULTIPLE_CHOICES,
+            Feature.PENALTIES,
+            Feature.REASONING,
+            Feature.VIDEO,
+        },
+        quirks=Quirks(
+            developer_role=False,
+            tool_choices=frozenset({"auto", "none"}),
+            reasoning_member="reasoning_content",
+        ),
+        docs="https://platform.kimi.ai/docs/api/quickstart",
+        notes=(
+            "Kimi models think by default, and then a forced tool choice and a missing `reasoning_content` "
+            "on a turn that called tools are 400. Their temperature, `n` and penalties are fixed; "
+            "moonshot-v1 models take them. Schemas follow the vendor's own dialect (MFJS). In China the host "
+            "is api.moonshot.cn."
+        ),
+    ),
+    ProviderRow(
+        name="alibaba",
+        title="Alibaba Cloud Model Studio (Qwen)",
+        protocol="openai",
+        base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        key_env="DASHSCOPE_API_KEY",
+        auth="bearer",
+        features=BASICS
+        | PARALLEL
+        | {
+            Feature.EMBEDDINGS,
+            Feature.JSON_OBJECT,
+            Feature.IMAGES,
+            Feature.AUDIO_IN,
+            Feature.AUDIO_OUT,
+            Feature.VIDEO,
+            Feature.LOGPROBS,
+            Feature.MULTIPLE_CHOICES,
+            Feature.SEED,
+        },
+        quirks=Quirks(
+            max_tokens_member="max_tokens",
+            developer_role=False,
+            tool_choices=frozenset({"auto", "none", "named"}),
+        ),
+        docs="https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-openai-chat-completions",
+        notes=(
+            "Singapore; keys differ by region (dashscope-us, dashscope, cn-hongkong.dashscope). Thinking is "
+            "switched by the host's own `enable_thinking`, and some models then answer streams only. Of the "
+            "penalties only `presence_penalty` is documented. The list of parameters could only be read in "
+            "part."
+        ),
+    ),
+    ProviderRow(
+        name="zai",
+        title="Z.AI (GLM)",
+        protocol="openai",
+        base_url="https://api.z.ai/api/paas/v4",
+        key_env="ZAI_API_KEY",
+        auth="bearer",
+        features=BASICS | {Feature.JSON_OBJECT, Feature.IMAGES, Feature.VIDEO},
+        quirks=_GLM,
+        docs="https://docs.z.ai/api-reference/llm/chat-completion",
+        notes=_GLM_NOTES,
+    ),
+    ProviderRow(
+        name="zhipu",
+        title="Zhipu BigModel (GLM, China)",
+        protocol="openai",
+        base_url="https://open.bigmodel.cn/api/paas/v4",
+        key_env="ZHIPUAI_API_KEY",
+        auth="bearer",
+        features=BASICS | {Feature.EMBEDDINGS, Feature.JSON_OBJECT, Feature.IMAGES, Feature.VIDEO},
+        quirks=_GLM,
+        docs="https://docs.bigmodel.cn/api-reference/%E6%A8%A1%E5%9E%8B-api/%E5%AF%B9%E8%AF%9D%E8%A1%A5%E5%85%A8",
+        notes=_GLM_NOTES,
+    ),
+    ProviderRow(
+        name="minimax",
+        title="MiniMax",
+        protocol="openai",
+        base_url="https://api.minimax.io/v1",
+        key_env="MINIMAX_API_KEY",
+        auth="bearer",
+        features=BASICS,
+        quirks=Quirks(developer_role=False, reasoning_member="reasoning_content"),
+        docs="https://platform.minimax.io/docs/api-reference/text-openai-api",
+        notes=(
+            "Ignores the penalties and `logit_bias`; `n` may only be 1. Most models think inside `<think>` "
+            "tags of `content`, which must go back as they came; `reasoning_split` separates them. What "
+            "`tool_choice`, `response_format` and images do is not documented on the compatibility page."
+        ),
+    ),
+    ProviderRow(
+        name="cohere",
+        title="Cohere (Compatibility API)",
+        protocol="openai",
+        base_url="https://api.cohere.ai/compatibility/v1",
+        key_env="COHERE_API_KEY",
+        auth="bearer",
+        features=BASICS
+        | {
+            Feature.EMBEDDINGS,
+            Feature.JSON_OBJECT,
+            Feature.PENALTIES,
+            Feature.REASONING,
+            Feature.SEED,
+        },
+        quirks=Quirks(
+            max_tokens_member="max_tokens",
+            stream_usage=False,
+            tool_choices=NO_TOOL_CHOICE,
+            dropped=frozenset(
+                {
+                    "logit_bias",
+                    "logprobs",
+                    "metadata",
+                    "n",
+                    "parallel_tool_calls",
+                    "prediction",
+                    "service_tier",
+                    "store",
+                    "top_logprobs",
+                    "user",
+                }
+            ),
+            refused=frozenset({"dimensions"}),
+        ),
+        docs="https://docs.cohere.com/docs/compatibility-api",
+        notes=(
+            "`reasoning_effort` takes `none` and `high` only. A schema goes inside `json_object`, not in "
+            "OpenAI's `json_schema`. `tool_choice` and `stream_options` are on neither list of the page."
+        ),
+    ),
+    ProviderRow(
+        name="ai21",
+        title="AI21 Labs (Jamba)",
+        protocol="openai",
+        base_url="https://api.ai21.com/studio/v1",
+        key_env="AI21_API_KEY",
+        auth="bearer",
+        features=BASICS | {Feature.JSON_OBJECT, Feature.MULTIPLE_CHOICES},
+        quirks=Quirks(
+            max_tokens_member="max_tokens",
+            developer_role=False,
+            stream_usage=False,
+            tool_choices=NO_TOOL_CHOICE,
+        ),
+        docs="https://docs.ai21.com/reference/jamba-1-6-api-ref",
+        notes="The reference names no `tool_choice` and no `stream_options`.",
+    ),
+    ProviderRow(
+        name="volcengine",
+        title="Volcengine Ark (Doubao)",
+        protocol="openai",
+        base_url="https://ark.cn-beijing.volces.com/api/v3",
+        key_env="ARK_API_KEY",
+        auth="bearer",
+        features=BASICS
+        | JSON
+        | {
+            Feature.EMBEDDINGS,
+            Feature.IMAGES,
+            Feature.VIDEO,
+            Feature.LOGIT_BIAS,
+            Feature.LOGPROBS,
+            Feature.PENALTIES,
+            Feature.REASONING,
+        },
+        quirks=Quirks(developer_role=False, reasoning_member="reasoning_content"),
+        docs="https://www.volcengine.com/docs/82379/1298454",
+        notes=(
+            "The model may be the ID of an inference endpoint. Thinking models take no `stop`. What "
+            "`tool_choice` can force differs by model and could not be read."
+        ),
+    ),
+)

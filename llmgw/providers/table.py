@@ -1,0 +1,105 @@
+"""The registry as a page for people: `python -m llmgw.providers.table > docs/providers.md`."""
+
+import sys
+from collections.abc import Iterable, Iterator
+
+from llmgw.providers.registry import ALL
+from llmgw.providers.row import ProviderRow
+from llmgw.types.feature import Feature
+from llmgw.types.target import Quirks
+
+_HEAD = """\
+# Providers
+
+The hosts llmgw knows by name. Write the first column as `kind` in `llmgw.yaml`; where a base URL has
+`{placeholders}`, write it yourself as `base_url`. A host that is not here but speaks OpenAI's API is an
+`openai_compatible` one with its own `base_url`.
+
+A feature is listed when the host documents it for at least one of its models; `features.add` and
+`features.remove` in the settings correct what a row says. A call that needs a feature its target lacks is not
+sent there. Each row was compared with the page behind its title on the day in the last column.
+
+This page is made from the registry. After changing a row run
+`.venv/bin/python -m llmgw.providers.table > docs/providers.md`.
+"""
+
+_PLAIN = Quirks()
+_COLUMNS = ("kind", "host", "base URL", "key", "features", "how it differs", "notes", "checked")
+
+
+def markdown_table(rows: Iterable[ProviderRow]) -> str:
+    """Write rows as one Markdown table, in the order given, ending in a newline."""
+    lines = [_line(_COLUMNS), _line("---" for _ in _COLUMNS)]
+    lines.extend(_line(_cells(row)) for row in rows)
+    return "".join(lines)
+
+
+def page(rows: Iterable[ProviderRow]) -> str:
+    """Write the whole page, `docs/providers.md`."""
+    return f"{_HEAD}\n{markdown_table(rows)}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cells(row: ProviderRow) -> tuple[str, ...]:
+    return (
+        f"`{row.name}`",
+        f"[{row.title}]({row.docs})",
+        f"`{row.base_url}`" if row.base_url else "yours",
+        f"`{row.key_env}`" if row.key_env else "none",
+        ", ".join(feature for feature in Feature if feature in row.features),
+        "; ".join(_differences(row.quirks)) or "as OpenAI",
+        row.notes.replace("|", "\\|"),
+        row.checked,
+    )
+
+
+def _differences(quirks: Quirks) -> Iterator[str]:
+    yield from _of_conversations(quirks)
+    yield from _of_tool_choices(quirks)
+    yield from _of_requests(quirks)
+
+
+def _of_conversations(quirks: Quirks) -> Iterator[str]:
+    if not quirks.developer_role:
+        yield "developer messages become system messages"
+    if not quirks.message_names:
+        yield "no names in messages"
+    if quirks.reasoning_member is not None:
+        yield f"earlier reasoning goes back as `{quirks.reasoning_member}`"
+
+
+def _of_tool_choices(quirks: Quirks) -> Iterator[str]:
+    if not quirks.tool_choices:
+        yield "no `tool_choice`"
+    elif missing := _PLAIN.tool_choices - quirks.tool_choices:
+        yield f"no tool choice {_words(missing)}"
+    if quirks.required_tool_choice != _PLAIN.required_tool_choice:
+        yield f"`required` is `{quirks.required_tool_choice}`"
+
+
+def _of_requests(quirks: Quirks) -> Iterator[str]:
+    if quirks.max_tokens_member != _PLAIN.max_tokens_member:
+        yield f"`{quirks.max_tokens_member}`"
+    if not quirks.stream_usage:
+        yield "no `stream_options`"
+    if quirks.chat_path != _PLAIN.chat_path:
+        yield f"chat at `{quirks.chat_path}`"
+    if quirks.embeddings_path != _PLAIN.embeddings_path:
+        yield f"embeddings at `{quirks.embeddings_path}`"
+    for ours, theirs in quirks.renamed:
+        yield f"`{ours}` is `{theirs}`"
+    if quirks.dropped:
+        yield f"leaves out {_words(quirks.dropped)}"
+    if quirks.refused:
+        yield f"cannot take {_words(quirks.refused)}"
+
+
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in sorted(words))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(ALL))
