@@ -1,0 +1,176 @@
+"""Sends a request and returns the head of its answer."""
+
+import asyncio
+import contextlib
+import io
+import ssl
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from llmgw.providers.base import UpstreamRequest
+from llmgw.types.errors import Draining, InternalError
+from llmgw.types.target import Endpoint, Target
+from llmgw.upstream.failures import FAILURES, before_head, first_byte_late, means_stale, total_over
+from llmgw.upstream.pool import LINE, Line, Pool, new_session, origin_of
+from llmgw.upstream.response import UpstreamResponse
+
+MAX_BODY: Final = 32 * 1024 * 1024
+"""Longest body `UpstreamResponse.read` returns, in bytes."""
+
+_LARGE: Final = 1024 * 1024
+
+
+class Upstream:
+    """Sends requests to providers; made and closed inside one event loop.
+
+    `max_body` bounds `UpstreamResponse.read`, in bytes. Certificates are checked against the system's store,
+    or the file that `SSL_CERT_FILE` names when the object is made.
+    """
+
+    def __init__(self, *, max_body: int = MAX_BODY) -> None:
+        self.stale_retries = 0
+        """How many requests were sent again because a kept connection turned out to be closed."""
+        self._max_body = max_body
+        self._tls = ssl.create_default_context()
+        self._tls.set_alpn_protocols(["http/1.1"])
+        self._pools: dict[URL, Pool] = {}
+        self._single: aiohttp.ClientSession | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def open(self, request: UpstreamRequest, target: Target, deadline: float) -> UpstreamResponse:
+        """Send `request` and return the answer once its head is here; the body is then read or closed.
+
+        `deadline` is the instant of the loop's clock at which the call is over; the total clock of the target
+        may end the attempt sooner. An error status, a redirect included, is an answer and no failure.
+
+        Raises:
+            ProviderUnreachable: no connection, or it was lost before the head of an answer.
+            ProviderTlsError: the certificate or the handshake is bad.
+            ProviderTimeout: no head within the first-byte clock.
+            ProviderBadResponse: not HTTP, or an encoding nobody asked for.
+            ProviderTooLarge: the head is over its limits.
+            DeadlineExceeded: the total clock ran out.
+            Overloaded: this process is out of file descriptors or memory.
+            Draining: `aclose` was called before.
+        """
+        if self._closed:
+            raise Draining("the gateway is stopping")
+        now = asyncio.get_running_loop().time()
+        deadline = min(deadline, now + target.timeouts.total_s)
+        if now >= deadline:
+            raise total_over(target)
+        pool = self._pool_for(request, target)
+        pool.calls += 1
+        try:
+            answer, line = await self._exchange(pool.session, request, target, deadline)
+            return UpstreamResponse(
+                answer, line, target, deadline, max_body=self._max_body, on_end=lambda: self._leave(pool)
+            )
+        except BaseException:
+            self._leave(pool)
+            raise
+
+    async def retain(self, endpoints: Iterable[Endpoint]) -> None:
+        """Close what leads to origins none of `endpoints` is at: now where idle, else after the last call."""
+        kept = set()
+        for endpoint in endpoints:
+            with contextlib.suppress(ValueError):  # no URL, so nothing leads there
+                kept.add(origin_of(endpoint.base_url))
+        for origin, pool in list(self._pools.items()):
+            pool.retired = origin not in kept
+            if pool.retired and pool.calls == 0:
+                self._drop(pool)
+        await asyncio.gather(*self._closing)
+
+    async def aclose(self) -> None:
+        """Close every connection, also those of answers in flight."""
+        self._closed = True
+        for pool in list(self._pools.values()):
+            self._drop(pool)
+        if self._single is not None:
+            await self._single.close()
+        await asyncio.gather(*self._closing)
+
+    def _pool_for(self, request: UpstreamRequest, target: Target) -> Pool:
+        try:
+            origin = origin_of(target.endpoint.base_url)
+            same = origin_of(request.url) == origin
+        except ValueError as error:
+            raise before_head(aiohttp.InvalidURL(target.endpoint.base_url), target) from error
+        if not same:
+            raise InternalError(f"a request to {target.name} would leave the origin of its provider")
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools[origin] = Pool(new_session(self._tls, keep=True))
+        return pool
+
+    async def _exchange(
+        self, kept: aiohttp.ClientSession, request: UpstreamRequest, target: Target, deadline: float
+    ) -> tuple[aiohttp.ClientResponse, Line]:
+        try:
+            return await _try(kept, request, target, deadline)
+        except _StaleConnection:
+            # Its siblings in the pool may be as stale: the second try gets a connection made for it alone.
+            self.stale_retries += 1
+            if self._single is None:
+                self._single = new_session(self._tls, keep=False)
+        return await _try(self._single, request, target, deadline)
+
+    def _leave(self, pool: Pool) -> None:
+        pool.calls -= 1
+        if pool.retired and pool.calls == 0:
+            self._drop(pool)
+
+    def _drop(self, pool: Pool) -> None:
+        for origin in [origin for origin, known in self._pools.items() if known is pool]:
+            del self._pools[origin]
+            closing = asyncio.get_running_loop().create_task(pool.session.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+
+class _StaleConnection(Exception):
+    """A kept connection was closed by its server before it could carry the request."""
+
+
+async def _try(
+    session: aiohttp.ClientSession, request: UpstreamRequest, target: Target, deadline: float
+) -> tuple[aiohttp.ClientResponse, Line]:
+    line = Line(asyncio.timeout_at(deadline), target.timeouts.first_byte_s, deadline)
+    token = LINE.set(line)
+    try:
+        async with line.clock:
+            answer = await session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                # Bytes beyond a mebibyte would be copied to the socket in one go.
+                data=request.body if len(request.body) <= _LARGE else io.BytesIO(request.body),
+                allow_redirects=False,
+                timeout=_clocks(target.timeouts.connect_s),
+            )
+        return answer, line
+    except FAILURES as error:
+        line.abort()
+        if line.clock.expired():
+            raise (total_over(target) if line.at_deadline else first_byte_late(target)) from None
+        if line.reused and means_stale(error):
+            raise _StaleConnection from None
+        raise before_head(error, target) from None
+    except BaseException:
+        # The caller is cancelled, or something unforeseen goes up: either way this connection is of no use.
+        line.abort()
+        raise
+    finally:
+        LINE.reset(token)
+
+
+@lru_cache(maxsize=64)
+def _clocks(connect_s: float) -> aiohttp.ClientTimeout:
+    """Only the connect clock is aiohttp's; threshold and ceiling of its rounding are out of the way."""
+    return aiohttp.ClientTimeout(total=None, connect=connect_s, sock_read=None, ceil_threshold=float("inf"))

@@ -1,0 +1,238 @@
+"""One answer: its head at once, its body as it comes."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+
+from llmgw.types.errors import GatewayError, ProviderBadResponse, ProviderTooLarge, StreamInterrupted
+from llmgw.types.target import Target
+from llmgw.upstream.failures import FAILURES, idle_long, in_body, total_over
+from llmgw.upstream.pool import Line
+
+MAX_HEAD: Final = 64 * 1024
+"""Most bytes of header names and values in an answer, of at most 128 headers of 8 KiB each."""
+
+_TIMER_GRAIN_S: Final = 0.001
+
+
+class UpstreamResponse:
+    """An answer whose head is here; whoever holds it reads it to its end or closes it.
+
+    `headers` have lower-case names, the last value of a repeated name, and no line breaks; bytes that are not
+    UTF-8 are read as Latin-1. Cancelling a read closes the connection.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_content",
+        "_deadline",
+        "_due",
+        "_ended",
+        "_failure",
+        "_heard",
+        "_line",
+        "_loop",
+        "_max_body",
+        "_on_end",
+        "_target",
+        "_timer",
+        "_timer_due",
+        "_until_close",
+        "headers",
+        "status",
+    )
+
+    def __init__(
+        self,
+        answer: aiohttp.ClientResponse,
+        line: Line,
+        target: Target,
+        deadline: float,
+        *,
+        max_body: int,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.status: int = answer.status
+        self._answer = answer
+        self._content = answer.content
+        self._line = line
+        self._target = target
+        self._deadline = deadline
+        self._max_body = max_body
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._ended = False
+        self._failure: GatewayError | None = None
+        self._heard = -1
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        try:
+            self.headers: Mapping[str, str] = _head(answer, target)
+        except GatewayError:
+            answer.close()
+            line.abort()
+            raise
+        if line.link is not None and not self._content.is_eof():
+            line.link.on_lost = self._lost
+        self._until_close = "content-length" not in self.headers and "transfer-encoding" not in self.headers
+
+    async def read(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ProviderTooLarge: it is longer than `max_body`.
+            StreamInterrupted: it ended before its end.
+            ProviderTimeout: nothing came within the idle clock.
+            DeadlineExceeded: the total clock ran out.
+        """
+        length = self.headers.get("content-length", "")
+        size = int(length) if length.isascii() and length.isdigit() else 0
+        pieces = []
+        if size <= self._max_body:
+            size = 0
+            while size <= self._max_body and (piece := await self.chunk()):
+                pieces.append(piece)
+                size += len(piece)
+        if size > self._max_body:
+            self.close()
+            raise ProviderTooLarge(
+                f"{self._target.provider}: an answer of more than {self._max_body} bytes",
+                upstream_status=self.status,
+            )
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def chunk(self) -> bytes:
+        """Return the next bytes as they come, all that are here; `b""` at the clean end of the body.
+
+        The length of the whole is not bounded here, only its time is.
+
+        Raises:
+            StreamInterrupted: the body ended before its end; what had come before was returned first.
+            ProviderTimeout: nothing came within the idle clock.
+            DeadlineExceeded: the total clock ran out.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._ended:
+            return b""
+        content = self._content
+        now = self._loop.time()
+        try:
+            if now >= self._deadline:
+                raise total_over(self._target)
+            piece = content.read_nowait()
+            if not piece and not content.is_eof():
+                self._watch(now)
+                piece = await content.readany()
+            if piece:
+                return piece
+            if self._until_close and self._line.was_reset:
+                raise StreamInterrupted(f"{self._target.provider}: the connection was reset in its answer")
+        except (GatewayError, *FAILURES) as error:
+            self._failure = error if isinstance(error, GatewayError) else in_body(error, self._target)
+            # The reader gives up what it still holds when it fails; the caller shall have it first.
+            rest = content._read_nowait(-1)  # noqa: SLF001
+            self.close()
+            if rest:
+                return rest
+            raise self._failure from None
+        except BaseException:
+            # The caller is cancelled: the provider learns of it now.
+            self.close()
+            raise
+        self._end()
+        return b""
+
+    def close(self) -> None:
+        """Drop the connection at once; where the whole answer had come it is kept for the next call."""
+        if self._ended:
+            return
+        if not self._content.is_eof():
+            if self._failure is None:
+                self._failure = StreamInterrupted(f"{self._target.provider}: the answer was closed unread")
+            self._answer.close()
+            self._line.abort()
+        self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        link = self._line.link
+        if (
+            link is not None and link.on_lost == self._lost
+        ):  # else the connection carries another answer by now
+            link.on_lost = None
+        self._on_end()
+
+    def _lost(self) -> None:
+        if not self._content.is_eof() and self._content.exception() is None:
+            self._content.set_exception(aiohttp.ClientPayloadError())
+
+    def _watch(self, now: float) -> None:
+        """Bound the wait that begins; one timer serves many waits and moves only when it fires."""
+        self._heard = self._content.total_bytes
+        self._due = min(now + self._target.timeouts.idle_s, self._deadline)
+        if self._timer is not None:
+            if self._timer_due <= self._due:
+                return
+            self._timer.cancel()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        self._timer_due = self._due
+        self._timer = self._loop.call_at(self._due, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._content.is_eof() or self._content.total_bytes != self._heard:
+            return  # the wait this timer was for is over; the next one sets it again
+        if self._loop.time() + _TIMER_GRAIN_S < self._due:
+            self._set_timer()
+        elif self._due < self._deadline:
+            self._content.set_exception(idle_long(self._target))
+        else:
+            self._content.set_exception(total_over(self._target))
+
+
+def _head(answer: aiohttp.ClientResponse, target: Target) -> dict[str, str]:
+    """Read the header fields of an answer, once they are known to be harmless.
+
+    Raises:
+        ProviderTooLarge: they are more than `MAX_HEAD`.
+        ProviderBadResponse: a value holds a line break, the body is encoded, or the protocol would change.
+    """
+    if sum(len(name) + len(value) for name, value in answer.raw_headers) > MAX_HEAD:
+        raise ProviderTooLarge(
+            f"{target.provider}: the head of the answer is over {MAX_HEAD} bytes",
+            upstream_status=answer.status,
+        )
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    values = "".join(headers.values())
+    if "\r" in values or "\n" in values:
+        raise ProviderBadResponse(
+            f"{target.provider}: a line break in a header of the answer", upstream_status=answer.status
+        )
+    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise ProviderBadResponse(
+            f"{target.provider}: an encoded answer, though none was asked for", upstream_status=answer.status
+        )
+    if answer.status < HTTPStatus.OK:
+        raise ProviderBadResponse(
+            f"{target.provider}: status {answer.status} is no answer", upstream_status=answer.status
+        )
+    return headers if values.isascii() else {name: _readable(value) for name, value in headers.items()}
+
+
+def _readable(value: str) -> str:
+    """Replace the lone surrogates that stand for bytes outside UTF-8: no later encoder would write them."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode(errors="surrogateescape").decode("latin-1")
+    return value
