@@ -1,0 +1,235 @@
+"""The only room that knows every room: builds the application of one worker from the settings."""
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from litestar import Litestar, Router
+
+from llmgw import __version__
+from llmgw.gateway.dispatch import Dispatch
+from llmgw.gateway.gateway import Gateway
+from llmgw.http.admin import admin_routes
+from llmgw.http.data_plane import wire_route
+from llmgw.http.errors import answer_error
+from llmgw.http.front import Front
+from llmgw.http.guard import make_guard
+from llmgw.http.models import model_routes
+from llmgw.http.ops import ops_routes
+from llmgw.http.runtime import Generation, Limits, Runtime
+from llmgw.policy.keyring import Keyring
+from llmgw.providers import PROVIDERS
+from llmgw.providers.registry import ROWS
+from llmgw.routing.catalog import Alias, Catalog, ProviderTemplate, WeightedTarget
+from llmgw.routing.health import Health
+from llmgw.settings import ConfigError, Loaded, Provider, Settings, load
+from llmgw.state.connection import State
+from llmgw.telemetry import logs
+from llmgw.telemetry.spans import Tracing
+from llmgw.types.clock import SystemClock
+from llmgw.types.secret import Secret
+from llmgw.types.target import Endpoint
+from llmgw.upstream import Upstream
+from llmgw.wire import WIRES
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    *,
+    state_url: Secret,
+    pepper: Secret,
+    bootstrap: Secret | None = None,
+) -> Front:
+    """Build one worker's application.
+
+    `state_url` is where Redis is, the embedded one's socket included; `bootstrap` is an admin key that is valid
+    without being stored.
+    """
+    return Worker(loaded, environ, state_url=state_url, pepper=pepper, bootstrap=bootstrap).app()
+
+
+class Worker:
+    """One worker process: the parts that live as long as it does, and the configuration at work."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        *,
+        state_url: Secret,
+        pepper: Secret,
+        bootstrap: Secret | None,
+    ) -> None:
+        settings = loaded.settings
+        self._environ = environ
+        self._loaded = loaded
+        self._clock = SystemClock()
+        self._upstream = Upstream()
+        self._health = Health()
+        self._dispatch = Dispatch(
+            PROVIDERS,
+            self._upstream,
+            self._health,
+            clock=self._clock,
+            jitter=random.random,
+            new_span_id=lambda: random.getrandbits(64) or 1,
+        )
+        self._state = State(state_url.reveal())
+        keyring = None
+        if settings.auth.mode == "keys":
+            keyring = Keyring(
+                self._state, pepper, bootstrap=bootstrap, stale_auth_s=settings.auth.stale_auth_s
+            )
+        telemetry = settings.telemetry
+        self._runtime = Runtime(
+            state=self._state,
+            keyring=keyring,
+            health=self._health,
+            tracing=Tracing(
+                telemetry.otlp_endpoint,
+                sample=telemetry.sample,
+                slow_ms=telemetry.slow_ms,
+                version=__version__,
+                clock=self._clock,
+                resource={"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"},
+            ),
+            call_log=logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
+            clock=self._clock,
+            limits=_limits(settings),
+            generation=self._generation(loaded, number=1),
+            new_id=self._new_id,
+        )
+
+    def app(self) -> Front:
+        """Put the routes together."""
+        runtime = self._runtime
+        guarded = [*model_routes(runtime), *ops_routes(runtime), *admin_routes(runtime)]
+        control_plane = Router("/", route_handlers=guarded, guards=[make_guard(runtime.authenticator)])
+        litestar = Litestar(
+            [control_plane, *(wire_route(wire, runtime) for wire in WIRES)],
+            exception_handlers={Exception: answer_error},
+            lifespan=[self._lifespan],
+            openapi_config=None,
+            logging_config=None,
+        )
+        return Front(litestar)  # type: ignore[arg-type]  # Litestar types ASGI more narrowly than the specification
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Litestar) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        orphaned = loop.create_task(_stop_when_orphaned(os.getppid()))
+        await self._state.connect()
+        # What start-up made stays for good: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            self._runtime.draining = True
+            loop.remove_signal_handler(signal.SIGHUP)
+            orphaned.cancel()
+            await self._upstream.aclose()
+            await self._state.aclose()
+            await loop.run_in_executor(None, self._runtime.tracing.shutdown)
+
+    def _reload(self) -> None:
+        """Take over the file as it is now, or keep what is at work and say why."""
+        number = self._runtime.generation.number + 1
+        try:
+            if self._loaded.source is None:
+                return
+            fresh = load(self._loaded.source, self._environ)
+        except ConfigError as error:
+            _log.error("reload refused, the old configuration stays: %s", error)
+            return
+        self._runtime.generation = self._generation(fresh, number)
+        self._retaining = asyncio.get_running_loop().create_task(
+            self._upstream.retain(
+                [each.target("any") for each in provider_templates(fresh.settings).values()]
+            )
+        )
+        _log.info("configuration %d is at work", number)
+
+    def _generation(self, loaded: Loaded, number: int) -> Generation:
+        catalog = build_catalog(loaded.settings)
+        return Generation(
+            number=number,
+            source=loaded.source,
+            loaded_unix_ns=self._clock.unix_ns(),
+            gateway=Gateway(catalog, self._dispatch, self._health, random.random),
+        )
+
+    def _new_id(self) -> str:
+        """Draw an id whose text sorts by time."""
+        return f"{self._clock.unix_ns() // 1_000_000:011x}{random.getrandbits(52):013x}"
+
+
+async def _stop_when_orphaned(supervisor: int) -> None:
+    """End a worker whose supervisor was killed: nobody would restart its store or pass on a signal."""
+    while os.getppid() == supervisor:  # noqa: ASYNC110  # a parent's end raises no event
+        await asyncio.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def build_catalog(settings: Settings) -> Catalog:
+    """Join registry rows, providers and aliases into targets, once."""
+    templates = provider_templates(settings)
+    aliases = [
+        Alias(
+            name=name,
+            strategy=alias.strategy,
+            targets=tuple(
+                WeightedTarget(target=templates[entry.provider].target(entry.model), weight=entry.weight)
+                for entry in alias.targets
+            ),
+        )
+        for name, alias in settings.aliases.items()
+    ]
+    return Catalog(templates.values(), aliases)
+
+
+def provider_templates(settings: Settings) -> dict[str, ProviderTemplate]:
+    """Join each configured provider with its registry row."""
+    return {name: _template(name, provider) for name, provider in settings.providers.items()}
+
+
+def _template(name: str, provider: Provider) -> ProviderTemplate:
+    row = ROWS[provider.kind]
+    return ProviderTemplate(
+        name=name,
+        kind=provider.kind,
+        protocol=row.protocol,
+        endpoint=Endpoint(
+            base_url=provider.base_url or row.base_url,
+            api_key=provider.api_key or None,
+            auth=provider.auth or row.auth,
+            headers=tuple((header, value.reveal()) for header, value in provider.headers.items()),
+            query=tuple(provider.query.items()),
+        ),
+        features=row.features.union(provider.features.add).difference(provider.features.remove),
+        quirks=row.quirks,
+        timeouts=provider.timeouts,
+        max_concurrency=provider.max_concurrency,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    server = settings.server
+    return Limits(
+        max_body=server.max_body_mib * 1024 * 1024,
+        max_in_flight=server.max_in_flight,
+        body_timeout_s=server.body_timeout_s,
+        hold_s=server.hold_s,
+        ping_s=server.ping_s,
+    )

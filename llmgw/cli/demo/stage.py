@@ -1,0 +1,129 @@
+"""The demo's stage: real processes, started as a user would start them, in a directory that goes away."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import yaml
+from openai import OpenAI
+
+from llmgw.cli.serve import free_port
+from llmgw.simulator.process import SimulatorProcess
+
+_READY_WITHIN_S = 30.0
+
+
+class StageError(Exception):
+    """A part did not start; the message says which and what it printed."""
+
+
+class Stage:
+    """Simulator, Valkey and gateway, running until the block ends.
+
+    `url` is the gateway's base URL for OpenAI clients, `key` opens it, `client` is the stock OpenAI SDK on both.
+    """
+
+    def __init__(self, home: Path, port: int) -> None:
+        self._home = home
+        self._simulator = SimulatorProcess()
+        self._port = _usable(port)
+        self._gateway: subprocess.Popen[bytes] | None = None
+        self.key = f"demo-{secrets.token_urlsafe(24)}"
+        self.url = f"http://127.0.0.1:{self._port}/v1"
+        self.client = OpenAI(base_url=self.url, api_key=self.key, max_retries=0)
+
+    def __enter__(self) -> Self:
+        self._simulator.__enter__()
+        try:
+            self._start_gateway()
+        except BaseException:
+            self._simulator.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.client.close()
+        self._stop_gateway()
+        self._simulator.__exit__(kind, error, trace)
+
+    def admin(self, path: str) -> dict[str, object]:
+        """Read a control-plane resource."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}{path}", headers={"Authorization": f"Bearer {self.key}"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+            document: dict[str, object] = json.load(answer)
+            return document
+
+    def _start_gateway(self) -> None:
+        config = self._home / "llmgw.yaml"
+        config.write_text(yaml.safe_dump(_config(self._simulator.base_url, self._home)), encoding="utf-8")
+        log = self._home / "gateway.log"
+        with log.open("wb") as output:
+            self._gateway = subprocess.Popen(  # noqa: S603  # our own command, no shell
+                [sys.executable, "-m", "llmgw", "serve", "--config", str(config), "--port", str(self._port)],
+                env={**os.environ, "LLMGW_ADMIN_KEY": self.key},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        pause = threading.Event()
+        for _ in range(int(_READY_WITHIN_S / 0.05)):
+            if self._gateway.poll() is not None:
+                break
+            try:
+                self.admin("/readyz")
+                return
+            except (urllib.error.URLError, OSError):
+                pause.wait(0.05)
+        self._stop_gateway()
+        raise StageError(
+            f"the gateway did not get ready:\n{log.read_text(encoding='utf-8', errors='replace')}"
+        )
+
+    def _stop_gateway(self) -> None:
+        gateway = self._gateway
+        if gateway is None or gateway.poll() is not None:
+            return
+        gateway.send_signal(signal.SIGTERM)
+        try:
+            gateway.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            gateway.kill()
+            gateway.wait()
+
+
+def _config(simulator_url: str, home: Path) -> dict[str, object]:
+    """Two providers that are both the simulator, so that one can fail while the other answers."""
+    provider = {"kind": "simulator", "base_url": simulator_url}
+    return {
+        "state": {"dir": str(home / "state")},
+        "providers": {"primary": provider, "backup": provider},
+        "aliases": {
+            "demo": {"targets": ["primary/sim"]},
+            "slow": {"targets": ["primary/sim-chunk-40ms"]},
+            "resilient": {"targets": ["primary/sim-fail-503", "backup/sim"]},
+        },
+    }
+
+
+def _usable(port: int) -> int:
+    """The wished port where it is free, else any free one."""
+    try:
+        return free_port("127.0.0.1", port)
+    except OSError:
+        return free_port("127.0.0.1")

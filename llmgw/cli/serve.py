@@ -1,0 +1,172 @@
+"""`llmgw serve`: reads the settings, starts what the workers need, says how to reach them."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+import rich_click as click
+
+from llmgw import __version__
+from llmgw.cli.supervisor import Supervisor
+from llmgw.policy.keyring import Keyring
+from llmgw.policy.pepper import load_pepper
+from llmgw.settings import ConfigError, Loaded, Settings, load, with_overrides
+from llmgw.simulator.process import SimulatorProcess
+from llmgw.state.connection import State
+from llmgw.state.embedded import EmbeddedStateError, EmbeddedValkey
+from llmgw.telemetry import logs
+from llmgw.types.errors import StoreUnavailable
+from llmgw.types.secret import Secret
+
+EXIT_CONFIG = 78
+"""`EX_CONFIG` of sysexits.h: do not restart me before somebody has mended the configuration."""
+MIN_ADMIN_KEY = 24
+
+
+class StartError(Exception):
+    """The gateway cannot start; the message says what to do."""
+
+
+@click.command()
+@click.option(
+    "-c", "--config", type=click.Path(dir_okay=False), help="Configuration file [env: LLMGW_CONFIG]."
+)
+@click.option("--host", help="Address to listen on, instead of server.host.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port, instead of server.port; 0 picks a free one."
+)
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes, instead of server.workers.")
+def serve(config: str | None, host: str | None, port: int | None, workers: int | None) -> None:
+    """Run the gateway until it is told to stop.
+
+    With neither a file nor LLMGW_CONFIG it starts on defaults, with a simulated provider.
+    """
+    try:
+        if port == 0:
+            port = free_port(host or "127.0.0.1")
+        loaded = load(config, os.environ)
+        settings = with_overrides(loaded.settings, host=host, port=port, workers=workers)
+        loaded = msgspec.structs.replace(loaded, settings=settings)
+        with ExitStack() as stack:
+            _start(loaded, os.environ, stack)
+    except ConfigError as error:
+        click.echo(f"The configuration cannot be used:\n{error}", err=True)
+        sys.exit(EXIT_CONFIG)
+    except (EmbeddedStateError, StartError) as error:
+        click.echo(f"llmgw did not start: {error}", err=True)
+        sys.exit(1)
+
+
+def _start(loaded: Loaded, environ: Mapping[str, str], stack: ExitStack) -> None:
+    settings = loaded.settings
+    logs.configure(settings.telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ))
+    _require_free_address(settings)
+    bootstrap = admin_key(environ)
+    state_url = stack.enter_context(_state_url(settings))
+    if loaded.is_default:
+        simulator = stack.enter_context(SimulatorProcess())
+        settings = _with_simulator(settings, simulator.base_url)
+        loaded = msgspec.structs.replace(loaded, settings=settings)
+    pepper = settings.auth.pepper or load_pepper(settings.state.dir)
+    first_key = None
+    if settings.auth.mode == "keys" and bootstrap is None:
+        first_key = asyncio.run(_first_admin_key(state_url, pepper))
+    _announce(loaded, first_key)
+    Supervisor(loaded, environ, state_url=state_url, pepper=pepper, bootstrap=bootstrap).run()
+
+
+def admin_key(environ: Mapping[str, str]) -> Secret | None:
+    """Read the bootstrap key of containers and tests.
+
+    Raises:
+        StartError: it is too short to be safe.
+    """
+    value = environ.get("LLMGW_ADMIN_KEY", "")
+    if not value:
+        return None
+    if len(value) < MIN_ADMIN_KEY:
+        raise StartError(f"LLMGW_ADMIN_KEY must have at least {MIN_ADMIN_KEY} characters")
+    return Secret(value)
+
+
+def free_port(host: str, wished: int = 0) -> int:
+    """Find a port nobody listens on: the wished one, or any.
+
+    Raises:
+        OSError: the wished one is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, wished))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _state_url(settings: Settings) -> Iterator[Secret]:
+    """Give the store's URL, with the embedded server running behind it where that is configured."""
+    if not settings.state.embedded:
+        yield settings.state.url
+        return
+    with EmbeddedValkey(settings.state.dir, fsync=settings.state.fsync) as embedded:
+        yield Secret(embedded.url)
+
+
+def _with_simulator(settings: Settings, base_url: str) -> Settings:
+    providers = {
+        name: msgspec.structs.replace(provider, base_url=base_url)
+        if provider.kind == "simulator"
+        else provider
+        for name, provider in settings.providers.items()
+    }
+    return msgspec.structs.replace(settings, providers=providers)
+
+
+async def _first_admin_key(state_url: Secret, pepper: Secret) -> Secret | None:
+    """Mint the first admin key of an empty store; None where there are keys or no store yet."""
+    state = State(state_url.reveal())
+    try:
+        await state.connect()
+        created = await Keyring(state, pepper).create_first_admin()
+    except StoreUnavailable:
+        return None
+    finally:
+        await state.aclose()
+    return created.token if created else None
+
+
+def _require_free_address(settings: Settings) -> None:
+    server = settings.server
+    try:
+        family = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((server.host, server.port))
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {server.host}:{server.port} ({error.strerror}); "
+            "stop what listens there, or choose another with --port"
+        ) from None
+
+
+def _announce(loaded: Loaded, first_key: Secret | None) -> None:
+    settings = loaded.settings
+    server = settings.server
+    state = f"embedded Valkey in {settings.state.dir}" if settings.state.embedded else "external"
+    click.echo(f"llmgw {__version__}")
+    click.echo(f"  API        http://{server.host}:{server.port}/v1")
+    click.echo(f"  config     {loaded.source or 'none: defaults, with a simulated provider (alias: demo)'}")
+    click.echo(f"  providers  {', '.join(settings.providers) or 'none'}")
+    click.echo(f"  aliases    {', '.join(settings.aliases) or 'none'}")
+    click.echo(f"  state      {state}")
+    if settings.auth.mode == "none":
+        click.echo("  keys       not asked for (auth.mode: none)")
+    if first_key is not None:
+        click.echo(f"  admin key  {first_key.reveal()}")
+        click.echo("             Keep it: it is shown this once. More with 'llmgw keys create'.")
+    for warning in loaded.warnings:
+        click.echo(f"  warning    {warning}", err=True)
+    sys.stdout.flush()

@@ -1,0 +1,246 @@
+"""Trying targets until one answers: the only place that retries, and only before the first content.
+
+At most 2 attempts per target and 3 in all. The next target comes first; when none is left, targets whose failure
+may pass are tried once more, after a pause, within the retry budget and the call's deadline.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from llmgw.gateway.reply import Answer, Reply
+from llmgw.providers.base import Provider, UpstreamRequest
+from llmgw.providers.framing import framer
+from llmgw.routing.budget import RetryBudget
+from llmgw.routing.health import Health, Lease
+from llmgw.types.call import Attempt, Call
+from llmgw.types.clock import Clock
+from llmgw.types.errors import (
+    ClientGone,
+    GatewayError,
+    NoHealthyTarget,
+    Overloaded,
+    ProviderBadResponse,
+    ProviderBadStream,
+    ProviderFailed,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderUnreachable,
+    StreamInterrupted,
+    UnsupportedParameter,
+)
+from llmgw.types.event import StreamEvent, is_content
+from llmgw.types.invocation import Invocation
+from llmgw.types.target import Target
+from llmgw.upstream import Upstream
+
+MAX_ATTEMPTS = 3
+MAX_PAUSE_S = 10.0
+"""Longest `Retry-After` worth waiting for while the caller waits."""
+
+_MAY_PASS = (
+    ProviderFailed,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderUnreachable,
+    ProviderBadResponse,
+    ProviderBadStream,
+    StreamInterrupted,
+)
+"""Failures after which the same target may be asked again; a second timeout would only double the wait."""
+
+
+class _Opening:
+    """One call while its first content is sought."""
+
+    __slots__ = ("call", "invocation", "started")
+
+    def __init__(self, invocation: Invocation, call: Call, started: float) -> None:
+        self.invocation = invocation
+        self.call = call
+        self.started = started
+
+    def deadline(self, target: Target) -> float:
+        """The loop time by which `target` must have finished: each attempt gets what is left."""
+        total_s = target.timeouts.total_s
+        if self.invocation.options.timeout_ms is not None:
+            total_s = min(total_s, self.invocation.options.timeout_ms / 1000)
+        return self.started + total_s
+
+
+class Dispatch:
+    """Opens a reply from a list of targets.
+
+    `jitter` gives numbers in [0, 1) that spread retries in time; `new_span_id` draws the ids under which traces
+    know the attempts.
+    """
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        upstream: Upstream,
+        health: Health,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+        new_span_id: Callable[[], int],
+    ) -> None:
+        self._providers = providers
+        self._upstream = upstream
+        self._health = health
+        self._budget = RetryBudget()
+        self._clock = clock
+        self._jitter = jitter
+        self._new_span_id = new_span_id
+
+    async def open(self, targets: Sequence[Target], invocation: Invocation, call: Call) -> Reply:
+        """Return a reply that has read its first content.
+
+        Raises:
+            GatewayError: as `Gateway.invoke` lists.
+        """
+        opening = _Opening(invocation, call, asyncio.get_running_loop().time())
+        self._budget.begin_call()
+        try:
+            reply = await self._rounds(targets, opening)
+        except BaseException:
+            self._budget.end_call()
+            raise
+        reply.when_ended(self._budget.end_call)
+        return reply
+
+    async def _rounds(self, targets: Sequence[Target], opening: _Opening) -> Reply:
+        failure: GatewayError = NoHealthyTarget("no target is ready to answer")
+        again: list[tuple[Target, GatewayError]] = []
+        for target in targets:
+            if len(opening.call.attempts) == MAX_ATTEMPTS:
+                break
+            try:
+                return await self._attempt(target, opening)
+            except GatewayError as error:
+                failure = _passable(error)
+                if isinstance(error, _MAY_PASS):
+                    again.append((target, error))
+        for target, before in again:
+            if len(opening.call.attempts) == MAX_ATTEMPTS or not await self._pause(target, before, opening):
+                break
+            try:
+                return await self._attempt(target, opening)
+            except Overloaded:
+                # The target came to rest meanwhile; why it failed before says more.
+                continue
+            except GatewayError as error:
+                failure = _passable(error)
+            finally:
+                self._budget.end_retry()
+        raise failure
+
+    async def _pause(self, target: Target, before: GatewayError, opening: _Opening) -> bool:
+        """Wait before a retry; False when that is not worth it, or the budget is used up."""
+        pause = before.retry_after_s
+        if pause is None:
+            pause = 0.05 + 0.2 * self._jitter()
+        left = opening.deadline(target) - asyncio.get_running_loop().time()
+        if pause > MAX_PAUSE_S or pause >= left or not self._budget.try_retry():
+            return False
+        try:
+            await asyncio.sleep(pause)
+        except BaseException:
+            self._budget.end_retry()
+            raise
+        return True
+
+    async def _attempt(self, target: Target, opening: _Opening) -> Reply:
+        provider = self._providers[target.protocol]
+        request = provider.build_request(opening.invocation, target)
+        lease = self._health.try_acquire(target) or await self._health.acquire(target)
+        attempt = self._new_attempt(target)
+        opening.call.attempts.append(attempt)
+        answer: Answer | None = None
+        try:
+            answer = await self._send(request, target, opening, attempt)
+            first = await self._first_content(answer, opening)
+            lease.answered()
+        except BaseException as error:
+            # Cancellation too: the slot goes back and the provider's connection is closed, whatever happened.
+            known = error if isinstance(error, GatewayError) else ClientGone("the call was cancelled")
+            self._close(attempt, lease, answer, known)
+            raise
+
+        def on_end(error: GatewayError | None) -> None:
+            self._close(attempt, lease, answer, error)
+
+        return Reply(opening.call, target, answer, first, on_end, self._clock)
+
+    async def _send(
+        self, request: UpstreamRequest, target: Target, opening: _Opening, attempt: Attempt
+    ) -> Answer:
+        """Send the request and judge the status line."""
+        provider = self._providers[target.protocol]
+        began = attempt.started_ns
+        try:
+            response = await self._upstream.open(request, target, opening.deadline(target))
+        finally:
+            attempt.first_byte_ns = self._clock.monotonic_ns()
+            opening.call.waited_ns += attempt.first_byte_ns - began
+        attempt.status = response.status
+        attempt.upstream_id = response.headers.get("x-request-id") or response.headers.get("request-id")
+        answer = Answer(response, framer(request.framing), provider.parser(opening.invocation, target))
+        media_type = response.headers.get("content-type", "")
+        if response.status >= 300 or (request.framing == "sse" and not _may_stream(media_type)):
+            try:
+                body = await response.read()
+            finally:
+                response.close()
+            raise provider.parse_error(response.status, response.headers, body)
+        return answer
+
+    async def _first_content(self, answer: Answer, opening: _Opening) -> list[StreamEvent]:
+        """Read until the answer commits to something; before that, another target may still be tried."""
+        events: list[StreamEvent] = []
+        began = self._clock.monotonic_ns()
+        try:
+            if not opening.invocation.stream:
+                events = await answer.whole()
+            while not answer.finished and not any(map(is_content, events)):
+                events += await answer.batch()
+        finally:
+            now = self._clock.monotonic_ns()
+            opening.call.waited_ns += now - began
+        opening.call.first_content_ns = now
+        return events
+
+    def _new_attempt(self, target: Target) -> Attempt:
+        return Attempt(
+            target=target.name,
+            provider=target.provider,
+            kind=target.kind,
+            model=target.model,
+            started_ns=self._clock.monotonic_ns(),
+            span_id=self._new_span_id(),
+        )
+
+    def _close(
+        self, attempt: Attempt, lease: Lease, answer: Answer | None, error: GatewayError | None
+    ) -> None:
+        attempt.ended_ns = self._clock.monotonic_ns()
+        if error is not None:
+            attempt.error, attempt.message = error.code, error.message
+        if answer is not None:
+            answer.response.close()
+        lease.settle(error)
+
+
+def _passable(error: GatewayError) -> GatewayError:
+    """Let an error through only if another target may still answer.
+
+    Raises:
+        GatewayError: the error itself, when it is final.
+    """
+    if not (error.fallback or isinstance(error, UnsupportedParameter)):
+        raise error
+    return error
+
+
+def _may_stream(media_type: str) -> bool:
+    """Whether a success may hold events: hosts mislabel streams, but pages and JSON bodies are never one."""
+    return not media_type.startswith(("text/html", "application/json"))

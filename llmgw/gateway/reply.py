@@ -1,0 +1,164 @@
+"""One answer on its way to the caller: batches of events, and an end that happens exactly once."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+
+from llmgw.providers.base import EventParser, Frame
+from llmgw.providers.framing import Framer
+from llmgw.types.call import Call
+from llmgw.types.clock import Clock
+from llmgw.types.completion import Completion, fold
+from llmgw.types.errors import ClientGone, GatewayError
+from llmgw.types.event import ChoiceEnd, Finish, Start, StreamEvent, UsageReport
+from llmgw.types.target import Target
+from llmgw.upstream import UpstreamResponse
+
+
+class Answer:
+    """What one attempt reads: a response, cut into frames, parsed into events; knows when it is whole."""
+
+    def __init__(self, response: UpstreamResponse, framer: Framer, parser: EventParser) -> None:
+        self.response = response
+        self.finished = False
+        self.raw = b""
+        self._failure: GatewayError | None = None
+        self._framer = framer
+        self._parser = parser
+
+    async def whole(self) -> list[StreamEvent]:
+        """Read an answer that is not streamed, to its end.
+
+        Raises:
+            ProviderError: it is not an answer, is cut, late or too large.
+            DeadlineExceeded: the call's time is over.
+        """
+        self.raw = await self.response.read()
+        events = [*self._parse(self.raw), *self._close()]
+        if self._failure is not None:
+            raise self._failure
+        return events
+
+    async def batch(self) -> list[StreamEvent]:
+        """Read the events of the next bytes; empty when those bytes complete no event.
+
+        Raises:
+            ProviderError: the stream is cut, late, garbled, or reports an error.
+            DeadlineExceeded: the call's time is over.
+        """
+        if self._failure is not None:
+            raise self._failure
+        chunk = await self.response.chunk()
+        return self._parse(chunk) if chunk else self._close()
+
+    def _parse(self, chunk: bytes) -> list[StreamEvent]:
+        return self._read(self._framer.feed(chunk))
+
+    def _close(self) -> list[StreamEvent]:
+        events = self._read(self._framer.close())
+        if not self.finished and self._failure is None:
+            try:
+                events = self._until_finish([*events, *self._parser.end()])
+            except GatewayError as error:
+                self._failure = error
+        return events
+
+    def _read(self, frames: Iterable[Frame]) -> list[StreamEvent]:
+        """Parse frames; a failure waits until the events before it were delivered."""
+        events: list[StreamEvent] = []
+        try:
+            for frame in frames:
+                events.extend(self._parser.feed(frame))
+        except GatewayError as error:
+            self._failure = error
+        return self._until_finish(events)
+
+    def _until_finish(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """What follows a `Finish` is not part of the answer."""
+        for index, event in enumerate(events):
+            if isinstance(event, Finish):
+                self.finished = True
+                return events[: index + 1]
+        return events
+
+
+class Reply:
+    """An opened answer: the events already read, and the rest as they come."""
+
+    def __init__(
+        self,
+        call: Call,
+        target: Target,
+        answer: Answer,
+        first: list[StreamEvent],
+        on_end: Callable[[GatewayError | None], None],
+        clock: Clock,
+    ) -> None:
+        self.call = call
+        self.target = target
+        self._answer = answer
+        self._first = first
+        self._on_end: list[Callable[[GatewayError | None], None]] = [on_end]
+        self._ended = False
+        self._clock = clock
+
+    async def batches(self) -> AsyncIterator[list[StreamEvent]]:
+        """Yield events in the groups in which they arrived; the last group ends with `Finish`.
+
+        Raises:
+            ProviderError: the answer broke off; what was yielded is all there is.
+            DeadlineExceeded: the call's time is over.
+        """
+        try:
+            batch = self._first
+            while True:
+                self._note(batch)
+                if self._answer.finished:
+                    # Ended before the last events go out, so that whoever saw the end sees it settled.
+                    self.end(None)
+                if batch:
+                    yield batch
+                if self._answer.finished:
+                    return
+                began = self._clock.monotonic_ns()
+                try:
+                    batch = await self._answer.batch()
+                finally:
+                    self.call.waited_ns += self._clock.monotonic_ns() - began
+        except GatewayError as error:
+            self.end(error)
+            raise
+
+    def completion(self) -> Completion:
+        """Fold an answer that was read whole."""
+        self._note(self._first)
+        self.end(None)
+        return fold(self._first, self._answer.raw)
+
+    def when_ended(self, release: Callable[[], None]) -> None:
+        """Have `release` called once the reply has ended, well or not."""
+        self._on_end.append(lambda _error: release())
+
+    def end(self, error: GatewayError | None) -> None:
+        """Close the provider's connection and settle; only the first call counts."""
+        if not self._ended:
+            self._ended = True
+            for on_end in self._on_end:
+                on_end(error)
+
+    def abandon(self) -> None:
+        """The caller is no longer there to read; harmless after a normal end."""
+        self.end(ClientGone("the client closed its connection"))
+
+    def _note(self, events: Iterable[StreamEvent]) -> None:
+        call = self.call
+        for event in events:
+            match event:
+                case Start():
+                    call.answered_id, call.answered_model = event.id, event.model
+                case UsageReport():
+                    call.usage = event.usage
+                case ChoiceEnd():
+                    call.finish_reasons = (*call.finish_reasons, event.native_reason)
+                case Finish():
+                    call.usage = event.usage or call.usage
+                case _:
+                    pass

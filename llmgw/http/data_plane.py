@@ -1,0 +1,191 @@
+"""The routes callers use: one per wire format, each the same walk from bytes to bytes."""
+
+import asyncio
+import logging
+
+import msgspec
+from litestar.handlers import ASGIRouteHandler, asgi
+
+from llmgw.gateway.reply import Reply
+from llmgw.http.exchange import Exchange, Headers, Receive, Scope, Send
+from llmgw.http.permissions import Permission, require
+from llmgw.http.runtime import Runtime
+from llmgw.http.streaming import StreamWriter
+from llmgw.types.call import Call
+from llmgw.types.errors import (
+    ClientGone,
+    Draining,
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    Overloaded,
+)
+from llmgw.types.invocation import Invocation
+from llmgw.wire.base import WireFormat
+
+_log = logging.getLogger(__name__)
+
+MAX_RETRY_AFTER_S = 600
+"""A provider's `Retry-After` may say days; ours sends nobody away for that long."""
+
+
+def wire_route(wire: WireFormat, runtime: Runtime) -> ASGIRouteHandler:
+    """Make the route of one wire format."""
+    endpoint = Endpoint(wire, runtime)
+
+    @asgi(wire.path, copy_scope=False, opt={"permission": Permission.CALL}, name=wire.path)
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        await endpoint.serve(Exchange(scope, receive, send))
+
+    return handle
+
+
+class Endpoint:
+    """Serves the calls of one wire format."""
+
+    def __init__(self, wire: WireFormat, runtime: Runtime) -> None:
+        self._wire = wire
+        self._runtime = runtime
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request; whatever happens, the call is recorded once and the caller told the truth."""
+        runtime = self._runtime
+        call = self._begin(exchange)
+        exchange.watch()
+        runtime.in_flight += 1
+        try:
+            await self._answer(exchange, call)
+        except GatewayError as error:
+            await self._refuse(exchange, call, error)
+        except asyncio.CancelledError:
+            if not exchange.gone:
+                raise
+            _uncancel()
+            _note(call, ClientGone("the client closed its connection"))
+        except Exception:  # noqa: BLE001
+            # The caller learns nothing of the cause; the log has it, under the same request id.
+            _log.exception("unhandled error in request %s", call.request_id)
+            await self._refuse(exchange, call, InternalError("the gateway failed to handle this request"))
+        finally:
+            exchange.unwatch()
+            runtime.in_flight -= 1
+            call.ended_ns = runtime.clock.monotonic_ns()
+            runtime.tracing.record(call)
+            runtime.call_log.write(call)
+
+    async def _answer(self, exchange: Exchange, call: Call) -> None:
+        runtime = self._runtime
+        if exchange.method != "POST":
+            raise MethodNotAllowed(f"{self._wire.path} takes POST")
+        if runtime.draining:
+            raise Draining("the gateway is stopping", retry_after_s=1)
+        if runtime.in_flight > runtime.limits.max_in_flight:
+            raise Overloaded("the gateway handles as many calls as it may", retry_after_s=1)
+        call.caller = await runtime.authenticator.caller(exchange.headers)
+        require(call.caller, Permission.CALL)
+        exchange.require_json()
+        body = await exchange.body(runtime.limits.max_body, runtime.limits.body_timeout_s)
+        invocation = with_header_options(self._wire.decode_request(body), exchange)
+        call.corridor_ns = runtime.clock.monotonic_ns()
+        if invocation.stream:
+            await self._stream(exchange, call, invocation)
+        else:
+            reply = await runtime.generation.gateway.invoke(invocation, call)
+            answer = self._wire.encode_completion(reply.completion())
+            call.status = 200
+            await exchange.respond(200, [*_identity(call), *_routing(call)], answer)
+
+    async def _stream(self, exchange: Exchange, call: Call, invocation: Invocation) -> None:
+        limits = self._runtime.limits
+        writer = StreamWriter(exchange, _identity(call), hold_s=limits.hold_s, ping_s=limits.ping_s)
+        reply: Reply | None = None
+        encoder = self._wire.encoder(invocation)
+        try:
+            reply = await self._runtime.generation.gateway.invoke(invocation, call)
+            routing = _routing(call)
+            async for batch in reply.batches():
+                if piece := b"".join(map(encoder.encode, batch)):
+                    await writer.send(piece, routing)
+            await writer.stop()
+            await writer.send(b"", routing, more=False)
+            call.status = 200
+        except GatewayError as error:
+            await writer.stop()
+            if not writer.started:
+                raise
+            _note(call, error)
+            await writer.send(encoder.encode_error(error), [], more=False)
+        finally:
+            writer.abandon()
+            if reply is not None:
+                reply.abandon()
+
+    async def _refuse(self, exchange: Exchange, call: Call, error: GatewayError) -> None:
+        _note(call, error)
+        if not exchange.gone:
+            body = self._wire.encode_error(error, call.request_id)
+            await exchange.respond(
+                error.status, [*_identity(call), *_routing(call), *error_headers(error)], body
+            )
+
+    def _begin(self, exchange: Exchange) -> Call:
+        runtime = self._runtime
+        return runtime.tracing.begin(
+            request_id=exchange.safe_id(b"x-request-id") or f"req_{runtime.new_id()}",
+            call_id=f"call_{runtime.new_id()}",
+            endpoint=self._wire.path,
+            traceparent=exchange.header(b"traceparent"),
+            tracestate=exchange.header(b"tracestate"),
+        )
+
+
+def with_header_options(invocation: Invocation, exchange: Exchange) -> Invocation:
+    """Add what `x-llmgw-*` headers ask for; the body's own `llmgw` member wins.
+
+    Raises:
+        InvalidRequest: a header's value is not what its name promises.
+    """
+    timeout = exchange.header(b"x-llmgw-timeout-ms")
+    if timeout is None or invocation.options.timeout_ms is not None:
+        return invocation
+    if not (timeout.isascii() and timeout.isdigit() and 0 < int(timeout[:12]) <= 86_400_000):
+        raise InvalidRequest(
+            "x-llmgw-timeout-ms must be a whole number of milliseconds from 1 to 86400000",
+            param="x-llmgw-timeout-ms",
+        )
+    options = msgspec.structs.replace(invocation.options, timeout_ms=int(timeout))
+    return msgspec.structs.replace(invocation, options=options)
+
+
+def error_headers(error: GatewayError) -> Headers:
+    """Tell clients whether and when to come back; `x-should-retry` is what the official SDKs obey."""
+    headers: Headers = [(b"x-should-retry", b"true" if error.retryable else b"false")]
+    if error.status in {429, 503}:
+        seconds = min(MAX_RETRY_AFTER_S, max(1, round(error.retry_after_s or 1)))
+        headers.append((b"retry-after", str(seconds).encode()))
+    return headers
+
+
+def _identity(call: Call) -> Headers:
+    return [(b"x-request-id", call.request_id.encode()), (b"x-llmgw-call-id", call.id.encode())]
+
+
+def _routing(call: Call) -> Headers:
+    if call.target is None:
+        return []
+    return [
+        (b"x-llmgw-target", call.target.encode("ascii", "backslashreplace")),
+        (b"x-llmgw-attempts", str(len(call.attempts)).encode()),
+    ]
+
+
+def _note(call: Call, error: GatewayError) -> None:
+    call.status, call.error, call.error_message = error.status, error.code, error.message
+
+
+def _uncancel() -> None:
+    """Take back the cancellation that the caller's leaving caused, so that the task may end in order."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

@@ -1,0 +1,61 @@
+"""Errors outside a call: the caller's dialect on `/v1`, RFC 9457 problem documents on our own routes."""
+
+import logging
+from typing import Any
+
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException
+
+from llmgw.http.data_plane import error_headers
+from llmgw.types.errors import (
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+)
+from llmgw.types.json import encode
+from llmgw.wire.openai_chat import WIRE as OPENAI_CHAT
+
+_log = logging.getLogger(__name__)
+
+PROBLEM = "application/problem+json"
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Turn whatever a handler or the router raised into an answer."""
+    known = error if isinstance(error, GatewayError) else _translated(request, error)
+    headers = {name.decode(): value.decode() for name, value in error_headers(known)}
+    if request.url.path.startswith("/v1"):
+        body = OPENAI_CHAT.encode_error(known, "")
+        return Response(body, status_code=known.status, headers=headers, media_type=MediaType.JSON)
+    return Response(encode(problem(known)), status_code=known.status, headers=headers, media_type=PROBLEM)
+
+
+def problem(error: GatewayError) -> dict[str, Any]:
+    """Describe an error as RFC 9457 asks; `code` is ours, stable, for programs."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.code.replace("_", " "),
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+    }
+    if error.param is not None:
+        document["violations"] = [{"pointer": "/" + error.param.replace(".", "/"), "detail": error.message}]
+    return document
+
+
+def _translated(request: Request[Any, Any, Any], error: Exception) -> GatewayError:
+    if isinstance(error, HTTPException):
+        if error.status_code == 404:
+            return NotFound(f"there is no {request.url.path} here")
+        if error.status_code == 405:
+            return MethodNotAllowed(f"{request.url.path} does not take {request.method}")
+        if error.status_code == 413:
+            return RequestTooLarge("the body is over the limit")
+        if error.status_code < 500:
+            return InvalidRequest(error.detail)
+    _log.error("unhandled error in %s %s", request.method, request.url.path, exc_info=error)
+    return InternalError("the gateway failed to handle this request")

@@ -1,0 +1,147 @@
+"""One HTTP exchange over raw ASGI: its headers, its body within limits, its answer, its caller's leaving.
+
+The data plane speaks ASGI itself because the framework's request and response objects cost more per call than the
+rest of the corridor.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, TypeAlias
+
+from llmgw.types.errors import ClientGone, RequestTimeout, RequestTooLarge, UnsupportedMediaType
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+"""ASGI's three, as loosely typed as the specification has them."""
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+_SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_WATCH_AFTER_S = 0.2
+"""How long an exchange runs before it starts to listen for its caller's leaving: short ones never need to."""
+
+
+class Exchange:
+    """One request and its answer.
+
+    `gone` turns true when the caller has closed its connection.
+    """
+
+    __slots__ = ("_message", "_receive", "_send", "_task", "_timer", "_watcher", "gone", "headers", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.gone = False
+        self._receive = receive
+        self._send = send
+        self._task: asyncio.Task[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def method(self) -> str:
+        """The request's HTTP method, upper case."""
+        return str(self.scope["method"])
+
+    def header(self, name: bytes) -> str | None:
+        """The value of a header by its lower-case name."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def safe_id(self, name: bytes) -> str | None:
+        """A header's value where it is fit to be an id in headers and logs, else None."""
+        value = self.headers.get(name)
+        return value.decode("ascii") if value is not None and _SAFE_ID.fullmatch(value) else None
+
+    def require_json(self) -> None:
+        """Refuse a body that does not say it is plain JSON.
+
+        Raises:
+            UnsupportedMediaType: another type or charset, no type, or a content encoding.
+        """
+        media_type, _, parameters = self.headers.get(b"content-type", b"").lower().partition(b";")
+        if media_type.strip() != b"application/json":
+            raise UnsupportedMediaType("content-type must be application/json")
+        charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
+        if charset not in {b"", b"utf-8", b"utf8"}:
+            raise UnsupportedMediaType("JSON bodies must be UTF-8")
+        if self.headers.get(b"content-encoding", b"identity") != b"identity":
+            raise UnsupportedMediaType("compressed request bodies are not accepted")
+
+    async def body(self, limit: int, timeout_s: float) -> bytes:
+        """Read the request body of at most `limit` bytes.
+
+        Raises:
+            RequestTooLarge: it is longer, by its header or by its bytes.
+            RequestTimeout: it did not arrive within `timeout_s`.
+            ClientGone: the caller left while sending.
+        """
+        declared = self.headers.get(b"content-length")
+        if declared is not None and int(declared) > limit:
+            raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        self.gone = True
+                        raise ClientGone("the client left while sending its body")
+                    piece = message.get("body", b"")
+                    size += len(piece)
+                    if size > limit:
+                        raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
+                    pieces.append(piece)
+                    if not message.get("more_body", False):
+                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        except TimeoutError:
+            raise RequestTimeout(f"the body did not arrive within {timeout_s:g} s") from None
+
+    def watch(self) -> None:
+        """Cancel the current task when the caller closes its connection, until `unwatch`."""
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._start_watching)
+
+    def unwatch(self) -> None:
+        """Stop listening for the caller's leaving."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._task = None
+
+    def _start_watching(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                break
+        self.leave()
+
+    def leave(self) -> None:
+        """Treat the caller as gone: the task that serves it is cancelled."""
+        self.gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send the status line and headers."""
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def send(self, body: bytes, *, more: bool) -> None:
+        """Send a piece of the body; the server waits here while the caller reads slowly."""
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a whole JSON answer."""
+        length = str(len(body)).encode()
+        await self.start(
+            status, [(b"content-type", b"application/json"), (b"content-length", length), *headers]
+        )
+        await self.send(body, more=False)

@@ -1,0 +1,50 @@
+"""What can be called: `/v1/models`, in a shape that both the OpenAI and the Anthropic SDK read."""
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from llmgw.http.permissions import Permission
+from llmgw.http.runtime import Runtime
+from llmgw.routing.catalog import Catalog
+from llmgw.types.json import encode
+
+
+def model_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
+    """Make the routes that list models; a name with slashes is one name."""
+
+    @get("/v1/models", opt={"permission": Permission.CALL})
+    async def list_models() -> Response[bytes]:
+        catalog = runtime.generation.gateway.catalog
+        data = [_model(catalog, model.id) for model in catalog.models()]
+        page = {
+            "object": "list",
+            "data": data,
+            "has_more": False,
+            "first_id": data[0]["id"] if data else None,
+            "last_id": data[-1]["id"] if data else None,
+        }
+        return Response(encode(page), media_type="application/json")
+
+    @get("/v1/models/{name:path}", opt={"permission": Permission.CALL})
+    async def get_model(name: FromPath[str]) -> Response[bytes]:
+        model = _model(runtime.generation.gateway.catalog, name.removeprefix("/"))
+        return Response(encode(model), media_type="application/json")
+
+    return [list_models, get_model]
+
+
+def _model(catalog: Catalog, name: str) -> dict[str, Any]:
+    alias = catalog.resolve(name)
+    return {
+        "id": alias.name,
+        "object": "model",
+        "type": "model",
+        "display_name": alias.name,
+        "created": 0,
+        "created_at": "1970-01-01T00:00:00Z",
+        "owned_by": "llmgw",
+        "llmgw": {"targets": [weighted.target.name for weighted in alias.targets]},
+    }

@@ -1,0 +1,26 @@
+"""For those who run the gateway: is it alive, is it ready, and if not, what is missing."""
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from llmgw.http.permissions import Permission
+from llmgw.http.runtime import Runtime
+from llmgw.types.json import encode
+
+
+def ops_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
+    """Make the routes that probes ask; they need no key and tell no secret."""
+
+    @get("/livez", opt={"permission": Permission.PUBLIC})
+    async def livez() -> Response[bytes]:
+        return Response(b'{"status":"alive"}', media_type="application/json")
+
+    @get("/readyz", opt={"permission": Permission.PUBLIC})
+    async def readyz() -> Response[bytes]:
+        missing = [problem.as_json() for problem in await runtime.state.health() if problem.fatal]
+        if runtime.draining:
+            missing.append({"code": "draining", "message": "the gateway is stopping"})
+        body = {"status": "not_ready" if missing else "ready", "missing": missing}
+        return Response(encode(body), status_code=503 if missing else 200, media_type="application/json")
+
+    return [livez, readyz]

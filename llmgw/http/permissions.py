@@ -1,0 +1,35 @@
+"""What a route asks of its caller: every route declares one permission, and a role holds a set of them."""
+
+from enum import StrEnum
+
+from llmgw.types.call import Caller, Role
+from llmgw.types.errors import PermissionDenied
+
+
+class Permission(StrEnum):
+    """One right; `PUBLIC` asks for no key at all."""
+
+    PUBLIC = "public"
+    CALL = "call"
+    VIEW = "view"
+    OPERATE = "operate"
+    ADMINISTER = "administer"
+
+
+_HELD: dict[Role, frozenset[Permission]] = {
+    "viewer": frozenset({Permission.VIEW}),
+    "caller": frozenset({Permission.CALL}),
+    "publisher": frozenset({Permission.CALL, Permission.VIEW}),
+    "operator": frozenset({Permission.CALL, Permission.VIEW, Permission.OPERATE}),
+    "admin": frozenset(Permission),
+}
+
+
+def require(caller: Caller, permission: Permission) -> None:
+    """Let the caller pass or raise.
+
+    Raises:
+        PermissionDenied: the caller's role does not hold the permission.
+    """
+    if permission not in _HELD[caller.role]:
+        raise PermissionDenied(f"this key's role, {caller.role}, does not allow this: it needs {permission}")
