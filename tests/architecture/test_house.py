@@ -1,0 +1,122 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+
+from llmgw import wire
+from llmgw.app import create_app
+from llmgw.http.front import Front
+from llmgw.http.permissions import Permission
+from llmgw.settings import Loaded, defaults
+from llmgw.types import errors
+from llmgw.types.errors import GatewayError
+from llmgw.types.json import decode
+from llmgw.types.secret import Secret
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "llmgw"
+MAX_FILE = 400
+MAX_FUNCTION = 60
+"""Forty lines are the aim; past sixty a function is refused."""
+
+
+def _sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def _error_classes() -> list[type[GatewayError]]:
+    found = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, GatewayError)]
+    return sorted(found, key=lambda each: each.__name__)
+
+
+def _routes() -> Iterator[tuple[str, object]]:
+    loaded = Loaded(settings=defaults({}))
+    front = create_app(loaded, {}, state_url=Secret("unix:///nowhere"), pepper=Secret("p" * 64))
+    assert isinstance(front, Front)
+    app = front.app
+    assert isinstance(app, Litestar)
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", None) or [route.route_handler]:  # type: ignore[union-attr]
+            # Litestar adds an OPTIONS handler to each route, which names the methods and touches nothing of ours.
+            if getattr(handler, "http_methods", None) != {"OPTIONS"}:
+                yield f"{route.path}", handler.opt.get("permission")
+
+
+def test_every_route_declares_its_permission() -> None:
+    """A route without a declared permission cannot exist."""
+    declared = dict(_routes())
+    assert {path: Permission for path in declared} == {path: type(found) for path, found in declared.items()}
+    assert {"/livez", "/readyz"} == {path for path, found in declared.items() if found is Permission.PUBLIC}
+    assert {each.path for each in wire.WIRES} <= set(declared)
+
+
+@pytest.mark.parametrize("kind", _error_classes(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("dialect", wire.WIRES, ids=lambda dialect: dialect.path)
+def test_every_error_has_a_shape_in_every_dialect(kind: type[GatewayError], dialect: wire.WireFormat) -> None:
+    """Each error class has a code and a 4xx or 5xx status, and every wire format can say it."""
+    error = kind("what happened")
+    assert 400 <= error.status <= 599
+    body = decode(dialect.encode_error(error, "req_1"))
+    assert error.code == body["error"]["code"]
+    assert "what happened" in body["error"]["message"]
+
+
+def test_the_error_tree_in_the_docstring_is_whole() -> None:
+    """Every class that answers callers is drawn at the top of its file with its own code."""
+    drawing = errors.__doc__ or ""
+    undrawn = {kind.__name__ for kind in _error_classes() if f" {kind.__name__} " not in f"{drawing} "}
+    assert set() == undrawn - {"GatewayError", "RequestError", "Unavailable", "ProviderError"}
+
+
+def test_codes_are_not_shared() -> None:
+    """A code names one class, bases that are never raised by themselves aside."""
+    leaves = [kind for kind in _error_classes() if kind not in {GatewayError, errors.RequestError, errors.ProviderError}]
+    codes = [kind.code for kind in leaves]
+    assert sorted(set(codes)) == sorted(codes)
+
+
+def test_files_stay_readable() -> None:
+    """No source file is over 400 lines."""
+    long = {str(path.relative_to(ROOT)): count for path in _sources() if (count := len(path.read_text().splitlines())) > MAX_FILE}
+    assert {} == long
+
+
+def test_functions_stay_readable() -> None:
+    """No function is over sixty lines."""
+    long = {
+        f"{path.relative_to(ROOT)}:{node.name}": node.end_lineno - node.lineno
+        for path in _sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno > MAX_FUNCTION
+    }
+    assert {} == long
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    """Every module opens with a docstring, and no module has a name that says nothing."""
+    silent = [str(path) for path in _sources() if not ast.get_docstring(ast.parse(path.read_text()))]
+    assert [] == silent
+    nameless = {"utils", "util", "helpers", "helper", "common", "core", "manager", "misc"}
+    assert [] == [str(path) for path in _sources() if path.stem in nameless or path.parent.name in nameless]
+
+
+def test_nothing_names_a_package_index() -> None:
+    """Locks are hash-pinned and free of addresses."""
+    for lock in (ROOT / "requirements").glob("*.lock"):
+        text = lock.read_text()
+        assert "http" not in "".join(line for line in text.splitlines() if not line.strip().startswith("#") and "==" not in line)
+        assert "--hash=sha256:" in text
+
+
+def test_the_default_app_builds_without_touching_anything() -> None:
+    """Building an application opens no connection: that is the lifespan's."""
+    assert list(_routes())
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
