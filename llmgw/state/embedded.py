@@ -169,9 +169,9 @@ class EmbeddedValkey:
                 return
 
     def _wait_for_end(self) -> float:
-        assert self._child is not None  # noqa: S101 - for the type checker; _spawn has returned
         began = self._clock.monotonic_ns()
-        self._child.wait()
+        if self._child is not None:
+            self._child.wait()
         return (self._clock.monotonic_ns() - began) / 1e9
 
     def _revive(self, rapid: int) -> int:
@@ -200,13 +200,13 @@ class EmbeddedValkey:
         return rapid
 
     def _spawn(self) -> None:
-        self._dir.socket.unlink(missing_ok=True)
         try:
+            self._dir.socket.unlink(missing_ok=True)
             child = self._launch()
         except OSError as error:
             raise EmbeddedStateError(
-                f"the embedded store cannot be started ({error.strerror}); free memory or processes, or set state.url "
-                "to a server of your own"
+                f"the embedded store cannot be started ({error.strerror}); see that {self._dir.path} is "
+                "there and that the machine has memory and processes to spare"
             ) from error
         self._child = child
         try:

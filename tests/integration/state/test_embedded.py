@@ -28,6 +28,19 @@ server.stop()
 """
 
 
+FORKING_GATEWAY = """
+import os, pathlib, signal, sys
+from llmgw.state.embedded import EmbeddedValkey
+server = EmbeddedValkey(pathlib.Path(sys.argv[1]))
+server.start()
+if os.fork() == 0:
+    sys.stdin.read()
+    os._exit(0)
+print(server.pid, flush=True)
+signal.pause()
+"""
+
+
 @contextmanager
 def client(url: str) -> Iterator[Redis]:
     """A plain client."""
@@ -35,10 +48,10 @@ def client(url: str) -> Iterator[Redis]:
         yield connected
 
 
-def another_gateway(state_dir: Path) -> tuple["subprocess.Popen[str]", int]:
+def another_gateway(state_dir: Path, program: str = GATEWAY) -> tuple["subprocess.Popen[str]", int]:
     """A second process with an embedded store in `state_dir`, and that store's process number."""
     process = subprocess.Popen(
-        [sys.executable, "-c", GATEWAY, str(state_dir)],
+        [sys.executable, "-c", program, str(state_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -155,6 +168,17 @@ def test_the_server_ends_with_its_gateway(state_dir: Path) -> None:
     until(lambda: not _alive(server_pid), "the end of the orphaned server")
     with EmbeddedValkey(state_dir) as server, client(server.url) as redis:
         assert redis.ping() is True
+
+
+def test_a_worker_left_over_does_not_hold_the_directory(state_dir: Path) -> None:
+    """A forked worker that outlives its gateway leaves the directory to the next one."""
+    process, server_pid = another_gateway(state_dir, FORKING_GATEWAY)
+    process.kill()
+    process.wait()
+    until(lambda: not _alive(server_pid), "the end of the orphaned server")
+    with EmbeddedValkey(state_dir) as server:
+        assert server.pid is not None
+    end(process)
 
 
 def test_a_left_over_server_is_stopped_and_replaced(state_dir: Path) -> None:
