@@ -108,10 +108,6 @@ class Catalog:
         }
         return tuple(listed.values())
 
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """List where the configured providers are."""
-        return tuple(provider.endpoint for provider in self._providers.values())
-
     def _make_direct(self, name: str) -> Alias:
         provider_name, slash, model = name.partition("/")
         provider = self._providers.get(provider_name)

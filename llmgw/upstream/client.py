@@ -13,10 +13,10 @@ from yarl import URL
 
 from llmgw.providers.base import UpstreamRequest
 from llmgw.types.errors import Draining, InternalError
-from llmgw.types.target import Endpoint, Target
+from llmgw.types.target import Target
 from llmgw.upstream.failures import FAILURES, before_head, first_byte_late, means_stale, total_over
 from llmgw.upstream.pool import LINE, Line, Pool, new_session, origin_of
-from llmgw.upstream.response import UpstreamResponse
+from llmgw.upstream.response import TIMER_GRAIN_S, UpstreamResponse
 
 MAX_BODY: Final = 32 * 1024 * 1024
 """Longest body `UpstreamResponse.read` returns, in bytes."""
@@ -37,7 +37,7 @@ class Upstream:
         self._max_body = max_body
         self._tls = ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
-        self._pools: dict[URL, Pool] = {}
+        self._pools: dict[str, Pool] = {}
         self._single: aiohttp.ClientSession | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -75,12 +75,12 @@ class Upstream:
             self._leave(pool)
             raise
 
-    async def retain(self, endpoints: Iterable[Endpoint]) -> None:
-        """Close what leads to origins none of `endpoints` is at: now where idle, else after the last call."""
+    async def retain(self, targets: Iterable[Target]) -> None:
+        """Close what leads to origins none of `targets` is at: now where idle, else after the last call."""
         kept = set()
-        for endpoint in endpoints:
+        for target in targets:
             with contextlib.suppress(ValueError):  # no URL, so nothing leads there
-                kept.add(origin_of(endpoint.base_url))
+                kept.add(origin_of(target.endpoint.base_url))
         for origin, pool in list(self._pools.items()):
             pool.retired = origin not in kept
             if pool.retired and pool.calls == 0:
@@ -141,8 +141,9 @@ class _StaleConnection(Exception):
 async def _try(
     session: aiohttp.ClientSession, request: UpstreamRequest, target: Target, deadline: float
 ) -> tuple[aiohttp.ClientResponse, Line]:
-    line = Line(asyncio.timeout_at(deadline), target.timeouts.first_byte_s, deadline)
+    line = Line(target.timeouts.first_byte_s, deadline)
     token = LINE.set(line)
+    loop = asyncio.get_running_loop()
     try:
         async with line.clock:
             answer = await session.request(
@@ -152,13 +153,16 @@ async def _try(
                 # Bytes beyond a mebibyte would be copied to the socket in one go.
                 data=request.body if len(request.body) <= _LARGE else io.BytesIO(request.body),
                 allow_redirects=False,
-                timeout=_clocks(target.timeouts.connect_s),
+                timeout=_clocks(max(min(target.timeouts.connect_s, deadline - loop.time()), TIMER_GRAIN_S)),
             )
         return answer, line
     except FAILURES as error:
         line.abort()
+        expired = line.clock.expired() or isinstance(error, aiohttp.ConnectionTimeoutError)
+        if expired and loop.time() + TIMER_GRAIN_S >= deadline:
+            raise total_over(target) from None
         if line.clock.expired():
-            raise (total_over(target) if line.at_deadline else first_byte_late(target)) from None
+            raise first_byte_late(target) from None
         if line.reused and means_stale(error):
             raise _StaleConnection from None
         raise before_head(error, target) from None
@@ -172,5 +176,5 @@ async def _try(
 
 @lru_cache(maxsize=64)
 def _clocks(connect_s: float) -> aiohttp.ClientTimeout:
-    """Only the connect clock is aiohttp's; threshold and ceiling of its rounding are out of the way."""
+    """Only the connect clock is aiohttp's, and it shall not be rounded up to whole seconds."""
     return aiohttp.ClientTimeout(total=None, connect=connect_s, sock_read=None, ceil_threshold=float("inf"))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Final
-from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -26,23 +25,14 @@ _HEADERS: Final = {"User-Agent": f"llmgw/{__version__}", "Accept-Encoding": "ide
 class Link:
     """One connection, from its making to its loss.
 
-    aiohttp fails to tell the reader of a body when a later part of it does not parse, and drops the connection;
-    `on_lost` is how the reader learns of it.
+    aiohttp does not tell the reader of a body when a later part of it does not parse, it only drops the
+    connection; `on_lost` is how the reader learns of it.
     """
 
     __slots__ = ("on_lost",)
 
-    def __init__(self, protocol: ResponseHandler) -> None:
+    def __init__(self) -> None:
         self.on_lost: Callable[[], None] | None = None
-        closed = protocol.closed
-        if closed is not None:
-            closed.add_done_callback(self._lost)
-
-    def _lost(self, closed: asyncio.Future[None]) -> None:
-        if not closed.cancelled():
-            closed.exception()  # an exception that nobody fetches would be logged
-        if self.on_lost is not None:
-            self.on_lost()
 
 
 class Line:
@@ -59,10 +49,9 @@ class Line:
         "transport",
     )
 
-    def __init__(self, clock: asyncio.Timeout, first_byte_s: float, deadline: float) -> None:
-        self.clock = clock
-        self.at_deadline = True
-        """Whether it is the total clock that `clock` is set to."""
+    def __init__(self, first_byte_s: float, deadline: float) -> None:
+        self.clock = asyncio.timeout(None)
+        """Set when the connection is ready; until then the connect clock bounds the try."""
         self.reused = False
         self.link: Link | None = None
         self.protocol: ResponseHandler | None = None
@@ -76,10 +65,7 @@ class Line:
         self.protocol = protocol
         self.transport = protocol.transport
         self.reused = reused
-        due = now + self._first_byte_s
-        if due < self._deadline:
-            self.at_deadline = False
-            self.clock.reschedule(due)
+        self.clock.reschedule(min(now + self._first_byte_s, self._deadline))
 
     @property
     def was_reset(self) -> bool:
@@ -105,7 +91,7 @@ class Connector(aiohttp.TCPConnector):
             super().__init__(ssl=tls, limit=0, keepalive_timeout=KEEPALIVE_S)
         else:
             super().__init__(ssl=tls, limit=0, force_close=True)
-        self._links: WeakKeyDictionary[ResponseHandler, Link] = WeakKeyDictionary()
+        self._links: dict[ResponseHandler, Link] = {}
 
     async def connect(
         self,
@@ -120,9 +106,24 @@ class Connector(aiohttp.TCPConnector):
             link = self._links.get(protocol)
             reused = link is not None
             if link is None:
-                link = self._links[protocol] = Link(protocol)
+                link = self._linked(protocol)
             LINE.get().ready(protocol, link, self._loop.time(), reused=reused)
         return connection
+
+    def _linked(self, protocol: ResponseHandler) -> Link:
+        link = Link()
+        closed = protocol.closed
+        if closed is not None:
+            self._links[protocol] = link
+            closed.add_done_callback(lambda lost: self._unlink(protocol, lost))
+        return link
+
+    def _unlink(self, protocol: ResponseHandler, lost: asyncio.Future[None]) -> None:
+        if not lost.cancelled():
+            lost.exception()  # one that nobody fetches would be logged
+        link = self._links.pop(protocol)
+        if link.on_lost is not None:
+            link.on_lost()
 
 
 class Pool:
@@ -148,10 +149,10 @@ def new_session(tls: ssl.SSLContext, *, keep: bool) -> aiohttp.ClientSession:
 
 
 @lru_cache(maxsize=1024)
-def origin_of(url: str) -> URL:
+def origin_of(url: str) -> str:
     """Scheme, host and port of an absolute URL.
 
     Raises:
         ValueError: there is none.
     """
-    return URL(url, encoded=True).origin()
+    return str(URL(url, encoded=True).origin())

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from itertools import chain
 from typing import Final
 
 import aiohttp
@@ -15,7 +16,8 @@ from llmgw.upstream.pool import Line
 MAX_HEAD: Final = 64 * 1024
 """Most bytes of header names and values in an answer, of at most 128 headers of 8 KiB each."""
 
-_TIMER_GRAIN_S: Final = 0.001
+TIMER_GRAIN_S: Final = 0.001
+"""How much too early a timer may fire."""
 
 
 class UpstreamResponse:
@@ -32,15 +34,16 @@ class UpstreamResponse:
         "_due",
         "_ended",
         "_failure",
-        "_heard",
         "_line",
         "_loop",
         "_max_body",
         "_on_end",
+        "_taken",
         "_target",
         "_timer",
         "_timer_due",
         "_until_close",
+        "_waiting",
         "headers",
         "status",
     )
@@ -66,7 +69,8 @@ class UpstreamResponse:
         self._loop = asyncio.get_running_loop()
         self._ended = False
         self._failure: GatewayError | None = None
-        self._heard = -1
+        self._taken = 0
+        self._waiting = False
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
@@ -124,11 +128,15 @@ class UpstreamResponse:
         try:
             if now >= self._deadline:
                 raise total_over(self._target)
-            piece = content.read_nowait()
-            if not piece and not content.is_eof():
+            if content.total_bytes == self._taken and not content.is_eof():
                 self._watch(now)
+                self._waiting = True
                 piece = await content.readany()
+                self._waiting = False
+            else:
+                piece = content.read_nowait()
             if piece:
+                self._taken += len(piece)
                 return piece
             if self._until_close and self._line.was_reset:
                 raise StreamInterrupted(f"{self._target.provider}: the connection was reset in its answer")
@@ -164,9 +172,8 @@ class UpstreamResponse:
             self._timer.cancel()
             self._timer = None
         link = self._line.link
-        if (
-            link is not None and link.on_lost == self._lost
-        ):  # else the connection carries another answer by now
+        # By now the connection may carry another answer, which keeps its own.
+        if link is not None and link.on_lost == self._lost:
             link.on_lost = None
         self._on_end()
 
@@ -176,7 +183,6 @@ class UpstreamResponse:
 
     def _watch(self, now: float) -> None:
         """Bound the wait that begins; one timer serves many waits and moves only when it fires."""
-        self._heard = self._content.total_bytes
         self._due = min(now + self._target.timeouts.idle_s, self._deadline)
         if self._timer is not None:
             if self._timer_due <= self._due:
@@ -190,9 +196,9 @@ class UpstreamResponse:
 
     def _expire(self) -> None:
         self._timer = None
-        if self._content.is_eof() or self._content.total_bytes != self._heard:
+        if not self._waiting or self._content.is_eof() or self._content.total_bytes != self._taken:
             return  # the wait this timer was for is over; the next one sets it again
-        if self._loop.time() + _TIMER_GRAIN_S < self._due:
+        if self._loop.time() + TIMER_GRAIN_S < self._due:
             self._set_timer()
         elif self._due < self._deadline:
             self._content.set_exception(idle_long(self._target))
@@ -207,7 +213,7 @@ def _head(answer: aiohttp.ClientResponse, target: Target) -> dict[str, str]:
         ProviderTooLarge: they are more than `MAX_HEAD`.
         ProviderBadResponse: a value holds a line break, the body is encoded, or the protocol would change.
     """
-    if sum(len(name) + len(value) for name, value in answer.raw_headers) > MAX_HEAD:
+    if sum(map(len, chain.from_iterable(answer.raw_headers))) > MAX_HEAD:
         raise ProviderTooLarge(
             f"{target.provider}: the head of the answer is over {MAX_HEAD} bytes",
             upstream_status=answer.status,

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from llmgw.types.errors import DeadlineExceeded, ProviderTimeout, ProviderUnreachable
+from llmgw.types.errors import DeadlineExceeded, GatewayError, ProviderTimeout, ProviderUnreachable
+from llmgw.types.target import Endpoint
 from llmgw.upstream import Upstream, UpstreamResponse
 from msgspec import structs
 from tests.scripted import STREAM_HEAD, Peer, Script, ScriptedServer, answer, chunked, later, play
@@ -89,21 +90,32 @@ def test_silence_in_the_body() -> None:
 
 
 def test_a_slow_reader_is_no_silent_provider() -> None:
-    """The idle clock runs only while we wait: bytes that lie ready are never late."""
+    """The idle clock runs only while we wait: neither bytes that lie ready nor a pause of ours are ever late."""
+    go_on = asyncio.Event()
 
     async def script(peer: Peer) -> None:
         await peer.request()
-        await peer.send(STREAM_HEAD + chunked(b"data: 1\n\n", b"data: 2\n\n", end=False))
-        await peer.gone()
+        await peer.send(STREAM_HEAD)
+        await go_on.wait()
+        await peer.send(chunked(b"data: 1\n\n", end=False))
+        go_on.clear()
+        await go_on.wait()
+        await peer.send(chunked(b"data: 2\n\n"))
 
     async def scene(upstream: Upstream, server: ScriptedServer) -> None:
-        clock = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         response = await upstream.open(server.request(), server.target(idle_s=SHORT_S), later())
-        late = asyncio.Event()
-        clock.call_later(2 * SHORT_S, late.set)
-        await late.wait()
-        assert (await response.chunk()).startswith(b"data: 1\n\n")
-        response.close()
+        first = asyncio.create_task(response.chunk())
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await first == b"data: 1\n\n"
+        for _ in range(2):
+            late = asyncio.Event()
+            loop.call_later(2 * SHORT_S, late.set)
+            await late.wait()
+            go_on.set()
+        assert await response.chunk() == b"data: 2\n\n"
+        assert await response.chunk() == b""
 
     play(script, scene)
 
@@ -162,22 +174,26 @@ def test_a_provider_that_never_pauses_meets_the_total_clock_too() -> None:
     play(script, scene)
 
 
-def test_a_connection_that_does_not_come_about() -> None:
-    """A handshake nobody answers ends with the connect clock, as `ProviderUnreachable`."""
-
-    async def scene(upstream: Upstream, server: ScriptedServer) -> None:
-        secure = ScriptedServer(silent)
-        secure.port = server.port
-        target = secure.target(connect_s=SHORT_S)
-        target = structs.replace(
-            target, endpoint=type(target.endpoint)(base_url=f"https://127.0.0.1:{server.port}/v1")
-        )
-        request = structs.replace(server.request(), url=target.endpoint.base_url)
-        with pytest.raises(ProviderUnreachable):
-            await upstream.open(request, target, later())
+@pytest.mark.parametrize(
+    ("clocks", "ends_as"),
+    [
+        ({"connect_s": SHORT_S}, ProviderUnreachable),
+        ({"connect_s": 5.0, "total_s": SHORT_S}, DeadlineExceeded),
+    ],
+)
+def test_a_connection_that_does_not_come_about(clocks: dict[str, float], ends_as: type[GatewayError]) -> None:
+    """A handshake nobody answers ends with the connect clock, or with the total one where that is sooner."""
 
     async def silent(peer: Peer) -> None:
         await peer.gone()
+
+    async def scene(upstream: Upstream, server: ScriptedServer) -> None:
+        target = structs.replace(
+            server.target(**clocks), endpoint=Endpoint(base_url=f"https://127.0.0.1:{server.port}/v1")
+        )
+        request = structs.replace(server.request(), url=target.endpoint.base_url)
+        with pytest.raises(ends_as):
+            await upstream.open(request, target, later())
 
     play(silent, scene)
 

@@ -8,6 +8,7 @@ from llmgw.providers.base import UpstreamRequest
 from llmgw.types.errors import Draining, InternalError, ProviderBadResponse, ProviderTooLarge
 from llmgw.types.target import Endpoint
 from llmgw.upstream import Upstream
+from msgspec import structs
 from tests.scripted import STREAM_HEAD, Peer, ScriptedServer, always, answer, chunked, later, play
 
 
@@ -308,7 +309,7 @@ def test_connections_to_origins_no_longer_used_are_closed() -> None:
         gone.clear()
         response = await upstream.open(server.request(), target, later())
         assert await response.read() == b"ok"
-        await upstream.retain([Endpoint(base_url="nonsense"), target.endpoint])
+        await upstream.retain([structs.replace(target, endpoint=Endpoint(base_url="nonsense")), target])
         assert not gone.is_set()
         await upstream.retain([])
         await gone.wait()

@@ -1,8 +1,19 @@
-"""Targets to route to."""
+"""Targets to route to, and a clock to do it by."""
 
 from llmgw.routing.catalog import Alias, ProviderTemplate, Strategy, WeightedTarget
 from llmgw.types.feature import Feature
 from llmgw.types.target import Endpoint, Target
+
+
+class Time:
+    """A clock for one test."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        return self.now
 
 
 def template(name: str = "acme", *features: Feature, max_concurrency: int = 4) -> ProviderTemplate:

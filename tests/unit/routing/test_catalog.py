@@ -84,8 +84,7 @@ def test_what_is_remembered_of_names_callers_invent_is_bounded() -> None:
 
 
 def test_lists() -> None:
-    """Aliases are listed as models by name, their targets once each in order, and every provider's address."""
+    """Aliases are listed as models by name, and their targets once each in order."""
     rich = catalog()
     assert rich.models() == (Model(id="acme/old"), Model(id="fast"), Model(id="smart"))
     assert [each.name for each in rich.targets()] == ["acme/big", "acme/small", "other/new"]
-    assert rich.endpoints() == (template("acme").endpoint, template("other").endpoint)

@@ -3,11 +3,8 @@
 import asyncio
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from llmgw.routing.budget import RetryBudget
-from llmgw.routing.health import FAILURES, MAX_TARGETS, Health, Lease
+from llmgw.routing.health import FAILURES, MAX_TARGETS, Health
 from llmgw.types.errors import (
     ClientGone,
     DeadlineExceeded,
@@ -21,19 +18,9 @@ from llmgw.types.errors import (
     ProviderTimeout,
     ProviderTooLarge,
 )
-from tests.unit.routing.targets import target
+from tests.unit.routing.targets import Time, target
 
 T = target(max_concurrency=4)
-
-
-class Time:
-    """A clock for one test."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def ask(health: Health, outcome: BaseException | None = None) -> bool:
@@ -287,114 +274,6 @@ def test_a_changed_limit_is_taken_over() -> None:
     assert limit(5) == 5
 
 
-def test_who_waits_longest_is_next() -> None:
-    """Waiters get places in the order they came, before newcomers."""
-
-    async def scene() -> None:
-        health = Health()
-        holders = [await health.acquire(T) for _ in range(4)]
-        order: list[int] = []
-
-        async def wait(number: int) -> None:
-            with await health.acquire(T):
-                order.append(number)
-
-        tasks = [asyncio.create_task(wait(number)) for number in range(3)]
-        await asyncio.sleep(0)
-        assert health.snapshot()[0].waiting == 3
-        holders[0].settle()
-        assert health.try_acquire(T) is None
-        await asyncio.gather(*tasks)
-        assert order == [0, 1, 2]
-        for lease in holders[1:]:
-            lease.settle()
-        assert (health.snapshot()[0].in_flight, health.snapshot()[0].waiting) == (0, 0)
-
-    asyncio.run(scene())
-
-
-def test_waiting_ends() -> None:
-    """A place that does not come free in time, or a queue that is full, is `Overloaded`."""
-
-    async def scene() -> None:
-        health = Health()
-        holders = [await health.acquire(T) for _ in range(4)]
-        queue = [asyncio.create_task(health.acquire(T, 0.01)) for _ in range(4)]
-        await asyncio.sleep(0)
-        with pytest.raises(Overloaded):
-            await health.acquire(T, 1000)
-        outcomes = await asyncio.gather(*queue, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [Overloaded] * 4
-        for lease in holders:
-            lease.settle()
-        assert (health.snapshot()[0].in_flight, health.snapshot()[0].waiting) == (0, 0)
-
-    asyncio.run(scene())
-
-
-def test_cancelled_waiters_leave_no_place_taken() -> None:
-    """Whether cancelled while waiting or in the instant the place comes, nothing is lost."""
-
-    async def scene() -> None:
-        health = Health()
-        for handed in (False, True):
-            holders = [await health.acquire(T) for _ in range(4)]
-            waiter = asyncio.create_task(health.acquire(T))
-            await asyncio.sleep(0)
-            if handed:
-                holders[0].settle()
-            waiter.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await waiter
-            for lease in holders:
-                lease.settle()
-            assert (health.snapshot()[0].in_flight, health.snapshot()[0].waiting) == (0, 0)
-
-    asyncio.run(scene())
-
-
-def test_waiters_are_sent_away_when_the_target_comes_to_rest() -> None:
-    """A breaker that opens empties the queue at once, so that other targets may be tried."""
-
-    async def scene() -> None:
-        health = Health(Time())
-        holders = [await health.acquire(T) for _ in range(4)]
-        queue = [asyncio.create_task(health.acquire(T, 1000)) for _ in range(2)]
-        await asyncio.sleep(0)
-        for lease in holders:
-            lease.settle(ProviderFailed("no"))
-        first, second = await asyncio.gather(*queue)
-        first.settle(ProviderFailed("no"))
-        second.settle()
-        with pytest.raises(Overloaded) as resting:
-            await health.acquire(T, 1000)
-        assert resting.value.retry_after_s == 5.0
-
-    asyncio.run(scene())
-
-
-def test_a_full_queue_of_a_target_that_comes_to_rest() -> None:
-    """Those still waiting when the fifth failure is recorded learn that the target rests."""
-
-    async def scene() -> None:
-        health = Health(Time())
-        wide = target(max_concurrency=5)
-        holders = [await health.acquire(wide) for _ in range(5)]
-        for lease in holders[:4]:
-            lease.settle(ProviderFailed("no"))
-        holders[:4] = [await health.acquire(wide) for _ in range(4)]
-        queue = [asyncio.create_task(health.acquire(wide, 1000)) for _ in range(3)]
-        await asyncio.sleep(0)
-        holders[4].settle(ProviderFailed("no"))
-        outcomes = await asyncio.gather(*queue, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [Overloaded] * 3
-        for lease in holders:
-            lease.settle()
-        assert health.snapshot()[0].in_flight == 0
-
-    asyncio.run(scene())
-
-
 def test_targets_callers_invent_do_not_pile_up() -> None:
     """Beyond the bound, targets of which nothing is remarkable are forgotten; the others are not."""
     health, _ = opened()
@@ -438,78 +317,3 @@ def test_retries_are_a_fifth_of_the_calls_and_three_where_there_are_few() -> Non
     for _ in range(4):
         budget.end_retry()
     assert (budget.calls, budget.retries) == (0, 0)
-
-
-class HealthMachine(RuleBasedStateMachine):
-    """Attempts come, end and fail in any order while time passes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = Time()
-        self.health = Health(self.time)
-        self.leases: list[Lease] = []
-        self.probes = 0
-
-    @rule()
-    def begin(self) -> None:
-        """Ask for a place: it is given exactly if the target may be tried and one is free."""
-        before = self.health.snapshot([T])[0]
-        rest_s = self.health.rest_s(T)
-        lease = self.health.try_acquire(T)
-        assert (lease is not None) == (rest_s == 0 and before.in_flight < before.limit)
-        if lease is not None:
-            self.leases.append(lease)
-
-    @precondition(lambda self: self.leases)
-    @rule(
-        which=st.integers(0, 100),
-        outcome=st.sampled_from(
-            [
-                None,
-                None,
-                ProviderFailed("no"),
-                ProviderRateLimited("no", retry_after_s=1),
-                ProviderTimeout("no"),
-                ClientGone("no"),
-            ]
-        ),
-        twice=st.booleans(),
-    )
-    def end(self, which: int, outcome: GatewayError | None, twice: bool) -> None:
-        """End an attempt."""
-        lease = self.leases.pop(which % len(self.leases))
-        lease.settle(outcome)
-        if twice:
-            lease.settle(None)
-
-    @precondition(lambda self: self.leases)
-    @rule(which=st.integers(0, 100))
-    def answer(self, which: int) -> None:
-        """An attempt is answered and goes on."""
-        self.leases[which % len(self.leases)].answered()
-
-    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 60.0]))
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass."""
-        self.time.now += seconds
-
-    @invariant()
-    def places_are_counted(self) -> None:
-        """Every place taken is held by somebody, the limit is within its bounds, and at most one probe is out."""
-        seen = self.health.snapshot([T])[0]
-        assert seen.in_flight == len(self.leases)
-        assert 1 <= seen.limit <= seen.max_concurrency
-        assert seen.in_flight <= seen.max_concurrency
-        probes = sum(lease._probe for lease in self.leases)
-        assert probes <= 1
-        assert (seen.state == "half_open") == (probes == 1)
-
-    def teardown(self) -> None:
-        """At the end everything is given back."""
-        for lease in self.leases:
-            lease.settle()
-        assert self.health.snapshot([T])[0].in_flight == 0
-
-
-TestHealthMachine = HealthMachine.TestCase
-TestHealthMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
