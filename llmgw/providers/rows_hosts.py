@@ -22,11 +22,14 @@ HOSTS: tuple[ProviderRow, ...] = (
         quirks=Quirks(
             developer_role=False,
             message_names=False,
-            reasoning_member="reasoning",
             dropped=frozenset({"logit_bias", "logprobs", "top_logprobs"}),
         ),
         docs="https://console.groq.com/docs/openai",
-        notes="Answers 400 to `logprobs`, `top_logprobs`, `logit_bias`, `messages[].name` and any `n` but 1.",
+        notes=(
+            "Answers 400 to `logprobs`, `top_logprobs`, `logit_bias`, `messages[].name` and any `n` but 1. "
+            "Earlier reasoning is left out: only some models take it (as `reasoning`), the others answer 400, "
+            "and all do to `reasoning_content`."
+        ),
     ),
     ProviderRow(
         name="together",
@@ -71,8 +74,8 @@ HOSTS: tuple[ProviderRow, ...] = (
         ),
         docs="https://docs.fireworks.ai/api-reference/post-chatcompletions",
         notes=(
-            "Models are resource names (`accounts/fireworks/models/...`). By default an overlong "
-            "`max_tokens` is lowered to fit the window instead of refused."
+            "Models are resource names (`accounts/fireworks/models/...`; embedding models also have short "
+            "ones). By default an overlong `max_tokens` is lowered to fit the window instead of refused."
         ),
     ),
     ProviderRow(
@@ -90,16 +93,18 @@ HOSTS: tuple[ProviderRow, ...] = (
             Feature.EMBEDDINGS,
             Feature.IMAGES,
             Feature.AUDIO_IN,
+            Feature.AUDIO_OUT,
             Feature.FILES,
             Feature.VIDEO,
             Feature.LOGPROBS,
             Feature.REASONING,
         },
-        quirks=Quirks(reasoning_member="reasoning"),
+        quirks=Quirks(developer_role=False, reasoning_member="reasoning"),
         docs="https://openrouter.ai/docs/api-reference/parameters",
         notes=(
             "A router: a parameter the chosen host lacks is ignored unless `provider.require_parameters` is "
-            "sent. `n` is not on its list of parameters."
+            "sent. `n` is not on its list of parameters. Developer messages are sent as system messages, as "
+            "not every host behind it takes them."
         ),
     ),
     ProviderRow(
@@ -269,7 +274,8 @@ HOSTS: tuple[ProviderRow, ...] = (
         docs="https://docs.siliconflow.cn/cn/api-reference/chat-completions/chat-completions",
         notes=(
             "Of the penalties only `frequency_penalty` is documented; `tool_choice`, `stream_options` and "
-            "`seed` are not. Thinking is switched by the host's own `enable_thinking`. In China the host is "
+            "`seed` are not. A stream reports its usage unasked, so far in every chunk. Tool results should be "
+            "plain text. Thinking is switched by the host's own `enable_thinking`. In China the host is "
             "api.siliconflow.cn."
         ),
     ),
@@ -295,11 +301,33 @@ HOSTS: tuple[ProviderRow, ...] = (
         features=BASICS
         | JSON
         | {Feature.EMBEDDINGS, Feature.IMAGES, Feature.LOGPROBS, Feature.MULTIPLE_CHOICES, Feature.REASONING},
-        quirks=Quirks(max_tokens_member="max_tokens", developer_role=False, stream_usage=False),
+        quirks=Quirks(
+            max_tokens_member="max_tokens",
+            developer_role=False,
+            stream_usage=False,
+            message_names=False,
+            dropped=frozenset(
+                {
+                    "frequency_penalty",
+                    "logit_bias",
+                    "metadata",
+                    "parallel_tool_calls",
+                    "presence_penalty",
+                    "seed",
+                    "service_tier",
+                    "store",
+                    "user",
+                }
+            ),
+        ),
         docs="https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference",
         notes=(
             "`{workspace}` is the host of the workspace, such as dbc-a1b2345c-d6e7.cloud.databricks.com; the "
-            "model is the name of a serving endpoint. The table of parameters could only be read in part."
+            "model is the name of a serving endpoint. Answers 400 to members it does not know, "
+            "`stream_options` among them. Foundation models report the usage of a stream unasked, so far in "
+            "every chunk; endpoints in front of Azure OpenAI were seen not to, and then it stays unknown. `n` "
+            "over 1 and `logprobs` need models that have them, JSON modes may not stream. Thinking comes as "
+            "parts of `content`. The table of parameters could only be read in part."
         ),
     ),
     ProviderRow(
@@ -314,8 +342,9 @@ HOSTS: tuple[ProviderRow, ...] = (
         docs="https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/",
         notes=(
             "The page documents the endpoints; parameters differ by model and are listed on each model's "
-            "page. JSON modes do not stream, and a schema stands directly under `json_schema`, without "
-            "OpenAI's `name` and `schema`."
+            "page. The key is an API token, whatever its name: the page calls it `CLOUDFLARE_API_KEY`, the "
+            "vendor's tools `CLOUDFLARE_API_TOKEN`. JSON modes do not stream, and a schema stands directly "
+            "under `json_schema`, without OpenAI's `name` and `schema`."
         ),
     ),
 )

@@ -77,7 +77,8 @@ LOCAL: tuple[ProviderRow, ...] = (
         docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
         notes=(
             "Features depend on the model served and on flags (tool calling wants "
-            "`--enable-auto-tool-choice`). `user` and `parallel_tool_calls` are documented as ignored."
+            "`--enable-auto-tool-choice`). `user` and `parallel_tool_calls` are documented as ignored. Servers "
+            "older than November 2025 call reasoning `reasoning_content`."
         ),
         local=True,
     ),
@@ -118,8 +119,8 @@ LOCAL: tuple[ProviderRow, ...] = (
         ),
         docs="https://lmstudio.ai/docs/developer/openai-compat/chat-completions",
         notes=(
-            "Answers 400 to `response_format` of type `json_object`; `tool_choice` is a word, a tool cannot "
-            "be named."
+            "Answers 400 to `response_format` of type `json_object` and to a `tool_choice` that names a tool; "
+            "users report that `required` forces nothing with some models."
         ),
         local=True,
     ),
@@ -170,13 +171,11 @@ LOCAL: tuple[ProviderRow, ...] = (
         base_url="http://127.0.0.1:18080/v1",
         key_env=None,
         auth="none",
-        features=BASICS
-        | JSON
-        | {Feature.EMBEDDINGS, Feature.IMAGES, Feature.LOGPROBS, Feature.MULTIPLE_CHOICES, Feature.REASONING},
+        features=EVERYTHING - {Feature.AUDIO_OUT, Feature.VIDEO},
         docs=OPENAI_DOCS,
         notes=(
             "What `llmgw simulator` serves: OpenAI's own API, deterministic, without a model. It needs no "
-            "key."
+            "key. Parameters that need a model, such as the penalties, are taken and change nothing."
         ),
         local=True,
     ),

@@ -7,13 +7,14 @@ from llmgw.types.target import Quirks
 _GLM = Quirks(
     max_tokens_member="max_tokens",
     developer_role=False,
-    stream_usage=False,
     tool_choices=frozenset({"auto"}),
     reasoning_member="reasoning_content",
 )
 _GLM_NOTES = (
-    "Tools are the model's choice alone: `tool_choice` may only be `auto`. `stop` takes one word. Thinking "
-    "is switched by the host's own `thinking` object; a stream reports its usage unasked."
+    "Answers 400 to any `tool_choice` but `auto`. `stop` takes one word. Thinking is switched by the host's "
+    "own `thinking` object; between tool calls the vendor wants earlier `reasoning_content` back. Assistant and "
+    "tool messages should be plain text: users report that lists of parts are silently dropped. "
+    "`stream_options` is not in the reference, but common clients send it."
 )
 
 MAKERS: tuple[ProviderRow, ...] = (
@@ -122,9 +123,10 @@ MAKERS: tuple[ProviderRow, ...] = (
         ),
         docs="https://docs.mistral.ai/api/endpoint/chat",
         notes=(
-            "Answers 422 `extra_forbidden` to any member it does not know, `reasoning_content` in messages "
-            "among them. Thinking comes as parts of `content`; a stream reports its usage unasked. Audio and "
-            "document parts have shapes of their own."
+            "Answers 422 `extra_forbidden` to any member it does not know: `reasoning_content` and (seen in "
+            "2024) `name` in messages, and `stream_options.include_usage`. Thinking comes as parts of "
+            "`content`; a stream reports its usage unasked. Audio and document parts have shapes of their "
+            "own. Only some embedding models take dimensions."
         ),
     ),
     ProviderRow(
@@ -141,7 +143,8 @@ MAKERS: tuple[ProviderRow, ...] = (
         docs="https://api-docs.deepseek.com/guides/thinking_mode",
         notes=(
             "Models think by default: then penalties and temperature have no effect, `logprobs` is an error, "
-            "and turns that called tools must return their `reasoning_content` or get 400."
+            "a forced tool choice gets 400, and so do turns that called tools and come back without their "
+            "`reasoning_content`."
         ),
     ),
     ProviderRow(
@@ -188,7 +191,10 @@ MAKERS: tuple[ProviderRow, ...] = (
         ),
         quirks=Quirks(max_tokens_member="max_tokens", developer_role=False, stream_usage=False),
         docs="https://docs.perplexity.ai/docs/sonar/openai-compatibility",
-        notes="Function calling is not documented for Sonar; a stream reports its usage unasked.",
+        notes=(
+            "Function calling is not documented for Sonar. A stream reports its usage unasked, so far in every "
+            "chunk."
+        ),
     ),
     ProviderRow(
         name="moonshot",
@@ -227,10 +233,10 @@ MAKERS: tuple[ProviderRow, ...] = (
         key_env="DASHSCOPE_API_KEY",
         auth="bearer",
         features=BASICS
+        | JSON
         | PARALLEL
         | {
             Feature.EMBEDDINGS,
-            Feature.JSON_OBJECT,
             Feature.IMAGES,
             Feature.AUDIO_IN,
             Feature.AUDIO_OUT,
@@ -239,17 +245,16 @@ MAKERS: tuple[ProviderRow, ...] = (
             Feature.MULTIPLE_CHOICES,
             Feature.SEED,
         },
-        quirks=Quirks(
-            max_tokens_member="max_tokens",
-            developer_role=False,
-            tool_choices=frozenset({"auto", "none", "named"}),
-        ),
+        quirks=Quirks(max_tokens_member="max_tokens", developer_role=False),
         docs="https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-openai-chat-completions",
         notes=(
-            "Singapore; keys differ by region (dashscope-us, dashscope, cn-hongkong.dashscope). Thinking is "
-            "switched by the host's own `enable_thinking`, and some models then answer streams only. Of the "
-            "penalties only `presence_penalty` is documented. The list of parameters could only be read in "
-            "part."
+            "Singapore; keys differ by region (dashscope-us, dashscope, cn-hongkong.dashscope). The vendor "
+            "recommends workspace hosts, such as {WorkspaceId}.ap-southeast-1.maas.aliyuncs.com; the old one "
+            "still works. Thinking is switched by the host's own `enable_thinking`; with it a forced tool "
+            "choice gets 400, and some models answer streams only. `required` as tool choice is not "
+            "documented, but the vendor's own client sends it. `n` (at most 4, 1 with tools), `logprobs` and "
+            "schemas work with some models each; audio is for Qwen-Omni. Of the penalties only "
+            "`presence_penalty` is documented."
         ),
     ),
     ProviderRow(
@@ -330,7 +335,9 @@ MAKERS: tuple[ProviderRow, ...] = (
         docs="https://docs.cohere.com/docs/compatibility-api",
         notes=(
             "`reasoning_effort` takes `none` and `high` only. A schema goes inside `json_object`, not in "
-            "OpenAI's `json_schema`. `tool_choice` and `stream_options` are on neither list of the page."
+            "OpenAI's `json_schema`. `tool_choice` is on neither list of the page. `stream_options` is "
+            "rejected, and whether a stream reports its usage unasked is not documented: where it does not, "
+            "the tokens of streams stay unknown."
         ),
     ),
     ProviderRow(
@@ -348,7 +355,10 @@ MAKERS: tuple[ProviderRow, ...] = (
             tool_choices=NO_TOOL_CHOICE,
         ),
         docs="https://docs.ai21.com/reference/jamba-1-6-api-ref",
-        notes="The reference names no `tool_choice` and no `stream_options`.",
+        notes=(
+            "The reference names no `tool_choice` and no `stream_options`; in the vendor's own client the "
+            "chunks of a stream may carry usage. Whether a stream takes an `n` over 1 is not documented."
+        ),
     ),
     ProviderRow(
         name="volcengine",
@@ -359,6 +369,7 @@ MAKERS: tuple[ProviderRow, ...] = (
         auth="bearer",
         features=BASICS
         | JSON
+        | PARALLEL
         | {
             Feature.EMBEDDINGS,
             Feature.IMAGES,
@@ -371,8 +382,10 @@ MAKERS: tuple[ProviderRow, ...] = (
         quirks=Quirks(developer_role=False, reasoning_member="reasoning_content"),
         docs="https://www.volcengine.com/docs/82379/1298454",
         notes=(
-            "The model may be the ID of an inference endpoint. Thinking models take no `stop`. What "
-            "`tool_choice` can force differs by model and could not be read."
+            "The model may be the ID of an inference endpoint. Thinking models take no `stop`. The vendor's "
+            "client knows all tool choices, but what can be forced differs by model. Embeddings are for the "
+            "text models; newer ones (doubao-embedding-vision) answer at `/embeddings/multimodal` only, in a "
+            "shape of their own."
         ),
     ),
 )

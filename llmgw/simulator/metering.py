@@ -1,0 +1,39 @@
+"""What a prompt weighs in the simulator's tokens."""
+
+from msgspec import Struct
+
+from llmgw.simulator.tokens import count
+from llmgw.simulator.transcript import Prompt, Turn
+from llmgw.types.json import encode
+
+_A_MESSAGE = 4
+_THE_ANSWER = 3
+_MEDIA = {"image": 85, "audio": 100, "file": 200}
+_CACHE_FROM = 1024
+_CACHE_STEP = 128
+
+
+class PromptTokens(Struct, frozen=True):
+    """Tokens sent, and how many of them a provider would have found in its cache."""
+
+    total: int
+    cached: int
+
+
+def prompt_tokens(prompt: Prompt) -> PromptTokens:
+    """Weigh a prompt: 4 a message, 3 for the answer, its text, media, calls and tools.
+
+    From 1,024 tokens before the last message on, these count as cached, in steps of 128: nothing is remembered,
+    so that equal requests have equal usage.
+    """
+    tools = sum(count(tool.name) + count(encode(tool.schema).decode()) for tool in prompt.tools)
+    turns = [_turn(turn) for turn in prompt.turns]
+    before = tools + sum(turns[:-1])
+    cached = before // _CACHE_STEP * _CACHE_STEP if before >= _CACHE_FROM else 0
+    return PromptTokens(tools + sum(turns) + _THE_ANSWER, cached)
+
+
+def _turn(turn: Turn) -> int:
+    media = sum(_MEDIA[each.kind] for each in turn.media)
+    calls = sum(count(call.name) + count(call.arguments) for call in turn.calls)
+    return _A_MESSAGE + count(turn.text) + media + calls

@@ -1,0 +1,169 @@
+"""Reading members of a caller's JSON object, with errors that name the member by its path.
+
+A member that is null is absent, as typed clients send it.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from llmgw.types.errors import ForbiddenField, InvalidRequest
+from llmgw.types.invocation import CallOptions
+from llmgw.types.json import Json
+from llmgw.types.message import Details
+
+FORBIDDEN: Final = ("api_base", "api_key", "base_url", "extra_headers")
+"""Members that would redirect a call or carry a credential."""
+
+OPTIONS: Final = "llmgw"
+"""Member that holds the gateway's own extras; it is never sent on."""
+
+_KINDS: Final = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def wrong_type(path: str, expected: str, value: Json) -> InvalidRequest:
+    """The refusal of a value that is not of its type."""
+    got = "null" if value is None else _KINDS.get(type(value), "something else")
+    raise InvalidRequest(
+        f"Invalid type for '{path}': expected {expected}, but got {got} instead.", param=path
+    )
+
+
+def missing(path: str) -> InvalidRequest:
+    """The refusal of an object without a member it needs."""
+    return InvalidRequest(f"Missing required parameter: '{path}'.", param=path)
+
+
+def text(members: Details, name: str, path: str) -> str | None:
+    """Read a string."""
+    value = members.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise wrong_type(f"{path}{name}", "a string", value)
+
+
+def needed_text(members: Details, name: str, path: str) -> str:
+    """Read a string that must be there and say something."""
+    value = text(members, name, path)
+    if value is None:
+        raise missing(f"{path}{name}")
+    if not value:
+        raise InvalidRequest(
+            f"Invalid '{path}{name}': expected a string that is not empty.", param=f"{path}{name}"
+        )
+    return value
+
+
+def flag(members: Details, name: str, path: str = "") -> bool | None:
+    """Read a boolean."""
+    value = members.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    raise wrong_type(f"{path}{name}", "a boolean", value)
+
+
+def integer(members: Details, name: str, *, least: int | None = None, most: int | None = None) -> int | None:
+    """Read an integer within bounds."""
+    value = members.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong_type(name, "an integer", value)
+    _bounds(name, value, least, most, "integer")
+    return value
+
+
+def number(members: Details, name: str, *, least: float, most: float) -> float | None:
+    """Read a number within bounds."""
+    value = members.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise wrong_type(name, "a number", value)
+    _bounds(name, value, least, most, "decimal")
+    return value
+
+
+def array(members: Details, name: str, path: str = "") -> list[Json] | None:
+    """Read an array."""
+    value = members.get(name)
+    if value is None or isinstance(value, list):
+        return value
+    raise wrong_type(f"{path}{name}", "an array", value)
+
+
+def members_of(members: Details, name: str, path: str = "") -> Details | None:
+    """Read an object."""
+    value = members.get(name)
+    if value is None or isinstance(value, dict):
+        return value
+    raise wrong_type(f"{path}{name}", "an object", value)
+
+
+def member_object(value: Json, path: str) -> Details:
+    """Take a value that must be an object."""
+    if isinstance(value, dict):
+        return value
+    raise wrong_type(path, "an object", value)
+
+
+def request_object(value: Json) -> Details:
+    """Take a decoded request body.
+
+    Raises:
+        InvalidRequest: it is not an object.
+        ForbiddenField: it holds a member only the operator may set.
+    """
+    if not isinstance(value, dict):
+        raise InvalidRequest("The request body must be a JSON object.")
+    for name in FORBIDDEN:
+        if name in value:
+            raise ForbiddenField(
+                f"'{name}' is not allowed: where calls go is the operator's to configure.", param=name
+            )
+    return value
+
+
+def options(members: Details) -> CallOptions:
+    """Read the gateway's own extras."""
+    own = members_of(members, OPTIONS)
+    if own is None:
+        return CallOptions()
+    path = f"{OPTIONS}."
+    for name in own:
+        if name not in {"timeout_ms", "tags"}:
+            raise InvalidRequest(f"Unknown parameter: '{path}{name}'.", param=f"{path}{name}")
+    timeout_ms = own.get("timeout_ms")
+    if timeout_ms is not None:
+        if not isinstance(timeout_ms, int) or isinstance(timeout_ms, bool):
+            raise wrong_type(f"{path}timeout_ms", "an integer", timeout_ms)
+        _bounds(f"{path}timeout_ms", timeout_ms, 1, None, "integer")
+    tags = array(own, "tags", path) or []
+    for position, tag in enumerate(tags):
+        if not isinstance(tag, str):
+            raise wrong_type(f"{path}tags[{position}]", "a string", tag)
+    return CallOptions(timeout_ms=timeout_ms, tags=tuple(tags))
+
+
+def unknown(members: Details, known: Collection[str]) -> Details:
+    """The members that have no field of ours."""
+    return {name: value for name, value in members.items() if name not in known}
+
+
+def _bounds(path: str, value: float, least: float | None, most: float | None, kind: str) -> None:
+    if least is not None and value < least:
+        raise InvalidRequest(
+            f"Invalid '{path}': {kind} below minimum value. Expected a value >= {least}, but got {value} instead.",
+            param=path,
+        )
+    if most is not None and value > most:
+        raise InvalidRequest(
+            f"Invalid '{path}': {kind} above maximum value. Expected a value <= {most}, but got {value} instead.",
+            param=path,
+        )

@@ -1,0 +1,265 @@
+"""Reading chat completion requests in OpenAI's dialect.
+
+Every member of the reference has one of three fates: a typed field of `ChatInvocation`; `passthrough`, which
+reaches only a host of the same protocol (`functions`, `audio`, `modalities`, `prediction`, `service_tier`,
+`store`, `verbosity`, `web_search_options`, prompt caching, moderation …, and whatever hosts invent); or a 400.
+https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create
+"""
+
+from typing import Final
+
+from llmgw.types import json
+from llmgw.types.errors import InvalidRequest
+from llmgw.types.feature import Feature
+from llmgw.types.invocation import (
+    ChatInvocation,
+    FunctionTool,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    OpaqueFormat,
+    OpaqueTool,
+    OutputFormat,
+    Sampling,
+    TextFormat,
+    Tool,
+    ToolChoice,
+)
+from llmgw.types.json import Json
+from llmgw.types.message import Details
+from llmgw.wire.members import (
+    OPTIONS,
+    array,
+    flag,
+    integer,
+    member_object,
+    members_of,
+    missing,
+    needed_text,
+    number,
+    options,
+    request_object,
+    text,
+    unknown,
+    wrong_type,
+)
+from llmgw.wire.openai_chat_messages import PROTOCOL, Conversation
+
+_TYPED: Final = frozenset({
+    "model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed",
+    "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "n", "tools",
+    "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "metadata", "user", "stream",
+    "stream_options", OPTIONS,
+})  # fmt: skip
+
+
+def decode_chat(body: bytes) -> ChatInvocation:
+    """Read a request body; see `WireFormat.decode_request`."""
+    members = request_object(json.decode(body))
+    model = needed_text(members, "model", "")
+    conversation = Conversation()
+    messages = conversation.messages(members.get("messages"))
+    stream = flag(members, "stream") or False
+    stream_options = _stream_options(members, stream=stream)
+    sampling = _sampling(members)
+    tools = _tools(members)
+    output_format = _output_format(members)
+    invocation = ChatInvocation(
+        model=model,
+        wire=PROTOCOL,
+        messages=messages,
+        sampling=sampling,
+        tools=tools,
+        tool_choice=_tool_choice(members),
+        parallel_tool_calls=flag(members, "parallel_tool_calls"),
+        output_format=output_format,
+        reasoning_effort=text(members, "reasoning_effort", ""),
+        metadata=members_of(members, "metadata"),
+        user=text(members, "user", ""),
+        stream=stream,
+        include_usage=stream_options.pop("include_usage", None) or False,
+        stream_options=stream_options,
+        passthrough=unknown(members, _TYPED),
+        options=options(members),
+        needs=conversation.needs,
+    )
+    _note_needs(invocation)
+    return invocation
+
+
+def _note_needs(invocation: ChatInvocation) -> None:
+    """Note what a target must be able to do; `seed` is no such thing, as it is best effort everywhere."""
+    needs, sampling, passthrough = invocation.needs, invocation.sampling, invocation.passthrough
+    needs[Feature.CHAT] = "messages"
+    effort = invocation.reasoning_effort
+    modalities = passthrough.get("modalities")
+    for feature, member, needed in (
+        (Feature.STREAM, "stream", invocation.stream),
+        (Feature.TOOLS, "tools", invocation.tools),
+        (Feature.TOOLS, "functions", passthrough.get("functions")),
+        (Feature.PARALLEL_TOOL_CALLS, "parallel_tool_calls", invocation.parallel_tool_calls is False),
+        (Feature.REASONING, "reasoning_effort", effort is not None and effort != "none"),
+        (Feature.LOGPROBS, "logprobs", sampling.logprobs),
+        (Feature.MULTIPLE_CHOICES, "n", (sampling.n or 1) > 1),
+        (Feature.LOGIT_BIAS, "logit_bias", sampling.logit_bias),
+        (Feature.PENALTIES, "frequency_penalty", sampling.frequency_penalty),
+        (Feature.PENALTIES, "presence_penalty", sampling.presence_penalty),
+        (Feature.AUDIO_OUT, "modalities", isinstance(modalities, list) and "audio" in modalities),
+    ):
+        if needed:
+            needs.setdefault(feature, member)
+    match invocation.output_format:
+        case JsonSchemaFormat():
+            needs[Feature.JSON_SCHEMA] = "response_format"
+        case JsonObjectFormat():
+            needs[Feature.JSON_OBJECT] = "response_format"
+        case OpaqueFormat(value={"type": "json_schema"}):
+            needs[Feature.JSON_SCHEMA] = "response_format"
+        case OpaqueFormat(value={"type": "json_object"}):
+            needs[Feature.JSON_OBJECT] = "response_format"
+        case _:
+            pass
+
+
+def _sampling(members: Details) -> Sampling:
+    old, new = (integer(members, name, least=1) for name in ("max_tokens", "max_completion_tokens"))
+    if old is not None and new is not None:
+        raise InvalidRequest(
+            "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+            param="max_tokens",
+        )
+    logprobs, top_logprobs = flag(members, "logprobs"), integer(members, "top_logprobs", least=0, most=20)
+    return Sampling(
+        temperature=number(members, "temperature", least=0, most=2),
+        top_p=number(members, "top_p", least=0, most=1),
+        max_output_tokens=new if old is None else old,
+        max_tokens_member="max_tokens"
+        if old is not None
+        else None
+        if new is None
+        else "max_completion_tokens",
+        stop=_stop(members),
+        seed=integer(members, "seed"),
+        frequency_penalty=number(members, "frequency_penalty", least=-2, most=2),
+        presence_penalty=number(members, "presence_penalty", least=-2, most=2),
+        logit_bias=members_of(members, "logit_bias"),
+        logprobs=logprobs,
+        top_logprobs=top_logprobs,
+        n=integer(members, "n", least=1, most=128),
+    )
+
+
+def _stop(members: Details) -> tuple[str, ...] | None:
+    stop = members.get("stop")
+    match stop:
+        case None:
+            return None
+        case str():
+            return (stop,)
+        case list():
+            for position, item in enumerate(stop):
+                if not isinstance(item, str):
+                    raise wrong_type(f"stop[{position}]", "a string", item)
+            return tuple(stop)
+        case _:
+            raise wrong_type("stop", "a string or an array of strings", stop)
+
+
+def _stream_options(members: Details, *, stream: bool) -> Details:
+    given = members_of(members, "stream_options")
+    if given is None:
+        return {}
+    if not stream:
+        raise InvalidRequest(
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.", param="stream_options"
+        )
+    flag(given, "include_usage", "stream_options.")
+    return dict(given)
+
+
+def _tools(members: Details) -> tuple[Tool, ...] | None:
+    given = array(members, "tools")
+    if given is None:
+        return None
+    return tuple(_tool(item, f"tools[{position}]") for position, item in enumerate(given))
+
+
+def _tool(value: Json, place: str) -> Tool:
+    tool = member_object(value, place)
+    path = f"{place}."
+    kind = text(tool, "type", path)
+    if kind is None and "function" in tool:
+        kind = "function"  # Mistral's clients leave it out
+    if kind is None:
+        raise missing(f"{path}type")
+    if kind != "function":
+        return OpaqueTool(protocol=PROTOCOL, kind=kind, value=tool)
+    function = members_of(tool, "function", path)
+    if function is None:
+        raise missing(f"{path}function")
+    details = unknown(tool, ("type", "function"))
+    inner = unknown(function, ("name", "description", "parameters", "strict"))
+    if inner:
+        details["function"] = inner
+    path = f"{path}function."
+    return FunctionTool(
+        name=needed_text(function, "name", path),
+        description=text(function, "description", path),
+        parameters=members_of(function, "parameters", path),
+        strict=flag(function, "strict", path),
+        provider_details=details,
+    )
+
+
+def _tool_choice(members: Details) -> ToolChoice | None:
+    choice = members.get("tool_choice")
+    match choice:
+        case None:
+            return None
+        case "auto" | "none" | "required":
+            return ToolChoice(mode=choice)
+        case {"function": {"name": str(name)}, **rest} if rest in ({"type": "function"}, {}):
+            return ToolChoice(mode="named", name=name)
+        case {"type": "function"}:
+            named = members_of(choice, "function", "tool_choice.")
+            if named is None:
+                raise missing("tool_choice.function")
+            needed_text(named, "name", "tool_choice.function.")
+            return ToolChoice(mode="opaque", opaque=choice)
+        case str() | dict():
+            # `any` (Mistral), allowed tools, custom tools: for the host to judge.
+            return ToolChoice(mode="opaque", opaque=choice)
+        case _:
+            raise wrong_type("tool_choice", "a string or an object", choice)
+
+
+def _output_format(members: Details) -> OutputFormat | None:
+    given = members_of(members, "response_format")
+    if given is None:
+        return None
+    kind = needed_text(given, "type", "response_format.")
+    match kind:
+        case "text" if len(given) == 1:
+            return TextFormat()
+        case "json_object" if len(given) == 1:
+            return JsonObjectFormat()
+        case "json_schema" if given.keys() == {"type", "json_schema"}:
+            return _json_schema(given)
+        case "json_schema" if len(given) == 1:
+            raise missing("response_format.json_schema")
+        case _:
+            # Grammars and regular expressions of vLLM and others, or a schema beside the type (Together).
+            return OpaqueFormat(value=given)
+
+
+def _json_schema(given: Details) -> JsonSchemaFormat:
+    path = "response_format.json_schema."
+    schema = members_of(given, "json_schema", "response_format.")
+    if schema is None:
+        raise missing(path[:-1])
+    return JsonSchemaFormat(
+        name=needed_text(schema, "name", path),
+        schema=members_of(schema, "schema", path),
+        description=text(schema, "description", path),
+        strict=flag(schema, "strict", path),
+        provider_details=unknown(schema, ("name", "schema", "description", "strict")),
+    )

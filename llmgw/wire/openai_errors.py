@@ -1,0 +1,45 @@
+"""How errors look in OpenAI's dialect: `{"error": {message, type, param, code}}`.
+
+The `type` words are those OpenAI sends: `invalid_request_error` for all that the caller can mend (a bad key
+too), `insufficient_quota`, and `server_error` (https://platform.openai.com/docs/guides/error-codes). Its 429 names
+the limit that was hit (`tokens`, `requests`); which one it was is not known here, hence `rate_limit_error`.
+"""
+
+from typing import Final
+
+from llmgw.types import json
+from llmgw.types.errors import (
+    GatewayError,
+    ProviderAuth,
+    ProviderQuotaExhausted,
+    ProviderRefused,
+    RequestError,
+)
+from llmgw.types.message import Details
+
+_SERVER: Final = "server_error"
+
+
+def error_body(error: GatewayError) -> Details:
+    """Dress an error; a code of the provider's wins over ours, for callers look for the ones they know."""
+    code = error.upstream_code
+    if not code or isinstance(error, ProviderAuth):
+        # A refused credential of the operator's must not read like the caller's own key were bad.
+        code = error.code
+    return {"error": {"message": error.message, "type": _type(error), "param": error.param, "code": code}}
+
+
+def encode_error(error: GatewayError, request_id: str) -> bytes:
+    """Write an error as a response body; a fault of ours tells what to quote when reporting it."""
+    body = error_body(error)
+    if error.status == 500:
+        body["error"]["message"] = f"{error.message} (request {request_id})"
+    return json.encode(body)
+
+
+def _type(error: GatewayError) -> str:
+    if isinstance(error, RequestError | ProviderRefused):
+        return "invalid_request_error"
+    if isinstance(error, ProviderQuotaExhausted):
+        return "insufficient_quota"
+    return "rate_limit_error" if error.status == 429 else _SERVER
