@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
-
 from llmgw.cli.serve import free_port
 from tests.waiting import until
 
@@ -31,7 +30,7 @@ class Answer:
 
     def json(self) -> Any:
         """The body as JSON."""
-        return json.loads(self.body)  # noqa: TID251  # an independent reader of what the gateway wrote
+        return json.loads(self.body)  # an independent reader of what the gateway wrote
 
 
 class RunningGateway(AbstractContextManager["RunningGateway"]):
@@ -102,10 +101,10 @@ class RunningGateway(AbstractContextManager["RunningGateway"]):
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
-                return Answer(response.status, response.headers, response.read())
+                return Answer(response.status, dict(response.headers), response.read())
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.headers, error.read())
+                return Answer(error.code, dict(error.headers), error.read())
 
     def chat(self, model: str, content: str = "say hello", **members: Any) -> Answer:
         """Ask one plain question."""

@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import rich_click as click
 
+from llmgw.cli.reload import reload
 from llmgw.settings import ConfigError, Loaded, Problem, json_schema_text, load, to_yaml
 
 _FILE = click.argument("file", required=False, type=click.Path())
@@ -76,3 +77,6 @@ def _line(source: str | None, level: str, problem: Problem) -> str:
     """Write `FILE:LINE: level: path: message`, which editors and terminals turn into a link."""
     at = f"{source or 'defaults'}:{problem.line}" if problem.line is not None else f"{source or 'defaults'}"
     return f"{at}: {level}: {problem.text}"
+
+
+config.add_command(reload)

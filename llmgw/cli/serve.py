@@ -13,11 +13,12 @@ import rich_click as click
 from llmgw import __version__
 from llmgw.cli.supervisor import Supervisor
 from llmgw.policy.keyring import Keyring
-from llmgw.policy.pepper import load_pepper
+from llmgw.policy.pepper import PepperError, load_pepper
 from llmgw.settings import ConfigError, Loaded, Settings, load, with_overrides
 from llmgw.simulator.process import SimulatorProcess
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, EmbeddedValkey
+from llmgw.state.url import StoreUrlError
 from llmgw.telemetry import logs
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.secret import Secret
@@ -50,18 +51,17 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
             port = free_port(host or "127.0.0.1")
         loaded = load(config, os.environ)
         settings = with_overrides(loaded.settings, host=host, port=port, workers=workers)
-        loaded = msgspec.structs.replace(loaded, settings=settings)
         with ExitStack() as stack:
-            _start(loaded, os.environ, stack)
+            _start(msgspec.structs.replace(loaded, settings=settings), loaded.settings, os.environ, stack)
     except ConfigError as error:
         click.echo(f"The configuration cannot be used:\n{error}", err=True)
         sys.exit(EXIT_CONFIG)
-    except (EmbeddedStateError, StartError) as error:
+    except (EmbeddedStateError, PepperError, StartError, StoreUrlError) as error:
         click.echo(f"llmgw did not start: {error}", err=True)
         sys.exit(1)
 
 
-def _start(loaded: Loaded, environ: Mapping[str, str], stack: ExitStack) -> None:
+def _start(loaded: Loaded, written: Settings, environ: Mapping[str, str], stack: ExitStack) -> None:
     settings = loaded.settings
     logs.configure(settings.telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ))
     _require_free_address(settings)
@@ -76,7 +76,9 @@ def _start(loaded: Loaded, environ: Mapping[str, str], stack: ExitStack) -> None
     if settings.auth.mode == "keys" and bootstrap is None:
         first_key = asyncio.run(_first_admin_key(state_url, pepper))
     _announce(loaded, first_key)
-    Supervisor(loaded, environ, state_url=state_url, pepper=pepper, bootstrap=bootstrap).run()
+    Supervisor(
+        loaded, environ, written=written, state_url=state_url, pepper=pepper, bootstrap=bootstrap
+    ).run()
 
 
 def admin_key(environ: Mapping[str, str]) -> Secret | None:
@@ -167,6 +169,11 @@ def _announce(loaded: Loaded, first_key: Secret | None) -> None:
     if first_key is not None:
         click.echo(f"  admin key  {first_key.reveal()}")
         click.echo("             Keep it: it is shown this once. More with 'llmgw keys create'.")
+    if not settings.state.embedded and settings.auth.pepper is None:
+        click.echo(
+            "  warning    auth.pepper is not set: other machines on the same store will not know this one's keys",
+            err=True,
+        )
     for warning in loaded.warnings:
         click.echo(f"  warning    {warning}", err=True)
     sys.stdout.flush()

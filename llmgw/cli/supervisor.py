@@ -19,18 +19,23 @@ from llmgw.types.secret import Secret
 
 
 class Supervisor:
-    """Runs the workers of one gateway."""
+    """Runs the workers of one gateway.
+
+    `written` is the configuration as its file has it, before the command line's overrides.
+    """
 
     def __init__(
         self,
         loaded: Loaded,
         environ: Mapping[str, str],
         *,
+        written: Settings,
         state_url: Secret,
         pepper: Secret,
         bootstrap: Secret | None,
     ) -> None:
         self._loaded = loaded
+        self._written = written
         self._environ = environ
         self._state_url = state_url
         self._pepper = pepper
@@ -67,7 +72,7 @@ class Supervisor:
             click.echo(f"Reload refused, the old configuration stays:\n{error}", err=True)
             self._running = msgspec.structs.replace(running, problems=str(error))
         else:
-            restart = tuple(restart_needed(self._loaded.settings, fresh.settings))
+            restart = tuple(restart_needed(self._written, fresh.settings))
             for pid in workers:
                 os.kill(pid, signal.SIGHUP)
             self._running = msgspec.structs.replace(

@@ -147,6 +147,7 @@ class Dispatch:
         except BaseException:
             self._budget.end_retry()
             raise
+        opening.call.waited_ns += int(pause * 1e9)
         return True
 
     async def _attempt(self, target: Target, opening: _Opening) -> Reply:
@@ -225,7 +226,9 @@ class Dispatch:
         attempt.ended_ns = self._clock.monotonic_ns()
         if error is not None:
             attempt.error, attempt.message = error.code, error.message
-        if answer is not None:
+        if answer is not None and error is None:
+            answer.response.release()
+        elif answer is not None:
             answer.response.close()
         lease.settle(error)
 

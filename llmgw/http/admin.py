@@ -7,7 +7,6 @@ from litestar import Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from llmgw.http.exchange import Exchange
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
 from llmgw.types.call import Role
@@ -59,13 +58,10 @@ def _key_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     async def list_keys() -> Response[bytes]:
         return _json({"keys": await keyring.list()})
 
-    @post("/admin/v1/keys", opt={"permission": Permission.ADMINISTER})
+    @post("/admin/v1/keys", request_max_body_size=MAX_BODY, opt={"permission": Permission.ADMINISTER})
     async def create_key(request: Request[Any, Any, Any]) -> Response[bytes]:
-        exchange = Exchange(request.scope, request.receive, request.send)
-        exchange.require_json()
-        body = await exchange.body(MAX_BODY, runtime.limits.body_timeout_s)
         try:
-            wanted = _new_key_decoder.decode(body)
+            wanted = _new_key_decoder.decode(await request.body())
         except msgspec.DecodeError as error:
             raise InvalidRequest(f"the body does not describe a key: {error}") from None
         created = await keyring.create(wanted.name, wanted.role)

@@ -28,8 +28,8 @@ _RANKS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERR
 class CallLine(Struct, kw_only=True, omit_defaults=True):
     """Everything a call's line may say: there is no other field, so nothing else can leak.
 
-    `codes` has per attempt the provider's HTTP status, or the error where none came. Milliseconds have three
-    decimals.
+    `codes` has per attempt the error that ended it, or the provider's HTTP status where it answered.
+    Milliseconds have three decimals.
     """
 
     ts: str
@@ -107,7 +107,7 @@ class CallLog:
             overhead_ms=_ms(call.overhead_ns),
             attempts=len(call.attempts),
             codes=[
-                str(attempt.status) if attempt.status is not None else printable(attempt.error or "", limit)
+                printable(attempt.error or str(attempt.status or ""), limit)
                 for attempt in call.attempts[:_MAX_ATTEMPTS]
             ],
             key_id=printable(caller.key_id, limit) if caller else None,

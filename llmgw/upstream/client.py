@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import io
 import ssl
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from yarl import URL
@@ -42,6 +42,11 @@ class Upstream:
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    @property
+    def draining(self) -> int:
+        """How many connections wait for the end of an answer, or for their own."""
+        return len(self._closing)
+
     async def open(self, request: UpstreamRequest, target: Target, deadline: float) -> UpstreamResponse:
         """Send `request` and return the answer once its head is here; the body is then read or closed.
 
@@ -69,7 +74,13 @@ class Upstream:
         try:
             answer, line = await self._exchange(pool.session, request, target, deadline)
             return UpstreamResponse(
-                answer, line, target, deadline, max_body=self._max_body, on_end=lambda: self._leave(pool)
+                answer,
+                line,
+                target,
+                deadline,
+                max_body=self._max_body,
+                on_end=lambda: self._leave(pool),
+                spawn=self._spawn,
             )
         except BaseException:
             self._leave(pool)
@@ -129,9 +140,13 @@ class Upstream:
     def _drop(self, pool: Pool) -> None:
         for origin in [origin for origin, known in self._pools.items() if known is pool]:
             del self._pools[origin]
-            closing = asyncio.get_running_loop().create_task(pool.session.close())
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            self._spawn(pool.session.close())
+
+    def _spawn(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Run what closes a connection beside the calls; `aclose` waits for it."""
+        task = asyncio.get_running_loop().create_task(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 class _StaleConnection(Exception):

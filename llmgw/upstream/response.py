@@ -1,10 +1,10 @@
 """One answer: its head at once, its body as it comes."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -18,6 +18,9 @@ MAX_HEAD: Final = 64 * 1024
 
 TIMER_GRAIN_S: Final = 0.001
 """How much too early a timer may fire."""
+
+DRAIN_S: Final = 1.0
+"""How long the end of a body may follow its last event for the connection to be kept."""
 
 
 class UpstreamResponse:
@@ -38,6 +41,7 @@ class UpstreamResponse:
         "_loop",
         "_max_body",
         "_on_end",
+        "_spawn",
         "_taken",
         "_target",
         "_timer",
@@ -57,6 +61,7 @@ class UpstreamResponse:
         *,
         max_body: int,
         on_end: Callable[[], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self.status: int = answer.status
         self._answer = answer
@@ -66,6 +71,7 @@ class UpstreamResponse:
         self._deadline = deadline
         self._max_body = max_body
         self._on_end = on_end
+        self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self._ended = False
         self._failure: GatewayError | None = None
@@ -165,6 +171,27 @@ class UpstreamResponse:
             self._answer.close()
             self._line.abort()
         self._end()
+
+    def release(self) -> None:
+        """All that matters was read: keep the connection if the end of the body follows soon, else drop it.
+
+        A stream's last event often comes a moment before the body's end; dropping the connection there would cost
+        the next call a handshake.
+        """
+        if self._ended or self._content.is_eof():
+            self.close()
+        else:
+            self._spawn(self._drain())
+
+    async def _drain(self) -> None:
+        self._deadline = min(self._deadline, self._loop.time() + DRAIN_S)
+        try:
+            await self.chunk()
+        except GatewayError:
+            # Nobody waits for this any more; the connection is dropped below.
+            pass
+        finally:
+            self.close()
 
     def _end(self) -> None:
         self._ended = True

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from litestar import Litestar
-
 from llmgw import wire
 from llmgw.app import create_app
 from llmgw.http.front import Front
@@ -17,6 +16,7 @@ from llmgw.types import errors
 from llmgw.types.errors import GatewayError
 from llmgw.types.json import decode
 from llmgw.types.secret import Secret
+from llmgw.wire.base import WireFormat
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "llmgw"
@@ -30,7 +30,9 @@ def _sources() -> list[Path]:
 
 
 def _error_classes() -> list[type[GatewayError]]:
-    found = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, GatewayError)]
+    found = [
+        each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, GatewayError)
+    ]
     return sorted(found, key=lambda each: each.__name__)
 
 
@@ -50,14 +52,14 @@ def _routes() -> Iterator[tuple[str, object]]:
 def test_every_route_declares_its_permission() -> None:
     """A route without a declared permission cannot exist."""
     declared = dict(_routes())
-    assert {path: Permission for path in declared} == {path: type(found) for path, found in declared.items()}
+    assert dict.fromkeys(declared, Permission) == {path: type(found) for path, found in declared.items()}
     assert {"/livez", "/readyz"} == {path for path, found in declared.items() if found is Permission.PUBLIC}
     assert {each.path for each in wire.WIRES} <= set(declared)
 
 
 @pytest.mark.parametrize("kind", _error_classes(), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("dialect", wire.WIRES, ids=lambda dialect: dialect.path)
-def test_every_error_has_a_shape_in_every_dialect(kind: type[GatewayError], dialect: wire.WireFormat) -> None:
+def test_every_error_has_a_shape_in_every_dialect(kind: type[GatewayError], dialect: WireFormat) -> None:
     """Each error class has a code and a 4xx or 5xx status, and every wire format can say it."""
     error = kind("what happened")
     assert 400 <= error.status <= 599
@@ -75,15 +77,23 @@ def test_the_error_tree_in_the_docstring_is_whole() -> None:
 
 def test_codes_are_not_shared() -> None:
     """A code names one class, bases that are never raised by themselves aside."""
-    leaves = [kind for kind in _error_classes() if kind not in {GatewayError, errors.RequestError, errors.ProviderError}]
+    leaves = [
+        kind
+        for kind in _error_classes()
+        if kind not in {GatewayError, errors.RequestError, errors.ProviderError}
+    ]
     codes = [kind.code for kind in leaves]
     assert sorted(set(codes)) == sorted(codes)
 
 
 def test_files_stay_readable() -> None:
     """No source file is over 400 lines."""
-    long = {str(path.relative_to(ROOT)): count for path in _sources() if (count := len(path.read_text().splitlines())) > MAX_FILE}
-    assert {} == long
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in _sources()
+        if (count := len(path.read_text().splitlines())) > MAX_FILE
+    }
+    assert long == {}
 
 
 def test_functions_stay_readable() -> None:
@@ -96,22 +106,24 @@ def test_functions_stay_readable() -> None:
         and node.end_lineno is not None
         and node.end_lineno - node.lineno > MAX_FUNCTION
     }
-    assert {} == long
+    assert long == {}
 
 
 def test_every_room_says_what_it_is_for() -> None:
     """Every module opens with a docstring, and no module has a name that says nothing."""
     silent = [str(path) for path in _sources() if not ast.get_docstring(ast.parse(path.read_text()))]
-    assert [] == silent
+    assert silent == []
     nameless = {"utils", "util", "helpers", "helper", "common", "core", "manager", "misc"}
-    assert [] == [str(path) for path in _sources() if path.stem in nameless or path.parent.name in nameless]
+    assert [str(path) for path in _sources() if path.stem in nameless or path.parent.name in nameless] == []
 
 
 def test_nothing_names_a_package_index() -> None:
     """Locks are hash-pinned and free of addresses."""
     for lock in (ROOT / "requirements").glob("*.lock"):
         text = lock.read_text()
-        assert "http" not in "".join(line for line in text.splitlines() if not line.strip().startswith("#") and "==" not in line)
+        assert "http" not in "".join(
+            line for line in text.splitlines() if not line.strip().startswith("#") and "==" not in line
+        )
         assert "--hash=sha256:" in text
 
 

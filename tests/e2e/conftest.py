@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from llmgw.simulator.process import SimulatorProcess
 from tests.running import RunningGateway
 
@@ -24,6 +23,7 @@ def config_for(simulator_url: str) -> dict[str, Any]:
             "demo": {"targets": ["sim/sim"]},
             "resilient": {"targets": ["sim/sim-fail-503", "backup/sim"]},
             "dead-then-alive": {"targets": ["gone/any", "backup/sim"]},
+            "hang-then-alive": {"targets": ["hasty/sim-hang", "backup/sim"]},
             "empty-then-alive": {"targets": ["sim/sim-empty", "backup/sim"]},
             "both-fail": {"targets": ["sim/sim-fail-500", "backup/sim-fail-500"]},
             "split": {
@@ -42,7 +42,9 @@ def simulator() -> Iterator[SimulatorProcess]:
 
 
 @pytest.fixture(scope="session")
-def gateway(simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def gateway(
+    simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningGateway]:
     """A gateway in front of the simulator."""
     home = tmp_path_factory.mktemp("gateway")
     with RunningGateway(home, config_for(simulator.base_url)) as running:

@@ -1,11 +1,10 @@
-"""What hostile and clumsy requests get: the right status and code, in the caller's dialect, from a worker that lives."""
+"""What hostile and clumsy requests get: the right status and code, from a worker that lives through it."""
 
 import json
 import socket
 from typing import Any
 
 import pytest
-
 from tests.running import RunningGateway
 
 CHAT = "/v1/chat/completions"
@@ -48,7 +47,9 @@ BODIES: list[tuple[str, bytes, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "status", "code"), [row[1:] for row in BODIES], ids=[row[0] for row in BODIES])
+@pytest.mark.parametrize(
+    ("body", "status", "code"), [row[1:] for row in BODIES], ids=[row[0] for row in BODIES]
+)
 def test_a_bad_body_is_refused_by_name(gateway: RunningGateway, body: bytes, status: int, code: str) -> None:
     """Each bad body gets its own status and code, never a 500."""
     answer = gateway.request(CHAT, body)
@@ -61,7 +62,7 @@ def test_duplicate_keys_mean_one_value(gateway: RunningGateway) -> None:
     """The last of two members counts, for the gateway and for the provider alike."""
     body = b'{"model":"no-such","model":"demo","messages":[{"role":"user","content":"say one thing"}]}'
     answer = gateway.request(CHAT, body)
-    assert (200, "sim/sim") == (answer.status, answer.headers["x-llmgw-target"])
+    assert (answer.status, answer.headers["x-llmgw-target"]) == (200, "sim/sim")
 
 
 @pytest.mark.parametrize(
@@ -77,19 +78,24 @@ def test_duplicate_keys_mean_one_value(gateway: RunningGateway) -> None:
 def test_what_does_not_say_json_is_not_read(gateway: RunningGateway, headers: dict[str, str]) -> None:
     """Another media type or an encoding is 415, whatever the bytes are."""
     answer = gateway.request(CHAT, _with(), headers=headers)
-    assert (415, "unsupported_media_type") == (answer.status, answer.json()["error"]["code"])
+    assert (answer.status, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"authorization": "Bearer "}, {"authorization": "Basic abc"}, {"authorization": "Bearer llmgw_live_x"}],
+    [
+        {},
+        {"authorization": "Bearer "},
+        {"authorization": "Basic abc"},
+        {"authorization": "Bearer llmgw_live_x"},
+    ],
     ids=["missing", "empty", "basic", "unknown"],
 )
 def test_a_bad_key_is_401(gateway: RunningGateway, headers: dict[str, str]) -> None:
     """Only a key that is missing or bad is a 401, on every route of the data plane."""
     for path in (CHAT, "/v1/embeddings"):
         answer = gateway.request(path, _with(), headers=headers, key=None)
-        assert (401, "invalid_api_key") == (answer.status, answer.json()["error"]["code"])
+        assert (answer.status, answer.json()["error"]["code"]) == (401, "invalid_api_key")
     assert gateway.request("/v1/models", headers=headers, key=None).status == 401
     assert gateway.request("/admin/v1/targets", headers=headers, key=None).status == 401
 
@@ -102,10 +108,10 @@ def test_other_dialects_key_headers_are_read(gateway: RunningGateway, header: st
 
 def test_a_method_or_path_that_is_not_there(gateway: RunningGateway) -> None:
     """Wrong methods are 405 and wrong paths 404, in the dialect of their side of the house."""
-    assert (405, "method_not_allowed") == _code(gateway.request(CHAT, method="GET"))
-    assert (404, "not_found") == _code(gateway.request("/v1/no-such", _with()))
+    assert _code(gateway.request(CHAT, method="GET")) == (405, "method_not_allowed")
+    assert _code(gateway.request("/v1/no-such", _with())) == (404, "not_found")
     elsewhere = gateway.request("/admin/v1/no-such")
-    assert (404, "application/problem+json") == (elsewhere.status, elsewhere.headers["content-type"])
+    assert (elsewhere.status, elsewhere.headers["content-type"]) == (404, "application/problem+json")
 
 
 def test_an_oversize_body_is_refused_before_it_is_read(gateway: RunningGateway) -> None:

@@ -12,6 +12,12 @@ from msgspec import structs
 from tests.scripted import STREAM_HEAD, Peer, ScriptedServer, always, answer, chunked, later, play
 
 
+async def drained(upstream: Upstream) -> None:
+    """Return once no released answer is waited for."""
+    while upstream.draining:  # noqa: ASYNC110  # one turn of the loop at a time, no time passes
+        await asyncio.sleep(0)
+
+
 def test_the_request_goes_out_as_built() -> None:
     """Path bytes, headers and body arrive as written; of ours there is only who we are."""
 
@@ -66,6 +72,52 @@ def test_a_response_closed_after_all_of_it_came_keeps_its_connection() -> None:
         assert server.connections == 1
 
     play(always(answer(b"ok")), scene)
+
+
+def test_a_released_response_waits_for_its_end_and_keeps_its_connection() -> None:
+    """A stream read to its last event keeps its connection when the body's end follows a moment later."""
+    released = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        for _ in range(2):
+            await peer.request()
+            await peer.send(STREAM_HEAD + chunked(b"data: [DONE]\n\n", end=False))
+            await released.wait()
+            await peer.send(b"0\r\n\r\n")
+
+    async def scene(upstream: Upstream, server: ScriptedServer) -> None:
+        response = await upstream.open(server.request(), server.target(), later())
+        assert await response.chunk() == b"data: [DONE]\n\n"
+        response.release()
+        released.set()
+        await drained(upstream)
+        response = await upstream.open(server.request(), server.target(), later())
+        assert await response.chunk() == b"data: [DONE]\n\n"
+        assert server.connections == 1
+        response.close()
+
+    play(script, scene)
+
+
+def test_a_released_response_whose_end_never_comes_is_dropped() -> None:
+    """What follows the last event is not waited for beyond the drain, nor is its connection used again."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(STREAM_HEAD + chunked(b"data: [DONE]\n\n", b"more", end=False))
+        await peer.gone()
+
+    async def scene(upstream: Upstream, server: ScriptedServer) -> None:
+        response = await upstream.open(server.request(), server.target(), later())
+        assert await response.chunk()
+        response.release()
+        await drained(upstream)
+        response = await upstream.open(server.request(), server.target(), later())
+        assert await response.chunk()
+        assert server.connections == 2
+        response.close()
+
+    play(script, scene)
 
 
 def test_pieces_come_as_they_are_sent() -> None:

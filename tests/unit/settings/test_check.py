@@ -338,6 +338,25 @@ def test_a_collector_is_an_http_url(problems: Problems, endpoint: str) -> None:
     assert "hunter2" not in problem
 
 
+def test_a_short_pepper_is_refused(problems: Problems, loaded: Callable[..., Any]) -> None:
+    """A pepper that can be guessed protects nothing; an empty one counts as none."""
+    assert problems("auth: {pepper: '${P}'}", P="x" * 31) == [
+        "line 1: auth.pepper: is shorter than 32 characters"
+    ]
+    assert loaded("auth: {pepper: '${P}'}", P="x" * 32).settings.auth.pepper.reveal() == "x" * 32
+    assert not loaded("auth: {pepper: '${P:-}'}").settings.auth.pepper
+
+
+def test_the_list_of_problems_is_bounded(problems: Problems) -> None:
+    """A large wrong file is answered quickly, with what comes first."""
+    targets = ", ".join(f"q{index}/m" for index in range(100))
+    aliases = "".join(f"  a{index}: {{targets: [{targets}]}}\n" for index in range(900))
+    told = problems(f"providers: {{p: {{kind: ollama}}}}\naliases:\n{aliases}")
+    assert len(told) == 101
+    assert told[-1] == "further problems are not listed"
+    assert told[0] == "line 3: aliases.a0.targets[0]: unknown provider"
+
+
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file(problems: Problems) -> None:
     """Typing, ranges, references and variables are told together."""
     text = """server:
