@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from typing import TypeAlias
-from urllib.parse import unquote
 
 from llmgw.simulator.faults import Turnstile
 from llmgw.simulator.log import RequestLog
@@ -51,9 +50,9 @@ class Simulator:
     def _dispatch(self, request: Request) -> Reply:
         path = request.path
         methods = self._routes.get(path)
-        if methods is None and path.startswith(_ONE_MODEL) and len(path) > len(_ONE_MODEL):
-            methods = {"GET": lambda asked: self._openai.model(asked, unquote(path.removeprefix(_ONE_MODEL)))}
-            path = _ONE_MODEL
+        name = path.removeprefix(_ONE_MODEL)
+        if methods is None and name and name != path:
+            path, methods = _ONE_MODEL, {"GET": lambda asked: self._openai.model(asked, name)}
         if methods is None:
             raise Refused(404, f"Invalid URL ({request.method} {request.path})")
         if not path.startswith(_OWN):

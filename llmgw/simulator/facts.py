@@ -11,7 +11,9 @@ _STATED = re.compile(
     r"(?:is|are|was|were)\s+(?:called\s+)?(?P<value>\S.*)",
     re.IGNORECASE,
 )
-_VALUE_END = re.compile(r"[.!?;,]*(?:\s*$|[,;]\s|\s+(?:and|but)\s+(?:i|my|we|our|the|it)\b).*", re.IGNORECASE)
+_VALUE_END = re.compile(
+    r"[.!?;,]*(?:$|[,;]\s|\s{1,8}(?:and|but)\s{1,8}(?:i|my|we|our|the|it)\b).*", re.IGNORECASE
+)
 _ASIDE = (
     ("name", re.compile(r"\b(?:[Cc]all me|[Nn]amed|I am|I[\u2019']m)\s+([A-ZÀ-Þ][\w\u2019'-]*)")),
     ("city", re.compile(r"\b[Ll]ives? in\s+([A-ZÀ-Þ][\w\u2019'-]*(?:\s+[A-ZÀ-Þ][\w\u2019'-]*)*)")),

@@ -212,8 +212,8 @@ class _Maker:
         try:
             for index in range(min(max(least, len(prefix), 1), most)):
                 item = prefix[index] if index < len(prefix) else items
-                if "contains" in schema and isinstance(item, dict):
-                    item = merged(item, schema["contains"])
+                if "contains" in schema and item is not False:
+                    item = merged({} if item is True else item, schema["contains"])
                 nth = index if schema.get("uniqueItems") else 0
                 value.append(self.make(item, _singular(name), nth))
         except NoInstance:

@@ -27,7 +27,7 @@ class Stats:
         self._now_ns = monotonic_ns
         self._start_ns = monotonic_ns()
         self._by_path: Counter[str] = Counter()
-        self._open: set[int] = set()
+        self._open = 0
         self._open_streams = 0
         self._closed_early = 0
         self._departures: deque[Json] = deque(maxlen=_KEPT)
@@ -40,7 +40,7 @@ class Stats:
     @property
     def open(self) -> int:
         """How many scripted answers are being played."""
-        return len(self._open)
+        return self._open
 
     def received(self, path: str) -> None:
         """Count a request to a known path."""
@@ -49,13 +49,13 @@ class Stats:
     def begin(self, path: str, model: str, *, stream: bool) -> Exchange:
         """Follow an exchange."""
         exchange = Exchange(path, model, stream, self._now_ns())
-        self._open.add(id(exchange))
+        self._open += 1
         self._open_streams += stream
         return exchange
 
     def end(self, exchange: Exchange) -> None:
         """The simulator is done with it."""
-        self._open.discard(id(exchange))
+        self._open -= 1
         self._open_streams -= exchange.stream
 
     def left(self, exchange: Exchange) -> None:
@@ -79,7 +79,7 @@ class Stats:
         return {
             "requests": self._by_path.total(),
             "by_path": dict(self._by_path),
-            "open": len(self._open),
+            "open": self._open,
             "open_streams": self._open_streams,
             "closed_early": self._closed_early,
             "departures": list(self._departures),
