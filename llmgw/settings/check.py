@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from llmgw.policy.pepper import MIN_LENGTH as PEPPER_LENGTH
 from llmgw.providers.registry import ROWS
 from llmgw.settings.address import base_url_problem, http_url_problem, is_host, is_loopback
 from llmgw.settings.model import Alias, Provider, Settings
@@ -54,6 +55,9 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
     """
     yield from _server(settings)
     yield from _store(settings)
+    pepper = settings.auth.pepper
+    if pepper and len(pepper.reveal()) < PEPPER_LENGTH:
+        yield Finding(path=("auth", "pepper"), message=f"is shorter than {PEPPER_LENGTH} characters")
     for name, provider in settings.providers.items():
         yield from _provider(name, provider, ("providers", name))
     for name, alias in settings.aliases.items():

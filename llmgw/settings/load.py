@@ -1,6 +1,7 @@
 """From a file and the environment to settings, or to the full list of what is wrong."""
 
-from collections.abc import Collection, Iterable, Mapping
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 
 import msgspec
@@ -17,6 +18,8 @@ MAX_BYTES = 1024 * 1024
 """Largest settings file."""
 FILE_NAME = "llmgw.yaml"
 """The file looked for in the working directory when nothing names one."""
+MAX_PROBLEMS = 100
+"""Most problems told at once."""
 VARIABLE = "LLMGW_CONFIG"
 """The environment variable that names the file."""
 
@@ -93,9 +96,11 @@ def _build(document: Document, source: str, environ: Mapping[str, str]) -> Loade
         settings = msgspec.structs.replace(settings, state=state)
     except RuntimeError:
         found.append(Finding(path=_STATE_DIR, message="starts with '~' and the name of no user here"))
-    found += _news(check(settings, _provider_names(root, found)), found)
+    later = _news(check(settings, _provider_names(root, found)), found)
+    # Looking for what was meant costs time: no more of it than can be told.
+    found += itertools.islice(later, MAX_PROBLEMS + 1)
     if found:
-        raise ConfigError(located(found, document.lines), source)
+        raise ConfigError(_told(located(found, document.lines)), source)
     return Loaded(
         settings=settings, source=source, warnings=located(warning_findings(settings), document.lines)
     )
@@ -129,11 +134,15 @@ def _provider_names(root: dict[str, Value], found: Iterable[Finding]) -> Collect
     return providers
 
 
-def _news(later: Iterable[Finding], found: Iterable[Finding]) -> list[Finding]:
+def _news(later: Iterable[Finding], found: Iterable[Finding]) -> Iterator[Finding]:
     """Keep the findings that do not merely follow from an earlier one at or around the same place."""
     known = {finding.path for finding in found}
-    return [
-        finding
-        for finding in later
-        if not any(finding.path[:length] in known for length in range(1, len(finding.path) + 1))
-    ]
+    for finding in later:
+        if not any(finding.path[:length] in known for length in range(1, len(finding.path) + 1)):
+            yield finding
+
+
+def _told(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    if len(problems) <= MAX_PROBLEMS:
+        return problems
+    return (*problems[:MAX_PROBLEMS], Problem(path="", message="further problems are not listed"))

@@ -82,7 +82,8 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mode: Literal["keys", "none"] = "keys"
     """`keys`: every call needs an API key. `none`: no check, possible on a loopback `server.host` only."""
     pepper: Secret | None = None
-    """Secret mixed into the stored digests of API keys; without one the gateway makes its own."""
+    """Secret of at least 32 characters mixed into the stored digests of API keys, the same for all gateways
+    that share a store; without one, or with an empty one, the gateway makes its own in `state.dir`."""
     stale_auth_s: Pause = 300.0
     """Seconds a key seen before stays good while the store is away."""
 

@@ -27,7 +27,7 @@ EXAMPLE = Path(__file__).parents[3] / "llmgw.example.yaml"
 
 
 def test_the_example_loads_without_any_variable() -> None:
-    """A copied example is a working file, with the issue of missing keys left to warnings."""
+    """A copied example is a working file, missing keys being warnings only."""
     settings = load(str(EXAMPLE), {"HOME": "/home/me"}).settings
     assert settings.server == Server()
     assert settings.auth == Auth()
