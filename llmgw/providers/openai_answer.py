@@ -170,6 +170,7 @@ def _choice_events(choice: Details, position: int) -> list[StreamEvent]:
 
 def _end_of(choice: Details, index: int, unknown: Details) -> ChoiceEnd:
     of_choice = leftover(choice, CHOICE_MEMBERS)
+    logprobs = choice.get("logprobs")
     native = choice.get("finish_reason") or _finish_details(choice)
     # A body that arrived whole is an answer that ended, also where the host does not say why (seen at OpenAI's
     # vision preview, which had `finish_details` instead, and at OpenRouter).
@@ -178,7 +179,7 @@ def _end_of(choice: Details, index: int, unknown: Details) -> ChoiceEnd:
         reason=finish_reason(native) if native else "other",
         native_reason=native,
         choice=index,
-        logprobs=choice.get("logprobs"),
+        logprobs=logprobs if isinstance(logprobs, dict) else None,
         extra=Extra(choice=of_choice, delta=unknown) if of_choice or unknown else None,
     )
 

@@ -121,6 +121,8 @@ class ChunkParser:
             name: value for name, value in chunk.items() if value is not None and name not in ANSWER_MEMBERS
         }
         choices = chunk.get("choices") or ()
+        if not isinstance(choices, list | tuple):
+            raise ProviderBadStream("a chunk of the provider's stream has choices that are not a list")
         if not self._started and (choices or chunk.get("id")):
             events.append(self._start(chunk, of_chunk))
             of_chunk = _NOTHING
@@ -162,6 +164,8 @@ class ChunkParser:
             index = position
         self._last = index
         delta = choice.get("delta") or _NOTHING
+        if not isinstance(delta, dict):
+            raise ProviderBadStream("a chunk of the provider's stream has a delta that is not an object")
         native = choice.get("finish_reason")
         # Perplexity repeats the answer so far as `message` beside each delta, hence CHOICE_MEMBERS has it.
         of_choice = {
@@ -170,6 +174,8 @@ class ChunkParser:
         if of_choice and "error" in of_choice:
             self._refuse(of_choice, "")
         logprobs = choice.get("logprobs")
+        if not isinstance(logprobs, dict):
+            logprobs = None
         content = delta.get("content")
         if delta.keys() <= _PLAIN_DELTA and content.__class__ is str and native is None:
             # The usual chunk, in one step.
@@ -182,7 +188,12 @@ class ChunkParser:
                 events.append(Detail(choice=index, logprobs=logprobs, extra=extra or Extra()))
             return
         self._ended.setdefault(index, False)
-        self._rich_choice(index, delta, _Around(of_chunk, of_choice, logprobs, native or ""), events)
+        self._rich_choice(
+            index,
+            delta,
+            _Around(of_chunk, of_choice, logprobs, native if isinstance(native, str) else ""),
+            events,
+        )
 
     def _rich_choice(self, index: int, delta: Details, around: "_Around", events: list[StreamEvent]) -> None:
         """Read a chunk's choice that may say anything; the first event carries what has no field."""
@@ -309,5 +320,6 @@ def _usage_in(chunk: Details) -> Usage | None:
             usage = groq.get("usage")
         else:
             choices = chunk.get("choices")
-            usage = choices[-1].get("usage") if choices else None
+            last = choices[-1] if choices else None
+            usage = last.get("usage") if isinstance(last, dict) else None
     return usage_from(usage) if isinstance(usage, dict) and usage else None

@@ -98,6 +98,8 @@ class MessageWriter:
         body["content"] = self._content(content, place) if content else None
         if calls:
             body["tool_calls"] = calls
+            if self._quirks.reasoning_beside_calls and self._quirks.reasoning_member is not None:
+                body.setdefault(self._quirks.reasoning_member, "")
 
     def _content(self, parts: Iterable[ContentPart | RefusalPart], place: str) -> Json:
         """Write content: one plain text as a string, anything else as a list."""

@@ -138,13 +138,16 @@ MAKERS: tuple[ProviderRow, ...] = (
         auth="bearer",
         features=BASICS | {Feature.JSON_OBJECT, Feature.LOGPROBS, Feature.PENALTIES, Feature.REASONING},
         quirks=Quirks(
-            max_tokens_member="max_tokens", developer_role=False, reasoning_member="reasoning_content"
+            max_tokens_member="max_tokens",
+            developer_role=False,
+            reasoning_member="reasoning_content",
+            reasoning_beside_calls=True,
         ),
         docs="https://api-docs.deepseek.com/guides/thinking_mode",
         notes=(
             "Models think by default: then penalties and temperature have no effect, `logprobs` is an error, "
-            "a forced tool choice gets 400, and so do turns that called tools and come back without their "
-            "`reasoning_content`."
+            "a forced tool choice gets 400, and so do turns that called tools and come back without "
+            "`reasoning_content`, which is why an empty one is put in."
         ),
     ),
     ProviderRow(
@@ -216,6 +219,7 @@ MAKERS: tuple[ProviderRow, ...] = (
             developer_role=False,
             tool_choices=frozenset({"auto", "none"}),
             reasoning_member="reasoning_content",
+            reasoning_beside_calls=True,
         ),
         docs="https://platform.kimi.ai/docs/api/quickstart",
         notes=(

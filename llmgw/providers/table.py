@@ -68,7 +68,8 @@ def _of_conversations(quirks: Quirks) -> Iterator[str]:
     if not quirks.message_names:
         yield "no names in messages"
     if quirks.reasoning_member is not None:
-        yield f"earlier reasoning goes back as `{quirks.reasoning_member}`"
+        always = ", empty beside tool calls that come without it" if quirks.reasoning_beside_calls else ""
+        yield f"earlier reasoning goes back as `{quirks.reasoning_member}`{always}"
 
 
 def _of_tool_choices(quirks: Quirks) -> Iterator[str]:

@@ -12,8 +12,8 @@ Answers
 * An empty list of tool calls is none; a tool call without a type is a function, one without arguments has "".
 * A finish reason outside OpenAI's is translated, and the host's word stands in `native_finish_reason`; a whole
   answer without one reads `stop`, or what `finish_details` says.
-* A stream has one id, one model and one time: those of its first chunk that has any. Usage under `x_groq` is
-  also written at its place.
+* A stream has one id, one model and one time: those of its first chunk that has any. Usage under `x_groq`,
+  or in a choice, is also written at its place.
 
 Requests
 * An empty list of tool calls is none.
@@ -80,6 +80,8 @@ def stream(chunks: list[dict[str, Any]]) -> Any:
             whole["usage"] = chunk["x_groq"]["usage"]
         for position, piece in enumerate(chunk.get("choices") or []):
             index = piece.get("index", position)
+            if piece.get("usage"):
+                whole["usage"] = piece["usage"]
             choice = choices.setdefault(index, {"index": index, "delta": {}, "calls": {}})
             _add_piece(choice, without_nulls(piece))
     whole["choices"] = [choices[index] for index in sorted(choices)]

@@ -1,11 +1,13 @@
 """What hand-written answers of every shape come to: events, dialect bytes, and the types of the official client."""
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llmgw.providers.framing import SseFramer
 from llmgw.types import json
 from llmgw.types.completion import Completion, fold
 from llmgw.types.errors import (
@@ -109,6 +111,14 @@ def chunks_of(written: bytes) -> list[dict[str, Any]]:
     return [json.decode(block.removeprefix(b"data: ")) for block in blocks]
 
 
+def recorded_chunks(name: str) -> list[dict[str, Any]]:
+    """The chunks of a fixture up to its end marker."""
+    framing = SseFramer()
+    frames = framing.feed(body_of(name)) + framing.close()
+    until_done = takewhile(lambda frame: frame.data != b"[DONE]", frames)
+    return [chunk for frame in until_done if (chunk := json.decode(frame.data)) is not None]
+
+
 def summary(completion: Completion) -> Any:
     """What a completion says, short enough for a table."""
     said: list[list[str]] = []
@@ -192,10 +202,13 @@ def test_a_whole_answer_is_given_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_is_given_back(name: str) -> None:
-    """A stream written for a client and read again says the same."""
+    """A stream written for a client says the same as what came, also when it is read again."""
     read = read_fixture(name)
-    again = events(STREAMED, [streamed_out(read)])
+    written = streamed_out(read)
+    again = events(STREAMED, [written])
     assert semantics.folded(fold(read)) == semantics.folded(fold(again))
+    if name != "tools_all_index_0.sse":  # its calls get the numbers they should have had
+        assert semantics.stream(recorded_chunks(name)) == semantics.stream(chunks_of(written))
 
 
 @pytest.mark.parametrize("name", ANSWERS)

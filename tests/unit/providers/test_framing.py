@@ -67,8 +67,7 @@ def test_endless_events_are_refused(body: bytes, size: int) -> None:
     framing = SseFramer()
     framing.feed(b"data: 1\n\n")
     with pytest.raises(ProviderTooLarge):
-        for start in range(0, len(body), size):
-            framing.feed(body[start : start + size])
+        [framing.feed(body[start : start + size]) for start in range(0, len(body), size)]
 
 
 def test_many_events_are_no_long_event() -> None:

@@ -115,9 +115,10 @@ def test_usage_is_always_asked_for() -> None:
     """Streams report usage whether the caller wants it or not, unless the host rejects the question."""
     assert sent(stream=True)["stream_options"] == {"include_usage": True}
     more = {"include_usage": False, "include_obfuscation": False}
-    assert sent(stream=True, stream_options=more)[
-        "stream_options"
-    ] == {"include_usage": True, "include_obfuscation": False}
+    assert sent(stream=True, stream_options=more)["stream_options"] == {
+        "include_usage": True,
+        "include_obfuscation": False,
+    }
     assert "stream_options" not in sent(Quirks(stream_usage=False), stream=True)
 
 
@@ -141,9 +142,27 @@ def test_roles_and_names_follow_the_host() -> None:
     """A host without the developer role gets a system message, one without names none."""
     messages = [{"role": "developer", "content": "a"}, {"role": "user", "content": "b", "name": "Ann"}]
     assert messages == sent(messages=messages)["messages"]
-    assert sent(
-        Quirks(developer_role=False, message_names=False), messages=messages
-    )["messages"] == [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
+    assert sent(Quirks(developer_role=False, message_names=False), messages=messages)["messages"] == [
+        {"role": "system", "content": "a"},
+        {"role": "user", "content": "b"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"role": "user", "content": "a", "x": 1},
+        {"role": "user", "content": [{"type": "text", "text": "a"}]},
+        {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {}}], "y": {}},
+        {"role": "user", "content": []},
+        {"role": "tool", "tool_call_id": "c", "content": [], "z": 1},
+        {"role": "assistant", "content": "a", "prefix": True},
+        {"role": "function", "name": "f", "content": None, "x": 1},
+    ],
+)
+def test_messages_of_this_protocol_go_as_they_came(said: dict[str, Any]) -> None:
+    """The form of content and unknown members survive the way through our types."""
+    assert [said] == sent(messages=[said])["messages"]
 
 
 @pytest.mark.parametrize(
@@ -185,6 +204,22 @@ def test_earlier_reasoning_goes_where_the_host_wants_it(member: Any) -> None:
     [written] = sent(Quirks(reasoning_member=member), messages=[said])["messages"]
     expected = {} if member is None else {member: "a", "reasoning_details": [{}]}
     assert {"role": "assistant", "content": "b", **expected} == written
+
+
+def test_a_turn_that_called_tools_gets_the_reasoning_its_host_insists_on() -> None:
+    """An empty member stands where the caller kept none; what was kept stays, and plain turns get nothing."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    result = {"role": "tool", "tool_call_id": "c", "content": "1"}
+    said = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        result,
+        {"role": "assistant", "content": None, "tool_calls": [call], "reasoning_content": "kept"},
+        result,
+        {"role": "assistant", "content": "plain"},
+    ]
+    quirks = Quirks(reasoning_member="reasoning_content", reasoning_beside_calls=True)
+    written = [each.get("reasoning_content") for each in sent(quirks, messages=said)["messages"]]
+    assert written == ["", None, "kept", None, None]
 
 
 def test_another_protocols_extras_stay_behind() -> None:
@@ -287,6 +322,9 @@ def test_embeddings_are_asked_for() -> None:
     )
     request = PROVIDER.build_request(invocation, target())
     assert request.url == "https://host.example/v1/embeddings"
-    assert json.decode(
-        request.body
-    ) == {"model": "some-model", "input": [[1, 2]], "dimensions": 8, "truncate": True}
+    assert json.decode(request.body) == {
+        "model": "some-model",
+        "input": [[1, 2]],
+        "dimensions": 8,
+        "truncate": True,
+    }

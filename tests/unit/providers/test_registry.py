@@ -95,6 +95,10 @@ def test_what_a_row_leaves_to_the_operator_is_said() -> None:
         (Quirks(tool_choices=frozenset({"auto", "none"})), "no tool choice `named`, `required`"),
         (Quirks(required_tool_choice="any"), "`required` is `any`"),
         (Quirks(reasoning_member="reasoning"), "earlier reasoning goes back as `reasoning`"),
+        (
+            Quirks(reasoning_member="reasoning", reasoning_beside_calls=True),
+            "earlier reasoning goes back as `reasoning`, empty beside tool calls that come without it",
+        ),
         (Quirks(renamed=(("seed", "random_seed"),)), "`seed` is `random_seed`"),
         (Quirks(dropped=frozenset({"user", "store"})), "leaves out `store`, `user`"),
         (Quirks(refused=frozenset({"dimensions"})), "cannot take `dimensions`"),

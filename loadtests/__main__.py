@@ -1,0 +1,103 @@
+"""`python -m loadtests`: measure what the gateway costs, beside its upstream and a bare forwarder.
+
+Ends with 0 when no row had errors, 1 when one had, 2 when something did not start.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import uvloop
+
+from loadtests import machine, report
+from loadtests.bench import FULL, QUICK, Bench, Result, Times
+from loadtests.scenarios import SCENARIOS, Scenario, gateway_config
+from loadtests.subjects import Gateway, Limit, StartError, Static
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+LONGEST_S = 300.0
+
+PREFACE = """\
+# What the gateway costs
+
+Written by `make bench ARGS=--write` (`make bench ARGS="--quick --only chat"` for a first look; `--help` names the
+scenarios). Every table compares three servers in one run, in turns: the static upstream asked directly, the least
+a forwarder on this stack can cost (`limit.py`: Granian, aiohttp and nothing between), and the gateway as
+`llmgw serve` starts it, with one worker. Read the figures as ratios: the absolute ones belong to the machine.
+"""
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    names = [scenario.name for scenario in SCENARIOS]
+    parser = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short measurements: a look, not a result")
+    parser.add_argument("--only", action="append", choices=names, help="this scenario only; may be repeated")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
+    asked = parser.parse_args()
+    chosen = [scenario for scenario in SCENARIOS if not asked.only or scenario.name in asked.only]
+    allowed = sorted(os.sched_getaffinity(0))
+    server_cpu, driver_cpu = allowed[0], allowed[1 % len(allowed)]
+    facts = "\n".join(machine.described(server_cpu, driver_cpu))
+    print(f"{facts}\n", flush=True)
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="llmgw-bench-") as home, ExitStack() as stack:
+            bench, collector = _start(
+                QUICK if asked.quick else FULL, chosen, Path(home), (server_cpu, driver_cpu), stack
+            )
+            os.sched_setaffinity(0, {driver_cpu})
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                results = runner.run(_measure(bench, chosen))
+            batches = collector.stats().get("trace_batches", 0)
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 2
+    closing = (
+        f"Trace batches received by the collector: {batches}. Whole run: {time.monotonic() - began:.0f} s."
+    )
+    print(f"{report.LEGEND}\n{closing}")
+    if asked.write:
+        tables = "\n\n".join(map(report.table, results))
+        RESULTS.write_text(
+            f"{PREFACE}\n```\n{facts}\n```\n\n## Columns\n\n{report.LEGEND}\n## Results\n\n{tables}\n\n{closing}\n",
+            encoding="utf-8",
+        )
+    return 0 if all(row.sound for result in results for row in result.rows) else 1
+
+
+def _start(
+    times: Times, chosen: Sequence[Scenario], home: Path, cpus: tuple[int, int], stack: ExitStack
+) -> tuple[Bench, Static]:
+    """Start every server the chosen scenarios need; an idle one costs the others nothing."""
+    server_cpu, driver_cpu = cpus
+    upstream = stack.enter_context(Static("upstream", driver_cpu, home))
+    collector = stack.enter_context(Static("collector", driver_cpu, home))
+    limit = stack.enter_context(Limit(server_cpu, home, upstream.port))
+    gateways = {}
+    for traced in {scenario.traced for scenario in chosen}:
+        name = "traced" if traced else "untraced"
+        config = gateway_config(upstream.port, collector.port if traced else None)
+        gateway = Gateway(f"{name} gateway", server_cpu, home / name, config)
+        gateways[traced] = stack.enter_context(gateway)
+    return Bench(times, upstream, limit, gateways), collector
+
+
+async def _measure(bench: Bench, chosen: Sequence[Scenario]) -> list[Result]:
+    results = []
+    async with asyncio.timeout(LONGEST_S):
+        for scenario in chosen:
+            result = await bench.measure(scenario)
+            print(f"{report.table(result)}\n", flush=True)
+            results.append(result)
+    return results
+
+
+if __name__ == "__main__":
+    sys.exit(main())
