@@ -33,6 +33,7 @@ from llmgw.settings import ConfigError, Loaded, Provider, Settings, load
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
 from llmgw.telemetry.spans import Tracing
+from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import SystemClock
 from llmgw.types.secret import Secret
 from llmgw.types.target import Endpoint
@@ -82,7 +83,8 @@ class Worker:
             self._health,
             clock=self._clock,
             jitter=random.random,
-            new_span_id=lambda: random.getrandbits(64) or 1,
+            new_span_id=new_span_id,
+            propagate=settings.telemetry.propagate_to_providers,
         )
         self._state = State(state_url.reveal())
         keyring = None

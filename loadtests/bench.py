@@ -1,6 +1,7 @@
 """Runs scenarios: every server in turn under the same load, in the same minutes, with its CPU time booked."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field
@@ -27,7 +28,7 @@ class Times(Struct, frozen=True, kw_only=True):
     others_s: float
 
 
-FULL = Times(rounds=2, warm_s=0.35, gateway_s=4.6, others_s=2.0)
+FULL = Times(rounds=2, warm_s=0.3, gateway_s=3.6, others_s=1.6)
 QUICK = Times(rounds=1, warm_s=0.1, gateway_s=0.45, others_s=0.3)
 
 
@@ -75,14 +76,10 @@ class Result(Struct, frozen=True, kw_only=True):
     scenario: Scenario
     rate: float
     rows: tuple[Row, Row, Row]
-    borrowed: bool
 
 
 class Bench:
-    """Measures scenarios one by one and remembers the rows that others are compared with.
-
-    `gateways` is by whether they trace.
-    """
+    """Measures scenarios one by one; `gateways` is by whether they trace."""
 
     def __init__(
         self, times: Times, upstream: Static, limit: Limit, gateways: Mapping[bool, Gateway]
@@ -91,18 +88,14 @@ class Bench:
         self._upstream = upstream
         self._limit = limit
         self._gateways = gateways
-        self._known: dict[str, tuple[Row, Row]] = {}
 
     async def measure(self, scenario: Scenario) -> Result:
         """Run one scenario to its end."""
         gateway = self._gateways[scenario.traced]
-        known = self._known.get(scenario.compare or "")
-        direct, limit = known or (Row(name="upstream direct"), Row(name="bare forwarder"))
-        ours = Row(name="llmgw", rss_before=worker_rss_mib(family_of(gateway.pid)))
-        pairs: list[tuple[Row, Subject]] = [(ours, gateway)]
-        if known is None:
-            pairs = [(direct, self._upstream), (limit, self._limit), *pairs]
-            limit.rss_before = worker_rss_mib(family_of(self._limit.pid))
+        direct, limit, ours = Row(name="upstream direct"), Row(name="bare forwarder"), Row(name="llmgw")
+        pairs: list[tuple[Row, Subject]] = [(direct, self._upstream), (limit, self._limit), (ours, gateway)]
+        for row, subject in pairs:
+            row.rss_before = worker_rss_mib(family_of(subject.pid))
         rate = scenario.rate
         if rate is None:
             readings = await self._rounds(scenario, pairs, None)
@@ -115,8 +108,7 @@ class Bench:
         for row, subject in pairs:
             row.rss_after = worker_rss_mib(family_of(subject.pid))
             subject.forget_log()
-        self._known.setdefault(scenario.name, (direct, limit))
-        return Result(scenario=scenario, rate=rate, rows=(direct, limit, ours), borrowed=known is not None)
+        return Result(scenario=scenario, rate=rate, rows=(direct, limit, ours))
 
     async def _rounds(
         self, scenario: Scenario, pairs: Sequence[tuple[Row, Subject]], rate: float | None
@@ -141,7 +133,10 @@ class Bench:
         marks: list[tuple[Usage, float]] = []
         edge: Callable[[], None] = lambda: marks.append((usage_of(family), cpu_s(drivers)))  # noqa: E731
         before = self._upstream.stats().get("calls", 0)
-        tally = await Load(subject.port, request, rate=rate, edge=edge).run(warm_s, seconds)
+        try:
+            tally = await Load(subject.port, request, rate=rate, edge=edge).run(warm_s, seconds)
+        except OSError:
+            return Reading(tally=Tally(errors=Counter({"no connection": 1})))
         (begin, driver_begin), (end, driver_end) = marks
         used = end.since(begin)
         return Reading(

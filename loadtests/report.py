@@ -70,8 +70,6 @@ def notes(result: Result) -> str:
         said.append(f"upstream calls per call {reading.upstream_calls / tally.in_all:.2f}")
         if result.scenario.chunks:
             said.append(f"events per stream {tally.events / max(1, len(tally.latencies)):.1f}")
-    if result.borrowed:
-        said.append(f"the first two rows are those of {result.scenario.compare}")
     return "; ".join(said)
 
 

@@ -19,8 +19,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
 
     `alias` is what callers of the gateway name; `model` is what reaches the upstream, directly and through the
     forwarder. `rate` fixes the paced load in requests per second; without it a saturation run comes first and the
-    paced load is a share of what it found. `compare` names the scenario whose upstream and forwarder rows serve
-    for this one, too.
+    paced load is a share of what it found.
     """
 
     name: str
@@ -32,7 +31,6 @@ class Scenario(Struct, frozen=True, kw_only=True):
     size: int = 700
     chunks: int = 0
     rate: float | None = None
-    compare: str | None = None
 
 
 SCENARIOS = (
@@ -42,7 +40,6 @@ SCENARIOS = (
         title="the same without a trace collector",
         alias="bench",
         traced=False,
-        compare="chat",
     ),
     Scenario(
         name="stream",
@@ -65,13 +62,11 @@ SCENARIOS = (
         name="fallback",
         title="chat; the first target refuses two calls of five with 503",
         alias="bench-fallback",
-        compare="chat",
     ),
     Scenario(
         name="target-down",
         title="chat; the first target always answers 503 and so comes to rest",
         alias="bench-down",
-        compare="chat",
     ),
 )
 

@@ -7,11 +7,14 @@ may pass are tried once more, after a pause, within the retry budget and the cal
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import structs
+
 from llmgw.gateway.reply import Answer, Reply
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.providers.framing import framer
 from llmgw.routing.budget import RetryBudget
 from llmgw.routing.health import Health, Lease
+from llmgw.telemetry.trace_context import format_traceparent
 from llmgw.types.call import Attempt, Call
 from llmgw.types.clock import Clock
 from llmgw.types.errors import (
@@ -71,7 +74,7 @@ class Dispatch:
     """Opens a reply from a list of targets.
 
     `jitter` gives numbers in [0, 1) that spread retries in time; `new_span_id` draws the ids under which traces
-    know the attempts.
+    know the attempts; `propagate` sends providers the W3C trace context.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Dispatch:
         clock: Clock,
         jitter: Callable[[], float],
         new_span_id: Callable[[], int],
+        propagate: bool = False,
     ) -> None:
         self._providers = providers
         self._upstream = upstream
@@ -91,6 +95,7 @@ class Dispatch:
         self._clock = clock
         self._jitter = jitter
         self._new_span_id = new_span_id
+        self._propagate = propagate
 
     async def open(self, targets: Sequence[Target], invocation: Invocation, call: Call) -> Reply:
         """Return a reply that has read its first content.
@@ -178,6 +183,8 @@ class Dispatch:
         """Send the request and judge the status line."""
         provider = self._providers[target.protocol]
         began = attempt.started_ns
+        if self._propagate:
+            request = _traced(request, opening.call, attempt)
         try:
             response = await self._upstream.open(request, target, opening.deadline(target))
         finally:
@@ -242,6 +249,12 @@ def _passable(error: GatewayError) -> GatewayError:
     if not (error.fallback or isinstance(error, UnsupportedParameter)):
         raise error
     return error
+
+
+def _traced(request: UpstreamRequest, call: Call, attempt: Attempt) -> UpstreamRequest:
+    """Add the header under which the provider's trace would continue ours."""
+    traceparent = format_traceparent(call.trace_id, attempt.span_id, sampled=call.sampled)
+    return structs.replace(request, headers=(*request.headers, ("traceparent", traceparent)))
 
 
 def _may_stream(media_type: str) -> bool:

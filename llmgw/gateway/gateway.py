@@ -37,6 +37,6 @@ class Gateway:
             Overloaded: no slot came free in time.
         """
         alias = self.catalog.resolve(invocation.model)
-        call.alias, call.stream = alias.name, invocation.stream
+        call.alias, call.stream, call.tags = alias.name, invocation.stream, invocation.options.tags
         targets = plan(alias, invocation.needs, self._health, self._draw())
         return await self._dispatch.open(targets, invocation, call)

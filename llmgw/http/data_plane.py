@@ -52,7 +52,6 @@ class Endpoint:
         """Answer one request; whatever happens, the call is recorded once and the caller told the truth."""
         runtime = self._runtime
         call = self._begin(exchange)
-        exchange.watch()
         runtime.in_flight += 1
         try:
             await self._answer(exchange, call)
@@ -86,6 +85,7 @@ class Endpoint:
         require(call.caller, Permission.CALL)
         exchange.require_json()
         body = await exchange.body(runtime.limits.max_body, runtime.limits.body_timeout_s)
+        exchange.watch()
         invocation = with_header_options(self._wire.decode_request(body), exchange)
         call.corridor_ns = runtime.clock.monotonic_ns()
         if invocation.stream:

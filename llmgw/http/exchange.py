@@ -102,7 +102,10 @@ class Exchange:
             raise RequestTimeout(f"the body did not arrive within {timeout_s:g} s") from None
 
     def watch(self) -> None:
-        """Cancel the current task when the caller closes its connection, until `unwatch`."""
+        """Cancel the current task when the caller closes its connection, until `unwatch`.
+
+        Only after the body was read: the watcher takes whatever message comes next for itself.
+        """
         self._task = asyncio.current_task()
         self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._start_watching)
 

@@ -60,6 +60,8 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
         ("reasoning_effort", invocation.reasoning_effort),
         ("metadata", invocation.metadata),
         ("user", invocation.user),
+        ("prompt_cache_key", invocation.cache.key),
+        ("prompt_cache_retention", invocation.cache.retention),
     ):
         if value is not None:
             body[name] = value

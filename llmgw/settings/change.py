@@ -4,8 +4,16 @@ import msgspec
 
 from llmgw.settings.check import check
 from llmgw.settings.convert import Converter
-from llmgw.settings.model import Server, Settings, State
+from llmgw.settings.model import Auth, Server, Settings, State, Telemetry
 from llmgw.settings.problem import ConfigError, located
+
+_FIXED: dict[str, type[msgspec.Struct]] = {
+    "server": Server,
+    "state": State,
+    "auth": Auth,
+    "telemetry": Telemetry,
+}
+"""Sections that the workers were built with; a reload takes over providers and aliases."""
 
 
 def with_overrides(
@@ -28,14 +36,9 @@ def with_overrides(
 
 def restart_needed(old: Settings, new: Settings) -> list[str]:
     """Name what differs but is fixed while a server runs, such as `server.port`; a reload takes the rest."""
-    fixed = [
-        *(("server", field.name) for field in msgspec.structs.fields(Server)),
-        *(("state", field.name) for field in msgspec.structs.fields(State)),
-        ("auth", "mode"),
-        ("auth", "pepper"),
-    ]
     return [
-        f"{section}.{name}"
-        for section, name in fixed
-        if getattr(getattr(old, section), name) != getattr(getattr(new, section), name)
+        f"{section}.{field.name}"
+        for section, struct in _FIXED.items()
+        for field in msgspec.structs.fields(struct)
+        if getattr(getattr(old, section), field.name) != getattr(getattr(new, section), field.name)
     ]

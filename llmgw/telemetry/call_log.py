@@ -49,6 +49,7 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     tenant: str | None = None
     alias: str | None = None
     target: str | None = None
+    tags: list[str] | None = None
     error: str | None = None
     first_content_ms: float | None = None
     input_tokens: int | None = None
@@ -113,6 +114,7 @@ class CallLog:
             key_id=printable(caller.key_id, limit) if caller else None,
             tenant=printable(caller.tenant, limit) if caller else None,
             alias=_optional(call.alias, limit),
+            tags=[printable(tag, limit) for tag in call.tags] or None,
             target=_optional(call.target, limit),
             error=_optional(call.error, limit),
             first_content_ms=None if first is None else _ms(first - call.started_ns),

@@ -54,6 +54,7 @@ LLMGW_KEY_ID: Final = "llmgw.key.id"
 LLMGW_OVERHEAD: Final = "llmgw.overhead"
 """Seconds of the call that were not spent waiting for providers."""
 LLMGW_REQUEST_ID: Final = "llmgw.request.id"
+LLMGW_TAGS: Final = "llmgw.tags"
 LLMGW_TARGET: Final = "llmgw.target"
 LLMGW_TENANT: Final = "llmgw.tenant"
 

@@ -237,6 +237,7 @@ def _server_attributes(call: Call) -> dict[str, AttributeValue | None]:
         semconv.LLMGW_TENANT: call.caller.tenant if call.caller else None,
         semconv.LLMGW_ALIAS: call.alias,
         semconv.LLMGW_TARGET: call.target,
+        semconv.LLMGW_TAGS: call.tags or None,
         semconv.LLMGW_ATTEMPTS: len(call.attempts),
         semconv.LLMGW_FALLBACKS: call.fallbacks,
         semconv.LLMGW_OVERHEAD: call.overhead_ns / 1e9,

@@ -61,6 +61,7 @@ class Call(Struct, kw_only=True):
     trace_state: str = ""
     caller: Caller | None = None
     alias: str | None = None
+    tags: tuple[str, ...] = ()
     stream: bool = False
     attempts: list[Attempt] = []
     answered_model: str | None = None

@@ -83,6 +83,17 @@ class Sampling(Struct, frozen=True, kw_only=True):
     n: int | None = None
 
 
+class CacheHints(Struct, frozen=True, kw_only=True):
+    """What the caller says about reusing the provider's work on a prompt's beginning.
+
+    `key` groups calls that share one; `retention` is how long it is worth keeping (`in_memory`, `24h`). Marks on
+    single parts ride in their `provider_details`.
+    """
+
+    key: str | None = None
+    retention: str | None = None
+
+
 class CallOptions(Struct, frozen=True, kw_only=True):
     """The gateway's own extras: the `llmgw` member of a body or `x-llmgw-*` headers."""
 
@@ -108,6 +119,7 @@ class ChatInvocation(Struct, frozen=True, kw_only=True):
     reasoning_effort: str | None = None
     metadata: Json = None
     user: str | None = None
+    cache: CacheHints = CacheHints()
     stream: bool = False
     include_usage: bool = False
     stream_options: Details = {}

@@ -17,6 +17,10 @@ FORBIDDEN: Final = ("api_base", "api_key", "base_url", "extra_headers")
 OPTIONS: Final = "llmgw"
 """Member that holds the gateway's own extras; it is never sent on."""
 
+MAX_TAGS: Final = 16
+MAX_TAG: Final = 64
+"""Tags go into log lines and traces, so their number and length are bounded."""
+
 _KINDS: Final = {
     str: "a string",
     bool: "a boolean",
@@ -145,9 +149,16 @@ def options(members: Details) -> CallOptions:
             raise wrong_type(f"{path}timeout_ms", "an integer", timeout_ms)
         _bounds(f"{path}timeout_ms", timeout_ms, 1, None, "integer")
     tags = array(own, "tags", path) or []
+    if len(tags) > MAX_TAGS:
+        raise InvalidRequest(f"'{path}tags' may hold at most {MAX_TAGS} tags.", param=f"{path}tags")
     for position, tag in enumerate(tags):
         if not isinstance(tag, str):
             raise wrong_type(f"{path}tags[{position}]", "a string", tag)
+        if not 1 <= len(tag) <= MAX_TAG or not tag.isprintable():
+            raise InvalidRequest(
+                f"'{path}tags[{position}]' must be 1 to {MAX_TAG} printable characters.",
+                param=f"{path}tags[{position}]",
+            )
     return CallOptions(timeout_ms=timeout_ms, tags=tuple(tags))
 
 

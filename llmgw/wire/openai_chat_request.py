@@ -2,7 +2,7 @@
 
 Every member of the reference has one of three fates: a typed field of `ChatInvocation`; `passthrough`, which
 reaches only a host of the same protocol (`functions`, `audio`, `modalities`, `prediction`, `service_tier`,
-`store`, `verbosity`, `web_search_options`, prompt caching, moderation …, and whatever hosts invent); or a 400.
+`store`, `verbosity`, `web_search_options`, moderation …, and whatever hosts invent); or a 400.
 https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create
 """
 
@@ -12,6 +12,7 @@ from llmgw.types import json
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import (
+    CacheHints,
     ChatInvocation,
     FunctionTool,
     JsonObjectFormat,
@@ -48,7 +49,7 @@ _TYPED: Final = frozenset({
     "model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed",
     "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "n", "tools",
     "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "metadata", "user", "stream",
-    "stream_options", OPTIONS,
+    "stream_options", "prompt_cache_key", "prompt_cache_retention", OPTIONS,
 })  # fmt: skip
 
 
@@ -75,6 +76,9 @@ def decode_chat(body: bytes) -> ChatInvocation:
         reasoning_effort=text(members, "reasoning_effort", ""),
         metadata=members_of(members, "metadata"),
         user=text(members, "user", ""),
+        cache=CacheHints(
+            key=text(members, "prompt_cache_key", ""), retention=text(members, "prompt_cache_retention", "")
+        ),
         stream=stream,
         include_usage=stream_options.pop("include_usage", None) or False,
         stream_options=stream_options,

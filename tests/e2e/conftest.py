@@ -22,6 +22,7 @@ def config_for(simulator_url: str) -> dict[str, Any]:
         "aliases": {
             "demo": {"targets": ["sim/sim"]},
             "resilient": {"targets": ["sim/sim-fail-503", "backup/sim"]},
+            "told": {"targets": ["sim/sim-fail-503-ttft-1ms", "backup/sim"]},
             "dead-then-alive": {"targets": ["gone/any", "backup/sim"]},
             "hang-then-alive": {"targets": ["hasty/sim-hang", "backup/sim"]},
             "empty-then-alive": {"targets": ["sim/sim-empty", "backup/sim"]},

@@ -133,6 +133,22 @@ def test_an_oversize_chunked_body_is_cut(gateway: RunningGateway) -> None:
     assert b" 413 " in _first_line(gateway, head, [piece] * 40)
 
 
+def test_a_body_that_comes_slowly_is_read_whole(gateway: RunningGateway) -> None:
+    """A pause inside a body, longer than the gateway takes to look for leavers, loses nothing."""
+    body = _with()
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.key}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    ).encode()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+        connection.sendall(head)
+        assert gateway.chat("sim/sim-ttft-400ms").status == 200
+        connection.sendall(body[:20])
+        assert gateway.chat("sim/sim-ttft-400ms").status == 200
+        connection.sendall(body[20:])
+        assert b" 200 " in connection.recv(65536).split(b"\r\n")[0]
+
+
 def test_a_request_without_host_is_refused(gateway: RunningGateway) -> None:
     """HTTP/1.1 asks for exactly one Host."""
     assert b" 400 " in _first_line(gateway, b"GET /livez HTTP/1.1\r\n\r\n")

@@ -170,7 +170,7 @@ def test_models_are_listed_and_found(client: openai.OpenAI) -> None:
 def test_raw_headers_tell_what_happened(client: openai.OpenAI) -> None:
     """Every answer names its request, its call, its target and its attempts."""
     raw = client.chat.completions.with_raw_response.create(
-        model="resilient", messages=HELLO, extra_headers={"x-request-id": "mine-1"}
+        model="told", messages=HELLO, extra_headers={"x-request-id": "mine-1"}
     )
     assert raw.headers["x-request-id"] == "mine-1"
     assert raw.headers["x-llmgw-call-id"].startswith("call_")

@@ -76,13 +76,21 @@ class Scene:
         return [(attempt.target, attempt.error) for attempt in self.call.attempts]
 
 
-def perform(scripts: list[Script], scene: Callable[[Scene], Awaitable[None]]) -> None:
+def perform(
+    scripts: list[Script], scene: Callable[[Scene], Awaitable[None]], *, propagate: bool = False
+) -> None:
     """Run a scene; afterwards every slot must have been given back."""
 
     async def stage() -> None:
         upstream, health = Upstream(), Health()
         dispatch = Dispatch(
-            PROVIDERS, upstream, health, clock=SystemClock(), jitter=lambda: 0.0, new_span_id=lambda: 1
+            PROVIDERS,
+            upstream,
+            health,
+            clock=SystemClock(),
+            jitter=lambda: 0.0,
+            new_span_id=lambda: 7,
+            propagate=propagate,
         )
         async with AsyncExitStack() as stack:
             stack.push_async_callback(upstream.aclose)
@@ -322,3 +330,17 @@ def test_retries_stay_within_their_budget() -> None:
         assert len(stage.servers[0].requests) <= 12 + 3
 
     perform([failing(b"500 Internal")], scene)
+
+
+@pytest.mark.parametrize("propagate", [False, True])
+def test_providers_see_the_trace_only_when_told_to(propagate: bool) -> None:
+    """The provider's span would hang below the attempt; without the setting no header goes out."""
+
+    async def scene(stage: Scene) -> None:
+        await _drained(await stage.open())
+        (sent,) = stage.servers[0].requests
+        expected = f"traceparent: 00-{stage.call.trace_id:032x}-{7:016x}-00\r\n".encode()
+        assert (expected in sent.lower()) is propagate
+        assert (b"traceparent" in sent.lower()) is propagate
+
+    perform([always(WHOLE)], scene, propagate=propagate)
