@@ -5,10 +5,12 @@ remembered by its whole digest: fresh for `FRESH_S`, and for `stale_auth_s` when
 being away never makes a key wrong.
 """
 
+import asyncio
 import hmac
 import re
 import unicodedata
 from collections import OrderedDict
+from functools import partial
 from typing import get_args
 
 from msgspec import Struct
@@ -116,20 +118,25 @@ class Keyring:
         self._fresh_ns = round(FRESH_S * 1e9)
         self._stale_ns = round(stale_auth_s * 1e9)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._checks: dict[bytes, asyncio.Task[Caller]] = {}
         self._first: keyformat.FreshKey | None = None
 
     def cached(self, token: str) -> Caller | None:
-        """Return the holder of a key checked within the last seconds; None says: ask `authenticate`."""
+        """Return the holder of a key checked within the last seconds; None says: ask `authenticate`.
+
+        A key in use is checked again behind its calls before it goes stale, so that none of them has to wait.
+        """
         if len(token) > TOKEN_MAX:
             return None
         digest = self._digest(token)
         known = self._known.get(digest)
-        if (
-            known is None
-            or self._clock.monotonic_ns() - known.checked_ns > self._fresh_ns
-            or self._expired(known)
-        ):
+        if known is None or self._expired(known):
             return None
+        age_ns = self._clock.monotonic_ns() - known.checked_ns
+        if age_ns > self._fresh_ns:
+            return None
+        if age_ns > self._fresh_ns // 2:
+            self._check(digest, known.caller.key_id)
         self._known.move_to_end(digest)
         return known.caller
 
@@ -148,14 +155,8 @@ class Keyring:
         key_id = keyformat.key_id(token)
         if key_id is None:
             raise _wrong()
-        try:
-            stored = await self._load(key_id)
-        except StoreUnavailable:
-            known = self._known.get(digest)
-            if known is None or not self._usable_while_away(known):
-                raise
-            return known.caller
-        return self._decide(digest, stored)
+        # Many calls that wait for one check share it, and none of them can cancel it for the others.
+        return await asyncio.shield(self._check(digest, key_id))
 
     async def create(self, name: str, role: Role, expires_at_ms: int | None = None) -> NewKey:
         """Make a key; `expires_at_ms` is in unix milliseconds.
@@ -219,10 +220,37 @@ class Keyring:
             del self._known[digest]
         return found
 
+    def _check(self, digest: bytes, key_id: str) -> asyncio.Task[Caller]:
+        """Ask the store about a key, unless that is being done."""
+        check = self._checks.get(digest)
+        if check is None:
+            check = self._checks[digest] = asyncio.get_running_loop().create_task(
+                self._checked(digest, key_id)
+            )
+            check.add_done_callback(partial(self._end_check, digest))
+        return check
+
+    def _end_check(self, digest: bytes, check: asyncio.Task[Caller]) -> None:
+        del self._checks[digest]
+        if not check.cancelled():
+            # Read here, because nobody may be waiting: whoever calls next asks again and is told.
+            check.exception()
+
+    async def _checked(self, digest: bytes, key_id: str) -> Caller:
+        try:
+            stored = await self._load(key_id)
+        except StoreUnavailable:
+            known = self._known.get(digest)
+            if known is None or not self._usable_while_away(known):
+                raise
+            return known.caller
+        return self._decide(digest, stored)
+
     def _decide(self, digest: bytes, stored: _Stored | None) -> Caller:
         # A miss compares too, so that it takes as long as a wrong secret.
         right = hmac.compare_digest(digest, stored.digest if stored else _NO_DIGEST)
         if stored is None or not right:
+            self._known.pop(digest, None)
             raise _wrong()
         record = stored.record
         known = _Known(

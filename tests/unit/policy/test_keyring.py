@@ -154,6 +154,56 @@ def test_a_revoked_key_ends_here_at_once_and_elsewhere_within_seconds(store_url:
     with_keyring(store_url, use)
 
 
+def _lookups(store_url: str) -> int:
+    with Redis.from_url(store_url) as redis:
+        return int(redis.info("commandstats").get("cmdstat_hmget", {}).get("calls", 0))
+
+
+def test_calls_that_wait_for_one_key_share_its_check(store_url: str) -> None:
+    """Sixty calls at once with a key not seen before ask the store once."""
+
+    async def use(keyring: Keyring, _clock: ManualClock) -> None:
+        token = (await keyring.create("a", "caller")).token.reveal()
+        before = _lookups(store_url)
+        callers = await asyncio.gather(*(keyring.authenticate(token) for _ in range(60)))
+        assert {caller.name for caller in callers} == {"a"}
+        assert _lookups(store_url) - before == 1
+
+    with_keyring(store_url, use)
+
+
+def test_a_caller_that_leaves_does_not_end_the_check_for_others(store_url: str) -> None:
+    """Cancelling one of two waiting calls leaves the other its answer."""
+
+    async def use(keyring: Keyring, _clock: ManualClock) -> None:
+        token = (await keyring.create("a", "caller")).token.reveal()
+        leaving, staying = (asyncio.ensure_future(keyring.authenticate(token)) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert (await staying).name == "a"
+        assert leaving.cancelled()
+
+    with_keyring(store_url, use)
+
+
+def test_a_key_in_use_is_checked_again_behind_its_calls(store_url: str) -> None:
+    """Past half its freshness a key still answers at once, and is fresh again a moment later."""
+
+    async def use(keyring: Keyring, clock: ManualClock) -> None:
+        token = (await keyring.create("a", "caller")).token.reveal()
+        await keyring.authenticate(token)
+        clock.advance(FRESH_S * 0.75)
+        before = _lookups(store_url)
+        assert keyring.cached(token) is not None
+        assert keyring.cached(token) is not None
+        assert (await keyring.authenticate(token)).name == "a"
+        assert _lookups(store_url) - before == 1
+        clock.advance(FRESH_S * 0.75)
+        assert keyring.cached(token) is not None
+
+    with_keyring(store_url, use)
+
+
 def test_revoking_twice_keeps_the_first_time(store_url: str) -> None:
     """A revoked key stays revoked since when it was."""
 
