@@ -135,6 +135,8 @@ class Worker:
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        # The thread that encodes spans would else keep the loop from running for 5 ms at a time.
+        sys.setswitchinterval(0.0005)
         try:
             yield
         finally:

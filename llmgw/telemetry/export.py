@@ -24,7 +24,8 @@ _exporter_log = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_
 TRACES_PATH = "/v1/traces"
 MAX_QUEUE = 4096
 """Spans waiting to be sent, a few megabytes; more than that are dropped, the newest first."""
-_MAX_BATCH = 512
+_MAX_BATCH = 128
+"""Encoding a batch holds the interpreter in steps of a few milliseconds, so batches are small."""
 _SEND_EVERY_MS = 1000
 _EXPORT_TIMEOUT_S = 3.0
 
