@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import rich_click as click
 from rich.console import Console
 
 from llmgw.cli.demo.stage import Stage, StageError
-from llmgw.cli.demo.steps import STEPS, Claim
+from llmgw.cli.demo.steps import STEPS, Claim, Step
 
 
 @click.command()
@@ -35,7 +36,7 @@ def demo(*, fast: bool, leave: bool, port: int) -> None:
         console.print(
             f"[bold]llmgw[/] is serving at [cyan]{stage.url}[/], in front of a simulated provider.\n"
         )
-        held = _walk(console, stage, pause_s=0.0 if fast else 1.5)
+        held = walk(console, stage, STEPS, pause_s=0.0 if fast else 1.5)
         if leave:
             sys.exit(0 if held else 1)
         _how_to_go_on(console, stage)
@@ -45,11 +46,11 @@ def demo(*, fast: bool, leave: bool, port: int) -> None:
             console.print("\nStopped. Nothing was left behind.")
 
 
-def _walk(console: Console, stage: Stage, pause_s: float) -> bool:
-    """Run every step; whether each showed what it claims."""
+def walk(console: Console, stage: Stage, steps: Sequence[Step], *, pause_s: float) -> bool:
+    """Run every step and print it; says whether each showed what it claims."""
     held = True
     reader = threading.Event()
-    for number, step in enumerate(STEPS, start=1):
+    for number, step in enumerate(steps, start=1):
         console.print(f"[bold]{number}. {step.title}[/]")
         try:
             for line in step.run(stage):
