@@ -18,7 +18,7 @@ from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.admin import admin_routes
 from llmgw.http.data_plane import wire_route
-from llmgw.http.errors import answer_error
+from llmgw.http.errors import make_error_answer, make_request_id_stamp
 from llmgw.http.front import Front
 from llmgw.http.guard import make_guard
 from llmgw.http.models import model_routes
@@ -43,20 +43,30 @@ from llmgw.wire import WIRES
 _log = logging.getLogger(__name__)
 
 
+RELOAD_SIGNAL = signal.SIGHUP
+"""Has a worker read its configuration file again."""
+DRAIN_SIGNAL = signal.SIGUSR1
+"""Tells a worker that it is about to be stopped."""
+
+
 def create_app(
     loaded: Loaded,
     environ: Mapping[str, str],
     *,
+    generation: int = 1,
     state_url: Secret,
     pepper: Secret,
     bootstrap: Secret | None = None,
 ) -> Front:
     """Build one worker's application.
 
-    `state_url` is where Redis is, the embedded one's socket included; `bootstrap` is an admin key that is valid
-    without being stored.
+    `generation` numbers the configuration, from 1; `state_url` is where Redis is, the embedded one's socket
+    included; `bootstrap` is an admin key that is valid without being stored.
     """
-    return Worker(loaded, environ, state_url=state_url, pepper=pepper, bootstrap=bootstrap).app()
+    worker = Worker(
+        loaded, environ, generation=generation, state_url=state_url, pepper=pepper, bootstrap=bootstrap
+    )
+    return worker.app()
 
 
 class Worker:
@@ -67,6 +77,7 @@ class Worker:
         loaded: Loaded,
         environ: Mapping[str, str],
         *,
+        generation: int,
         state_url: Secret,
         pepper: Secret,
         bootstrap: Secret | None,
@@ -108,7 +119,7 @@ class Worker:
             call_log=logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
             clock=self._clock,
             limits=_limits(settings),
-            generation=self._generation(loaded, number=1),
+            generation=self._generation(loaded, number=generation),
             new_id=self._new_id,
         )
 
@@ -116,20 +127,27 @@ class Worker:
         """Put the routes together."""
         runtime = self._runtime
         guarded = [*model_routes(runtime), *ops_routes(runtime), *admin_routes(runtime)]
-        control_plane = Router("/", route_handlers=guarded, guards=[make_guard(runtime.authenticator)])
+        control_plane = Router(
+            "/",
+            route_handlers=guarded,
+            guards=[make_guard(runtime.authenticator)],
+            after_request=make_request_id_stamp(self._new_id),
+        )
         litestar = Litestar(
             [control_plane, *(wire_route(wire, runtime) for wire in WIRES)],
-            exception_handlers={Exception: answer_error},
+            exception_handlers={Exception: make_error_answer(self._new_id)},
             lifespan=[self._lifespan],
             openapi_config=None,
             logging_config=None,
         )
-        return Front(litestar)  # type: ignore[arg-type]  # Litestar types ASGI more narrowly than the specification
+        open_to_all = runtime.keyring is None
+        return Front(litestar, loopback_hosts_only=open_to_all)  # type: ignore[arg-type]  # Litestar types ASGI more narrowly than the specification
 
     @asynccontextmanager
     async def _lifespan(self, _app: Litestar) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(RELOAD_SIGNAL, self._reload)
+        loop.add_signal_handler(DRAIN_SIGNAL, self._runtime.drain)
         orphaned = loop.create_task(_stop_when_orphaned(os.getppid()))
         await self._state.connect()
         # What start-up made stays for good: the collector need not look at it again.
@@ -140,8 +158,8 @@ class Worker:
         try:
             yield
         finally:
-            self._runtime.draining = True
-            loop.remove_signal_handler(signal.SIGHUP)
+            for number in (RELOAD_SIGNAL, DRAIN_SIGNAL):
+                loop.remove_signal_handler(number)
             orphaned.cancel()
             await self._upstream.aclose()
             await self._state.aclose()
@@ -234,6 +252,7 @@ def _limits(settings: Settings) -> Limits:
         max_body=server.max_body_mib * 1024 * 1024,
         max_in_flight=server.max_in_flight,
         body_timeout_s=server.body_timeout_s,
+        drain_s=server.drain_s,
         hold_s=server.hold_s,
         ping_s=server.ping_s,
     )

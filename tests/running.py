@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
-from llmgw.cli.serve import free_port
+from llmgw.cli.address import free_port
 from tests.waiting import until
 
 ADMIN_KEY = "an-admin-key-for-tests-only"

@@ -45,7 +45,7 @@ class _Commands(click.RichGroup):
 )
 @click.version_option(__version__, "-V", "--version", prog_name="llmgw")
 def main() -> None:
-    """An LLM gateway that proves what of the stored context really reached the model."""
+    """One endpoint in front of many model providers: start it, configure it, examine it."""
 
 
 @main.command()

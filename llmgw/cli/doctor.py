@@ -6,9 +6,9 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import rich_click as click
@@ -16,21 +16,26 @@ from rich.console import Console
 
 from llmgw import __version__
 from llmgw.app import provider_templates
+from llmgw.cli.address import free_port
 from llmgw.cli.runfile import RunFile
-from llmgw.cli.serve import free_port
 from llmgw.providers import PROVIDERS
 from llmgw.providers.base import UpstreamRequest
 from llmgw.routing.catalog import ProviderTemplate
 from llmgw.settings import ConfigError, Loaded, Settings, load
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, attach_or_start
-from llmgw.types.errors import GatewayError, ProviderTlsError
+from llmgw.types.errors import GatewayError, ProviderAuth, ProviderTlsError
 from llmgw.types.invocation import ChatInvocation
 from llmgw.types.message import Message, TextPart
-from llmgw.upstream import Upstream
+from llmgw.types.target import Endpoint, Target
+from llmgw.upstream import Upstream, UpstreamResponse
 
 FEW_FILES = 4096
 PROVIDER_WITHIN_S = 10.0
+MAX_ANSWER = 256 * 1024
+"""Bytes of an error answer that are read for its message."""
+MAX_QUOTE = 300
+"""Characters of a provider's text that are shown."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +78,7 @@ def examine(config: str | None, environ: Mapping[str, str], *, offline: bool) ->
     if settings.telemetry.otlp_endpoint:
         yield _collector(settings.telemetry.otlp_endpoint)
     if not offline:
-        yield from asyncio.run(_providers(settings))
+        yield from asyncio.run(_providers(loaded))
 
 
 def _configuration(loaded: Loaded) -> Iterator[Finding]:
@@ -121,7 +126,7 @@ async def _health(url: str) -> list[Finding]:
 
 def _address(settings: Settings) -> Finding:
     server = settings.server
-    where = f"{server.host}:{server.port}"
+    where = f"[{server.host}]:{server.port}" if ":" in server.host else f"{server.host}:{server.port}"
     running = RunFile(settings.state.dir).read()
     if running is not None:
         return Finding(what="address", says=f"a gateway (process {running.pid}) serves at {running.url}")
@@ -164,11 +169,19 @@ def _collector(endpoint: str) -> Finding:
     return Finding(what="telemetry", says=f"the collector at {parts.hostname}:{port} accepts connections")
 
 
-async def _providers(settings: Settings) -> list[Finding]:
-    upstream = Upstream()
+async def _providers(loaded: Loaded) -> list[Finding]:
+    settings = loaded.settings
+    # Without a file the simulator is a child of `llmgw serve`: nobody is to be asked before that runs.
+    own = {
+        name for name, each in settings.providers.items() if loaded.is_default and each.kind == "simulator"
+    }
+    asked = [each for each in provider_templates(settings).values() if each.name not in own]
+    upstream = Upstream(max_body=MAX_ANSWER)
     try:
-        templates = provider_templates(settings).values()
-        return list(await asyncio.gather(*(_provider(upstream, template) for template in templates)))
+        return [
+            *(Finding(what=f"provider {name}", says="simulated: llmgw serve starts it") for name in own),
+            *await asyncio.gather(*(_provider(upstream, template) for template in asked)),
+        ]
     finally:
         await upstream.aclose()
 
@@ -177,20 +190,9 @@ async def _provider(upstream: Upstream, template: ProviderTemplate) -> Finding:
     """Ask for the list of models, with the credential a call would carry."""
     what = f"provider {template.name}"
     target = template.target("any")
-    hello = Message(role="user", parts=(TextPart(text="hello"),))
-    call = PROVIDERS[target.protocol].build_request(
-        ChatInvocation(model="any", wire="openai", messages=(hello,)), target
-    )
-    request = UpstreamRequest(
-        method="GET",
-        url=f"{target.endpoint.base_url.rstrip('/')}/models",
-        headers=call.headers,
-        body=b"",
-        framing="whole",
-    )
     deadline = asyncio.get_running_loop().time() + PROVIDER_WITHIN_S
     try:
-        answer = await upstream.open(request, target, deadline)
+        answer = await upstream.open(_models_request(target), target, deadline)
     except ProviderTlsError as error:
         return Finding(what=what, verdict="bad", says=error.message, fix="check base_url and its certificate")
     except GatewayError as error:
@@ -200,20 +202,66 @@ async def _provider(upstream: Upstream, template: ProviderTemplate) -> Finding:
             says=error.message,
             fix="check base_url and that this machine may connect there",
         )
-    answer.close()
-    if answer.status in {401, 403}:
-        key = "no api_key is set" if target.endpoint.api_key is None else "it refuses the api_key"
-        return Finding(
-            what=what, verdict="bad", says=f"reachable, but {key}", fix="set api_key, or its variable"
-        )
-    if answer.status >= 500:
-        return Finding(
-            what=what,
-            verdict="doubtful",
-            says=f"reachable, but answers {answer.status}",
-            fix="see its status page",
-        )
-    return Finding(what=what, says=f"reachable at {target.endpoint.base_url}")
+    try:
+        return await _judged(what, answer, target)
+    finally:
+        answer.close()
+
+
+def _models_request(target: Target) -> UpstreamRequest:
+    hello = Message(role="user", parts=(TextPart(text="hello"),))
+    call = PROVIDERS[target.protocol].build_request(
+        ChatInvocation(model="any", wire="openai", messages=(hello,)), target
+    )
+    query = f"?{urlencode(target.endpoint.query)}" if target.endpoint.query else ""
+    return UpstreamRequest(
+        method="GET", url=_models_url(target) + query, headers=call.headers, body=b"", framing="whole"
+    )
+
+
+def _models_url(target: Target) -> str:
+    return f"{target.endpoint.base_url.rstrip('/')}/models"
+
+
+async def _judged(what: str, answer: UpstreamResponse, target: Target) -> Finding:
+    """Say what a status means for the calls to come; only a list of models proves address and credential."""
+    status = answer.status
+    if 200 <= status < 300:
+        return Finding(what=what, says=f"reachable at {target.endpoint.base_url}")
+    verdict: Literal["doubtful", "bad"] = "doubtful"
+    if status < 400:
+        place = _quoted(answer.headers.get("location", "").partition("?")[0], target.endpoint)
+        says = f"reachable, but it redirects to {place or 'somewhere else'} ({status})"
+        fix = "base_url is probably wrong: redirects are not followed; set it to where the API is"
+    elif status == 404:
+        says = f"reachable, but there is no list of models at {_models_url(target)}: check base_url"
+        fix = "set base_url to what the provider names for OpenAI clients; some hosts have no such list"
+    else:
+        error = await _error_in(answer, target)
+        says = f"reachable, but it answers {status}: {_quoted(error.message, target.endpoint)}"
+        fix = "see what it says, and its status page" if status >= 500 else "see what it says; check base_url"
+        if status == 429:
+            fix = "wait, or ask the provider for a higher limit; calls would be refused the same way now"
+        if isinstance(error, ProviderAuth):
+            key = "no api_key is set" if target.endpoint.api_key is None else "it refuses the api_key"
+            verdict, says, fix = "bad", f"reachable, but {key}", "set api_key, or its variable"
+    return Finding(what=what, verdict=verdict, says=says, fix=fix)
+
+
+async def _error_in(answer: UpstreamResponse, target: Target) -> GatewayError:
+    body = b""
+    # An answer too long or cut still has its status.
+    with suppress(GatewayError):
+        body = await answer.read()
+    return PROVIDERS[target.protocol].parse_error(answer.status, answer.headers, body)
+
+
+def _quoted(text: str, endpoint: Endpoint) -> str:
+    """Make a provider's text one bounded printable line that does not repeat our credential."""
+    if endpoint.api_key is not None:
+        text = text.replace(endpoint.api_key.reveal(), "***")
+    text = "".join(char if char.isprintable() else " " for char in text[: 2 * MAX_QUOTE])
+    return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1]}…"
 
 
 def _print(console: Console, finding: Finding) -> None:

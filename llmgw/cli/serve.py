@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import socket
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,11 +11,12 @@ import msgspec
 import rich_click as click
 
 from llmgw import __version__
+from llmgw.cli.address import base_url, free_port
 from llmgw.cli.supervisor import Supervisor
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.pepper import PepperError, load_pepper
 from llmgw.settings import ConfigError, Loaded, Settings, load, with_overrides
-from llmgw.simulator.process import SimulatorProcess
+from llmgw.simulator.process import SimulatorError, SimulatorProcess
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, EmbeddedValkey
 from llmgw.state.url import StoreUrlError
@@ -52,11 +53,12 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
         loaded = load(config, os.environ)
         settings = with_overrides(loaded.settings, host=host, port=port, workers=workers)
         with ExitStack() as stack:
+            _handle_early_signals()
             _start(msgspec.structs.replace(loaded, settings=settings), loaded.settings, os.environ, stack)
     except ConfigError as error:
         click.echo(f"The configuration cannot be used:\n{error}", err=True)
         sys.exit(EXIT_CONFIG)
-    except (EmbeddedStateError, PepperError, StartError, StoreUrlError) as error:
+    except (EmbeddedStateError, OSError, PepperError, SimulatorError, StartError, StoreUrlError) as error:
         click.echo(f"llmgw did not start: {error}", err=True)
         sys.exit(1)
 
@@ -95,18 +97,6 @@ def admin_key(environ: Mapping[str, str]) -> Secret | None:
     return Secret(value)
 
 
-def free_port(host: str, wished: int = 0) -> int:
-    """Find a port nobody listens on: the wished one, or any.
-
-    Raises:
-        OSError: the wished one is taken.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, wished))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def _state_url(settings: Settings) -> Iterator[Secret]:
     """Give the store's URL, with the embedded server running behind it where that is configured."""
@@ -127,6 +117,12 @@ def _with_simulator(settings: Settings, base_url: str) -> Settings:
     return msgspec.structs.replace(settings, providers=providers)
 
 
+def _handle_early_signals() -> None:
+    """Until the server has handlers of its own, a stop unwinds what was started and a reload has nothing to do."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
 async def _first_admin_key(state_url: Secret, pepper: Secret) -> Secret | None:
     """Mint the first admin key of an empty store; None where there are keys or no store yet."""
     state = State(state_url.reveal())
@@ -134,6 +130,11 @@ async def _first_admin_key(state_url: Secret, pepper: Secret) -> Secret | None:
         await state.connect()
         created = await Keyring(state, pepper).create_first_admin()
     except StoreUnavailable:
+        click.echo(
+            "  warning    no admin key was made, because the store does not answer; "
+            "when it does: llmgw keys create --name admin --role admin",
+            err=True,
+        )
         return None
     finally:
         await state.aclose()
@@ -143,10 +144,7 @@ async def _first_admin_key(state_url: Secret, pepper: Secret) -> Secret | None:
 def _require_free_address(settings: Settings) -> None:
     server = settings.server
     try:
-        family = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)[0][0]
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((server.host, server.port))
+        free_port(server.host, server.port)
     except OSError as error:
         raise StartError(
             f"cannot listen on {server.host}:{server.port} ({error.strerror}); "
@@ -156,10 +154,9 @@ def _require_free_address(settings: Settings) -> None:
 
 def _announce(loaded: Loaded, first_key: Secret | None) -> None:
     settings = loaded.settings
-    server = settings.server
     state = f"embedded Valkey in {settings.state.dir}" if settings.state.embedded else "external"
     click.echo(f"llmgw {__version__}")
-    click.echo(f"  API        http://{server.host}:{server.port}/v1")
+    click.echo(f"  API        {base_url(settings.server)}/v1")
     click.echo(f"  config     {loaded.source or 'none: defaults, with a simulated provider (alias: demo)'}")
     click.echo(f"  providers  {', '.join(settings.providers) or 'none'}")
     click.echo(f"  aliases    {', '.join(settings.aliases) or 'none'}")

@@ -1,21 +1,29 @@
 """The process over the workers: it forks them, has them reload, and stops them."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-import rich_click as click
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
-from llmgw.app import create_app
+from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, create_app
+from llmgw.cli.address import base_url
 from llmgw.cli.runfile import RunFile, Running
 from llmgw.http.front import Front
 from llmgw.settings import ConfigError, Loaded, Problem, Settings, load, restart_needed
 from llmgw.types.secret import Secret
+
+KILL_AFTER_DRAIN_S = 5
+"""How long a worker may take to end after its calls were ended for it."""
+SPARE_CONNECTIONS = 1024
+"""Connections per worker beyond those of the calls at work: idle ones, and the 503 of the one call too many."""
+
+_log = logging.getLogger(__name__)
 
 
 class Supervisor:
@@ -40,24 +48,37 @@ class Supervisor:
         self._state_url = state_url
         self._pepper = pepper
         self._bootstrap = bootstrap
-        server = loaded.settings.server
         self._runfile = RunFile(loaded.settings.state.dir)
-        self._running = Running(pid=os.getpid(), url=f"http://{server.host}:{server.port}", generation=1)
+        self._running = Running(pid=os.getpid(), url=base_url(loaded.settings.server), generation=1)
 
     def run(self) -> None:
-        """Serve until a signal says stop; returns when every worker has ended."""
+        """Serve until a signal says stop; returns when every worker has ended.
+
+        Raises:
+            OSError: the state directory cannot be written.
+        """
+        if not self._runfile.claim():
+            _log.warning("another gateway uses this state directory: 'llmgw config reload' reaches that one")
         server = _Server(self._loaded.settings, self._reload)
-        self._runfile.write(self._running)
+        # Once signals are handled, commands may find us.
+        server.on_startup(lambda: self._runfile.write(self._running))
         try:
             server.serve(target_loader=self._worker_app, wrap_loader=False)
         finally:
-            self._runfile.remove()
+            self._runfile.release()
 
     def _worker_app(self) -> Front:
-        """Build the application; runs in each worker after the fork."""
+        """Build the application; runs in each worker after the fork, first of all."""
+        # The supervisor's own handlers came along with the fork and mean nothing here.
+        for number in (RELOAD_SIGNAL, DRAIN_SIGNAL):
+            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        self._runfile.disown()
         return create_app(
             self._loaded,
             self._environ,
+            generation=self._running.generation,
             state_url=self._state_url,
             pepper=self._pepper,
             bootstrap=self._bootstrap,
@@ -65,23 +86,28 @@ class Supervisor:
 
     def _reload(self, workers: list[int]) -> None:
         """Check the file and, if it is sound, have every worker take it over; answer in the run file."""
-        running = msgspec.structs.replace(self._running, asked=self._running.asked + 1, problems=None)
+        running = msgspec.structs.replace(
+            self._running, asked=self._running.asked + 1, problems=None, restart_needed=()
+        )
         try:
-            fresh = reloaded(self._loaded, self._environ)
+            fresh = reread(self._loaded, self._environ)
         except ConfigError as error:
-            click.echo(f"Reload refused, the old configuration stays:\n{error}", err=True)
+            _log.error("reload refused, the old configuration stays: %s", error)
             self._running = msgspec.structs.replace(running, problems=str(error))
         else:
-            restart = tuple(restart_needed(self._written, fresh.settings))
-            for pid in workers:
-                os.kill(pid, signal.SIGHUP)
+            # A worker that is started from now on begins with it; those that run are told to read it.
+            self._loaded = taken_over(self._loaded, fresh)
             self._running = msgspec.structs.replace(
-                running, generation=running.generation + 1, restart_needed=restart
+                running,
+                generation=running.generation + 1,
+                restart_needed=tuple(restart_needed(self._written, fresh.settings)),
             )
+            for pid in workers:
+                os.kill(pid, RELOAD_SIGNAL)
         self._runfile.write(self._running)
 
 
-def reloaded(loaded: Loaded, environ: Mapping[str, str]) -> Loaded:
+def reread(loaded: Loaded, environ: Mapping[str, str]) -> Loaded:
     """Read the file of a running configuration again.
 
     Raises:
@@ -94,8 +120,16 @@ def reloaded(loaded: Loaded, environ: Mapping[str, str]) -> Loaded:
     return load(loaded.source, environ)
 
 
+def taken_over(running: Loaded, fresh: Loaded) -> Loaded:
+    """Join what a reload changes with what only a restart does."""
+    settings = msgspec.structs.replace(
+        running.settings, providers=fresh.settings.providers, aliases=fresh.settings.aliases
+    )
+    return msgspec.structs.replace(fresh, settings=settings)
+
+
 class _Server(MPServer):
-    """Granian, whose SIGHUP means our reload instead of new workers."""
+    """Granian, whose SIGHUP means our reload instead of new workers, and whose stop is announced to them."""
 
     def __init__(self, settings: Settings, on_hangup: Callable[[list[int]], None]) -> None:
         server = settings.server
@@ -105,16 +139,26 @@ class _Server(MPServer):
             port=server.port,
             interface=Interfaces.ASGI,
             workers=server.workers,
-            # Twice as many connections as calls at work, so that the 503 of the one too many can be said.
-            backpressure=2 * server.max_in_flight,
+            # In its automatic mode the server waits for the first byte of a connection without a clock.
+            http=HTTPModes.http1,
+            backpressure=2 * server.max_in_flight + SPARE_CONNECTIONS,
             http1_settings=HTTP1Settings(header_read_timeout=int(server.header_timeout_s * 1000)),
             websockets=False,
             log_enabled=False,
             respawn_failed_workers=True,
-            workers_kill_timeout=int(server.drain_s) + 5,
+            workers_kill_timeout=int(server.drain_s) + KILL_AFTER_DRAIN_S,
         )
         self._on_hangup = on_hangup
 
     def signal_handler_reload(self, *_args: Any, **_kwargs: Any) -> None:
         """Reload instead of respawning."""
-        self._on_hangup([worker._id() for worker in self.wrks])  # type: ignore[no-untyped-call]  # noqa: SLF001
+        self._on_hangup(self._worker_pids())
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        """Tell the workers to drain before they are told to stop."""
+        for pid in self._worker_pids():
+            os.kill(pid, DRAIN_SIGNAL)
+        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _worker_pids(self) -> list[int]:
+        return [worker.inner.pid for worker in self.wrks if worker.is_alive()]  # type: ignore[no-untyped-call]

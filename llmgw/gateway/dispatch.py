@@ -39,6 +39,7 @@ from llmgw.upstream import Upstream
 MAX_ATTEMPTS = 3
 MAX_PAUSE_S = 10.0
 """Longest `Retry-After` worth waiting for while the caller waits."""
+TIMER_GRAIN_S = 0.005
 
 _MAY_PASS = (
     ProviderFailed,
@@ -148,7 +149,8 @@ class Dispatch:
         if pause > MAX_PAUSE_S or pause >= left or not self._budget.try_retry():
             return False
         try:
-            await asyncio.sleep(pause)
+            # A timer may fire a moment early, and a provider's rest would then not be over.
+            await asyncio.sleep(pause + TIMER_GRAIN_S)
         except BaseException:
             self._budget.end_retry()
             raise

@@ -7,7 +7,7 @@ import msgspec
 from litestar.handlers import ASGIRouteHandler, asgi
 
 from llmgw.gateway.reply import Reply
-from llmgw.http.exchange import Exchange, Headers, Receive, Scope, Send
+from llmgw.http.exchange import Exchange, Headers, Receive, Scope, Send, request_id
 from llmgw.http.permissions import Permission, require
 from llmgw.http.runtime import Runtime
 from llmgw.http.streaming import StreamWriter
@@ -52,26 +52,38 @@ class Endpoint:
         """Answer one request; whatever happens, the call is recorded once and the caller told the truth."""
         runtime = self._runtime
         call = self._begin(exchange)
-        runtime.in_flight += 1
+        runtime.exchanges.add(exchange)
         try:
-            await self._answer(exchange, call)
-        except GatewayError as error:
-            await self._refuse(exchange, call, error)
+            error = await self._attempt(exchange, call)
+            if error is not None:
+                await self._refuse(exchange, call, error)
         except asyncio.CancelledError:
-            if not exchange.gone:
+            # The caller left while it was being refused.
+            if exchange.interruption() is None:
                 raise
-            _uncancel()
-            _note(call, ClientGone("the client closed its connection"))
-        except Exception:  # noqa: BLE001
-            # The caller learns nothing of the cause; the log has it, under the same request id.
-            _log.exception("unhandled error in request %s", call.request_id)
-            await self._refuse(exchange, call, InternalError("the gateway failed to handle this request"))
         finally:
             exchange.unwatch()
-            runtime.in_flight -= 1
+            runtime.exchanges.discard(exchange)
             call.ended_ns = runtime.clock.monotonic_ns()
             runtime.tracing.record(call)
             runtime.call_log.write(call)
+
+    async def _attempt(self, exchange: Exchange, call: Call) -> GatewayError | None:
+        """Answer, or return the error that is still to be told."""
+        try:
+            await self._answer(exchange, call)
+        except GatewayError as error:
+            return error
+        except asyncio.CancelledError:
+            interruption = exchange.interruption()
+            if interruption is None:
+                raise
+            return interruption
+        except Exception:  # noqa: BLE001
+            # The caller learns nothing of the cause; the log has it, under the same request id.
+            _log.exception("unhandled error in request %s", call.request_id)
+            return InternalError("the gateway failed to handle this request")
+        return None
 
     async def _answer(self, exchange: Exchange, call: Call) -> None:
         runtime = self._runtime
@@ -79,7 +91,7 @@ class Endpoint:
             raise MethodNotAllowed(f"{self._wire.path} takes POST")
         if runtime.draining:
             raise Draining("the gateway is stopping", retry_after_s=1)
-        if runtime.in_flight > runtime.limits.max_in_flight:
+        if len(runtime.exchanges) > runtime.limits.max_in_flight:
             raise Overloaded("the gateway handles as many calls as it may", retry_after_s=1)
         call.caller = await runtime.authenticator.caller(exchange.headers)
         require(call.caller, Permission.CALL)
@@ -99,27 +111,46 @@ class Endpoint:
     async def _stream(self, exchange: Exchange, call: Call, invocation: Invocation) -> None:
         limits = self._runtime.limits
         writer = StreamWriter(exchange, _identity(call), hold_s=limits.hold_s, ping_s=limits.ping_s)
-        reply: Reply | None = None
         encoder = self._wire.encoder(invocation)
+        reply: Reply | None = None
+        error: GatewayError | None = None
         try:
             reply = await self._runtime.generation.gateway.invoke(invocation, call)
             routing = _routing(call)
             async for batch in reply.batches():
                 if piece := b"".join(map(encoder.encode, batch)):
                     await writer.send(piece, routing)
-            await writer.stop()
-            await writer.send(b"", routing, more=False)
+            await writer.end(b"", routing)
             call.status = 200
-        except GatewayError as error:
-            await writer.stop()
-            if not writer.started:
+        except GatewayError as failure:
+            error = failure
+        except asyncio.CancelledError:
+            error = exchange.interruption()
+            if error is None:
                 raise
+        finally:
+            if reply is not None:
+                reply.end(error or ClientGone("the call was cancelled"))
+            if error is None or exchange.gone:
+                writer.abandon()
+        if error is not None:
+            await self._end_broken(exchange, call, writer, encoder.encode_error(error), error)
+
+    async def _end_broken(
+        self, exchange: Exchange, call: Call, writer: StreamWriter, last: bytes, error: GatewayError
+    ) -> None:
+        """Tell a stream's failure in the stream, where that has begun.
+
+        Raises:
+            GatewayError: it has not, or nobody is there to be told.
+        """
+        try:
+            if exchange.gone or not await writer.has_begun():
+                raise error
             _note(call, error)
-            await writer.send(encoder.encode_error(error), [], more=False)
+            await writer.end(last, [])
         finally:
             writer.abandon()
-            if reply is not None:
-                reply.abandon()
 
     async def _refuse(self, exchange: Exchange, call: Call, error: GatewayError) -> None:
         _note(call, error)
@@ -132,7 +163,7 @@ class Endpoint:
     def _begin(self, exchange: Exchange) -> Call:
         runtime = self._runtime
         return runtime.tracing.begin(
-            request_id=exchange.safe_id(b"x-request-id") or f"req_{runtime.new_id()}",
+            request_id=request_id(exchange.headers, runtime.new_id),
             call_id=f"call_{runtime.new_id()}",
             endpoint=self._wire.path,
             traceparent=exchange.header(b"traceparent"),
@@ -161,6 +192,8 @@ def with_header_options(invocation: Invocation, exchange: Exchange) -> Invocatio
 def error_headers(error: GatewayError) -> Headers:
     """Tell clients whether and when to come back; `x-should-retry` is what the official SDKs obey."""
     headers: Headers = [(b"x-should-retry", b"true" if error.retryable else b"false")]
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", b"POST"))
     if error.status in {429, 503}:
         seconds = min(MAX_RETRY_AFTER_S, max(1, round(error.retry_after_s or 1)))
         headers.append((b"retry-after", str(seconds).encode()))
@@ -182,10 +215,3 @@ def _routing(call: Call) -> Headers:
 
 def _note(call: Call, error: GatewayError) -> None:
     call.status, call.error, call.error_message = error.status, error.code, error.message
-
-
-def _uncancel() -> None:
-    """Take back the cancellation that the caller's leaving caused, so that the task may end in order."""
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()

@@ -1,12 +1,14 @@
 """Errors outside a call: the caller's dialect on `/v1`, RFC 9457 problem documents on our own routes."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 
 from llmgw.http.data_plane import error_headers
+from llmgw.http.exchange import request_id
 from llmgw.types.errors import (
     GatewayError,
     InternalError,
@@ -23,14 +25,29 @@ _log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
 
 
-def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Turn whatever a handler or the router raised into an answer."""
-    known = error if isinstance(error, GatewayError) else _translated(request, error)
-    headers = {name.decode(): value.decode() for name, value in error_headers(known)}
-    if request.url.path.startswith("/v1"):
-        body = OPENAI_CHAT.encode_error(known, "")
-        return Response(body, status_code=known.status, headers=headers, media_type=MediaType.JSON)
-    return Response(encode(problem(known)), status_code=known.status, headers=headers, media_type=PROBLEM)
+def make_error_answer(new_id: Callable[[], str]) -> Callable[[Any, Exception], Response[bytes]]:
+    """Make the handler that turns whatever a route or the router raised into an answer."""
+
+    def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        known = error if isinstance(error, GatewayError) else _translated(request, error)
+        headers = {name.decode(): value.decode() for name, value in error_headers(known)}
+        headers["x-request-id"] = request_id(dict(request.scope["headers"]), new_id)
+        if request.url.path.startswith("/v1/"):
+            body = OPENAI_CHAT.encode_error(known, headers["x-request-id"])
+            return Response(body, status_code=known.status, headers=headers, media_type=MediaType.JSON)
+        return Response(encode(problem(known)), status_code=known.status, headers=headers, media_type=PROBLEM)
+
+    return answer_error
+
+
+def make_request_id_stamp(new_id: Callable[[], str]) -> Callable[[Response[Any]], Response[Any]]:
+    """Make the hook that gives every answer of an ordinary route a request id."""
+
+    def stamp(response: Response[Any]) -> Response[Any]:
+        response.headers.setdefault("x-request-id", f"req_{new_id()}")
+        return response
+
+    return stamp
 
 
 def problem(error: GatewayError) -> dict[str, Any]:

@@ -6,10 +6,10 @@ rest of the corridor.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
-from llmgw.types.errors import ClientGone, RequestTimeout, RequestTooLarge, UnsupportedMediaType
+from llmgw.types.errors import ClientGone, GatewayError, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -23,13 +23,21 @@ _WATCH_AFTER_S = 0.2
 """How long an exchange runs before it starts to listen for its caller's leaving: short ones never need to."""
 
 
+def request_id(headers: Mapping[bytes, bytes], new_id: Callable[[], str]) -> str:
+    """The caller's own request id where it is fit for headers and log lines, else a new one."""
+    given = headers.get(b"x-request-id")
+    if given is not None and _SAFE_ID.fullmatch(given):
+        return given.decode("ascii")
+    return f"req_{new_id()}"
+
+
 class Exchange:
     """One request and its answer.
 
     `gone` turns true when the caller has closed its connection.
     """
 
-    __slots__ = ("_message", "_receive", "_send", "_task", "_timer", "_watcher", "gone", "headers", "scope")
+    __slots__ = ("_reason", "_receive", "_send", "_task", "_timer", "_watcher", "gone", "headers", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -37,6 +45,7 @@ class Exchange:
         self.gone = False
         self._receive = receive
         self._send = send
+        self._reason: GatewayError | None = None
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -50,11 +59,6 @@ class Exchange:
         """The value of a header by its lower-case name."""
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
-
-    def safe_id(self, name: bytes) -> str | None:
-        """A header's value where it is fit to be an id in headers and logs, else None."""
-        value = self.headers.get(name)
-        return value.decode("ascii") if value is not None and _SAFE_ID.fullmatch(value) else None
 
     def require_json(self) -> None:
         """Refuse a body that does not say it is plain JSON.
@@ -130,8 +134,19 @@ class Exchange:
     def leave(self) -> None:
         """Treat the caller as gone: the task that serves it is cancelled."""
         self.gone = True
-        if self._task is not None:
+        self.interrupt(ClientGone("the client closed its connection"))
+
+    def interrupt(self, reason: GatewayError) -> None:
+        """Cancel the task that serves the caller, who is told why if it is still there."""
+        if self._task is not None and self._reason is None:
+            self._reason = reason
             self._task.cancel()
+
+    def interruption(self) -> GatewayError | None:
+        """Why this task was cancelled, taking the cancellation back; None when it was not our doing."""
+        if self._reason is not None and self._task is not None:
+            self._task.uncancel()
+        return self._reason
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and headers."""

@@ -3,48 +3,64 @@
 from collections.abc import Awaitable, Callable
 
 from llmgw.http.exchange import Receive, Scope, Send
-from llmgw.types.errors import GatewayError, HeadersTooLarge, InvalidRequest
-from llmgw.types.json import encode
+from llmgw.types.errors import GatewayError, HeadersTooLarge, InvalidRequest, PermissionDenied
+from llmgw.wire.openai_chat import WIRE as OPENAI_CHAT
 
 MAX_HEADER_BYTES = 64 * 1024
-MAX_HEADERS = 100
+_LOOPBACK_NAMES = frozenset({b"localhost", b"127.0.0.1", b"[::1]"})
 
 
 class Front:
-    """ASGI application around the whole: bounds on headers, and the checks the server leaves to us."""
+    """ASGI application around the whole: bounds on headers, and the checks the server leaves to us.
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    `loopback_hosts_only` refuses other names in Host: a gateway that asks for no key must not answer a web page
+    that had its own name resolved to this machine.
+    """
+
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, loopback_hosts_only: bool
+    ) -> None:
         self.app = app
+        self._loopback_hosts_only = loopback_hosts_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a sound request on; answer the others here."""
         if scope["type"] == "http":
-            refusal = _refusal(scope)
+            refusal = self._refusal(scope)
             if refusal is not None:
                 await _refuse(send, refusal)
                 return
         await self.app(scope, receive, send)
 
+    def _refusal(self, scope: Scope) -> GatewayError | None:
+        host = b""
+        hosts = keys = size = 0
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+            if name == b"host" and value:
+                host = value
+                hosts += 1
+            elif name == b"authorization":
+                keys += 1
+        if size > MAX_HEADER_BYTES:
+            return HeadersTooLarge(f"at most {MAX_HEADER_BYTES} bytes of headers")
+        # RFC 9112 section 3.2. The server adds an empty Host where there was none.
+        if hosts != 1 and scope["http_version"] == "1.1":
+            return InvalidRequest("a request needs exactly one Host header")
+        if keys > 1:
+            return InvalidRequest("a request carries one Authorization header")
+        if self._loopback_hosts_only and _name_of(host) not in _LOOPBACK_NAMES:
+            return PermissionDenied("without keys, this gateway answers to loopback names only")
+        return None
 
-def _refusal(scope: Scope) -> GatewayError | None:
-    headers = scope["headers"]
-    hosts = 0
-    size = 0
-    for name, value in headers:
-        size += len(name) + len(value)
-        hosts += name == b"host" and value != b""
-    if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
-        return HeadersTooLarge(f"at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes together")
-    # RFC 9112 section 3.2. The server adds an empty Host where there was none.
-    if hosts != 1 and scope["http_version"] == "1.1":
-        return InvalidRequest("a request needs exactly one Host header")
-    return None
+
+def _name_of(host: bytes) -> bytes:
+    """The name in a Host header, without its port."""
+    return host[: host.find(b"]") + 1] if host.startswith(b"[") else host.partition(b":")[0]
 
 
 async def _refuse(send: Send, error: GatewayError) -> None:
-    body = encode(
-        {"error": {"message": error.message, "type": error.code, "param": None, "code": error.code}}
-    )
+    body = OPENAI_CHAT.encode_error(error, "")
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),

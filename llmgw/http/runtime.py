@@ -1,17 +1,20 @@
 """What the door works with: the parts that live as long as the process, and those a reload swaps."""
 
+import asyncio
 from collections.abc import Callable
 
 from msgspec import Struct
 
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
+from llmgw.http.exchange import Exchange
 from llmgw.policy.keyring import Keyring
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
 from llmgw.telemetry.logs import CallLog
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.clock import Clock
+from llmgw.types.errors import Draining
 
 
 class Generation(Struct, frozen=True, kw_only=True):
@@ -29,6 +32,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_body: int
     max_in_flight: int
     body_timeout_s: float
+    drain_s: float
     hold_s: float
     ping_s: float
 
@@ -60,4 +64,15 @@ class Runtime:
         self.generation = generation
         self.new_id = new_id
         self.draining = False
-        self.in_flight = 0
+        self.exchanges: set[Exchange] = set()
+        """Calls at work."""
+
+    def drain(self) -> None:
+        """Take no more calls, and end those that are still at work after `drain_s`."""
+        if not self.draining:
+            self.draining = True
+            asyncio.get_running_loop().call_later(self.limits.drain_s, self._end_exchanges)
+
+    def _end_exchanges(self) -> None:
+        for exchange in list(self.exchanges):
+            exchange.interrupt(Draining("the gateway is stopping", retry_after_s=1))

@@ -19,67 +19,74 @@ STREAM_HEADERS: Headers = [
 class StreamWriter:
     """Writes one event stream.
 
-    `stall_s` is how long one write may wait for a caller that does not read before it counts as gone.
+    A write, a comment included, that waits `STALLS` pings for its reader makes the caller count as gone.
     """
 
+    STALLS = 4
+
     def __init__(self, exchange: Exchange, headers: Headers, *, hold_s: float, ping_s: float) -> None:
-        self.started = False
         self._exchange = exchange
         self._headers = headers
         self._ping_s = ping_s
-        self._stall_s = 4 * ping_s
+        self._begun = False
+        self._ending = False
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
         self._sending_since: float | None = None
-        self._stopped = False
         self._pinging: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(hold_s, self._tick)
 
-    async def send(self, body: bytes, headers: Headers, *, more: bool = True) -> None:
+    async def send(self, body: bytes, headers: Headers) -> None:
         """Send bytes, after the status line with `headers` if that has not gone out yet."""
+        await self._after_ping()
+        await self._write(body, headers, more=True)
+
+    async def end(self, body: bytes, headers: Headers) -> None:
+        """Send the last bytes; nothing follows them."""
+        self._ending = True
+        await self._after_ping()
+        await self._write(body, headers, more=False)
+        self._timer.cancel()
+
+    async def has_begun(self) -> bool:
+        """Whether a status line is out; from here on no comment will put one out."""
+        self._ending = True
+        await self._after_ping()
+        return self._begun
+
+    def abandon(self) -> None:
+        """Send nothing more, and keep no timer."""
+        self._ending = True
+        self._timer.cancel()
         if self._pinging is not None:
-            await asyncio.shield(self._pinging)
+            self._pinging.cancel()
+
+    async def _write(self, body: bytes, headers: Headers, *, more: bool) -> None:
         self._sending_since = self._loop.time()
-        if not self.started:
-            self.started = True
+        if not self._begun:
+            self._begun = True
             await self._exchange.start(200, [*STREAM_HEADERS, *self._headers, *headers])
         await self._exchange.send(body, more=more)
         self._last = self._loop.time()
         self._sending_since = None
 
-    async def stop(self) -> None:
-        """Send no more pings; returns when the last one is out."""
-        self._quit()
+    async def _after_ping(self) -> None:
         if self._pinging is not None:
             await asyncio.shield(self._pinging)
 
-    def abandon(self) -> None:
-        """Send nothing more: the caller is gone."""
-        self._quit()
-        if self._pinging is not None:
-            self._pinging.cancel()
-
-    def _quit(self) -> None:
-        self._stopped = True
-        self._timer.cancel()
-
     def _tick(self) -> None:
         now = self._loop.time()
-        if self._sending_since is not None and now - self._sending_since >= self._stall_s:
-            self._exchange.leave()
-        elif self._sending_since is None and (now - self._last >= self._ping_s or not self.started):
+        if self._sending_since is not None:
+            if now - self._sending_since >= self.STALLS * self._ping_s:
+                self._exchange.leave()
+                return
+        elif not self._ending and (now - self._last >= self._ping_s or not self._begun):
             self._pinging = self._loop.create_task(self._ping())
-        else:
-            self._timer = self._loop.call_later(self._ping_s, self._tick)
+        # Goes on while something is being sent, so that a reader who never reads is noticed in the end.
+        self._timer = self._loop.call_later(self._ping_s, self._tick)
 
     async def _ping(self) -> None:
         try:
-            if not self.started:
-                self.started = True
-                await self._exchange.start(200, [*STREAM_HEADERS, *self._headers])
-            await self._exchange.send(PING, more=True)
-            self._last = self._loop.time()
+            await self._write(PING, [], more=True)
         finally:
             self._pinging = None
-            if not self._stopped:
-                self._timer = self._loop.call_later(self._ping_s, self._tick)

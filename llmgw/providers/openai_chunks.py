@@ -21,6 +21,7 @@ from llmgw.providers.openai_pieces import (
     reasoning_events,
     tool_call,
 )
+from llmgw.providers.openai_plain_chunk import plain_chunk
 from llmgw.providers.openai_usage import usage_from
 from llmgw.types import json
 from llmgw.types.errors import InvalidJson, ProviderBadStream, StreamInterrupted
@@ -43,6 +44,8 @@ from llmgw.types.message import Details
 
 _PLAIN_DELTA: Final = frozenset({"role", "content"})
 _NOTHING: Final[Details] = {}
+_HOPES: Final = 3
+"""A chunk tried in vain as a plain one costs a fifth more, so a stream without any is let be after so many."""
 
 
 class ChunkParser:
@@ -51,7 +54,17 @@ class ChunkParser:
     `Start` waits for the first chunk with an id: Azure sends its prompt filter results ahead without one.
     """
 
-    __slots__ = ("_calls", "_done", "_ended", "_last", "_pending", "_started", "_usage")
+    __slots__ = (
+        "_calls",
+        "_done",
+        "_ended",
+        "_hopes",
+        "_last",
+        "_pending",
+        "_plain",
+        "_started",
+        "_usage",
+    )
 
     def __init__(self) -> None:
         self._started = False
@@ -61,11 +74,27 @@ class ChunkParser:
         self._usage: Usage | None = None
         self._pending: Details = {}  # members of chunks that gave no event
         self._last = 0  # the choice that spoke last
+        self._plain = False  # whether the next chunk is likely a plain one
+        self._hopes = _HOPES  # tries in vain that are left
 
     def feed(self, frame: Frame) -> Sequence[StreamEvent]:
         """See `EventParser.feed`."""
         if self._done:
             return ()
+        if self._plain and not self._pending and frame.event != "error":
+            chunk = plain_chunk(frame.data)
+            if chunk is not None and (text := chunk.choices[0].delta.content):
+                self._last = index = chunk.choices[0].index
+                if index not in self._ended:
+                    self._ended[index] = False
+                self._hopes = _HOPES
+                return (TextDelta(text=text, choice=index, extra=chunk.extra()),)
+            self._plain = False
+            self._hopes -= 1
+        return self._feed(frame)
+
+    def _feed(self, frame: Frame) -> Sequence[StreamEvent]:
+        """Read a frame the long way."""
         data = frame.data
         if data.startswith(b"[DONE]"):
             self._done = True
@@ -178,12 +207,13 @@ class ChunkParser:
             logprobs = None
         content = delta.get("content")
         if delta.keys() <= _PLAIN_DELTA and content.__class__ is str and native is None:
-            # The usual chunk, in one step.
+            # A chunk of text; the next may be a `PlainChunk`, which a host with members of its own never sends.
             if index not in self._ended:
                 self._ended[index] = False
             extra = Extra(chunk=of_chunk, choice=of_choice) if of_chunk or of_choice else None
             if content:
                 events.append(TextDelta(text=content, choice=index, logprobs=logprobs, extra=extra))
+                self._plain = self._hopes > 0
             elif of_choice or logprobs:
                 events.append(Detail(choice=index, logprobs=logprobs, extra=extra or Extra()))
             return

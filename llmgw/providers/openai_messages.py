@@ -50,10 +50,10 @@ class MessageWriter:
         """
         written: list[Json] = []
         for position, message in enumerate(messages):
-            self._message(message, f"messages[{position}]", written)
+            self._message(message, position, written)
         return written
 
-    def _message(self, message: Message, place: str, written: list[Json]) -> None:
+    def _message(self, message: Message, position: int, written: list[Json]) -> None:
         role = message.role
         if role == "developer" and not self._quirks.developer_role:
             role = "system"
@@ -63,8 +63,10 @@ class MessageWriter:
         parts = message.parts
         if len(parts) == 1 and isinstance(only := parts[0], TextPart) and not only.provider_details:
             body["content"] = only.text
-            written.append(self._with_details(body, message.provider_details))
+            details = message.provider_details
+            written.append(self._with_details(body, details) if details else body)
             return
+        place = f"messages[{position}]"
         results = [part for part in parts if isinstance(part, ToolResultPart)]
         for result in results:
             of_result = {**body, "role": "tool", "tool_call_id": result.call_id}

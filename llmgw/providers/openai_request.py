@@ -175,12 +175,12 @@ def _response_format(output: OutputFormat, *, native: bool) -> Json:
 def _quirked(body: Details, target: Target) -> Details:
     """Apply what the host refuses, does without, and calls by another name."""
     quirks = target.quirks
-    for name in quirks.refused & body.keys():
-        value = body.pop(name)
+    for name in quirks.refused:
+        value = body.pop(name, None)
         if value is not None and (name not in _NEUTRAL or value != _NEUTRAL[name]):
             raise UnsupportedParameter(f"{target.name} does not support {name}", param=name)
-    for name in quirks.dropped & body.keys():
-        del body[name]
+    for name in quirks.dropped:
+        body.pop(name, None)
     for name, host_name in quirks.renamed:
         if name in body:
             body[host_name] = body.pop(name)

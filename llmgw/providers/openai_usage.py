@@ -1,58 +1,71 @@
 """What OpenAI-like hosts count: their usage objects as `Usage`."""
 
+from collections.abc import Iterable
+from typing import Final
+
 from llmgw.types.event import Usage
 from llmgw.types.json import Json
 from llmgw.types.message import Details
 
+_READS: Final = ("cached_tokens",)
+_READS_OUTSIDE: Final = (
+    "prompt_cache_hit_tokens",  # DeepSeek
+    "cached_tokens",  # Moonshot, Together
+    "num_cached_tokens",  # Mistral
+)
+_WRITES: Final = (
+    "cache_write_tokens",  # OpenRouter
+    "cache_creation_input_tokens",  # Alibaba
+)
+_WRITES_OUTSIDE: Final = ("cache_creation_input_tokens",)  # hosts in front of Anthropic
+_NOTHING: Final[Details] = {}
+
 
 def usage_from(details: Details) -> Usage:
-    """Read a usage object; the places where hosts differ are named at each count.
+    """Read a usage object; the places where hosts differ are named with their names.
 
     Tokens that `total_tokens` has beyond prompt and completion are output that the host does not count as such:
     xAI and Gemini leave reasoning out of `completion_tokens`.
     """
-    prompt, completion, total = (
-        _count(details, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
-    )
+    prompt = _count(details, "prompt_tokens")
+    completion = _count(details, "completion_tokens")
+    total = _count(details, "total_tokens")
     reads = _part(details, "prompt_tokens_details")
     writes = _part(details, "completion_tokens_details")
-    reasoning = _first(_count(writes, "reasoning_tokens"), _count(details, "reasoning_tokens"))
+    reasoning = _count(writes, "reasoning_tokens")
+    if reasoning is None:
+        reasoning = _count(details, "reasoning_tokens")
     if prompt is not None and completion is not None and total is not None:
         uncounted = total - prompt - completion
-        if uncounted > 0 and reasoning in {None, uncounted}:
+        if uncounted > 0 and (reasoning is None or reasoning == uncounted):
             completion += uncounted
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
-        cached_read_tokens=_first(
-            _count(reads, "cached_tokens"),
-            _count(details, "prompt_cache_hit_tokens"),  # DeepSeek
-            _count(details, "cached_tokens"),  # Moonshot, Together
-            _count(details, "num_cached_tokens"),  # Mistral
-        ),
-        cache_write_tokens=_first(
-            _count(reads, "cache_write_tokens"),  # OpenRouter
-            _count(reads, "cache_creation_input_tokens"),  # Alibaba
-            _count(details, "cache_creation_input_tokens"),  # hosts in front of Anthropic
-        ),
+        cached_read_tokens=_first(reads, _READS, details, _READS_OUTSIDE),
+        cache_write_tokens=_first(reads, _WRITES, details, _WRITES_OUTSIDE),
         reasoning_tokens=reasoning,
-        audio_input_tokens=_count(reads, "audio_tokens"),
-        audio_output_tokens=_count(writes, "audio_tokens"),
+        audio_input_tokens=_count(reads, "audio_tokens") if reads else None,
+        audio_output_tokens=_count(writes, "audio_tokens") if writes else None,
         provider_details=details,
     )
 
 
 def _part(details: Details, name: str) -> Details:
     part = details.get(name)
-    return part if isinstance(part, dict) else {}
+    return part if isinstance(part, dict) else _NOTHING
 
 
 def _count(details: Details, name: str) -> int | None:
     value: Json = details.get(name)
-    return (
-        value if isinstance(value, int) and value is not True and value is not False and value >= 0 else None
-    )
+    # The class itself, as a boolean is an int too.
+    return value if value.__class__ is int and value >= 0 else None
 
 
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
+def _first(part: Details, inside: Iterable[str], details: Details, outside: Iterable[str]) -> int | None:
+    """The first count under one of the names inside the part, else under one outside it."""
+    for place, names in ((part, inside), (details, outside)):
+        for name in names:
+            if name in place and (count := _count(place, name)) is not None:
+                return count
+    return None

@@ -65,8 +65,9 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`embedded`, the default, for the Valkey that comes with the gateway; or a URL with one of the schemes
     `unix`, `redis`, `rediss`, `redis+sentinel`, `redis+cluster`. Secret, because it may hold a password."""
     dir: Path = field(default_factory=_own_state_dir)
-    """Directory of the embedded store, absolute once loaded: `~` is expanded, a relative path starts at the
-    settings file. By default `$XDG_STATE_HOME/llmgw` or `~/.local/state/llmgw`."""
+    """Directory of the embedded store, of the pepper where `auth.pepper` has none, and of the run file that
+    `llmgw config reload` reads; absolute once loaded: `~` is expanded, a relative path starts at the settings
+    file. By default `$XDG_STATE_HOME/llmgw` or `~/.local/state/llmgw`."""
     fsync: Literal["everysec", "always"] = "everysec"
     """How often the embedded store forces its log to disk."""
 
@@ -113,7 +114,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     query: Annotated[dict[str, str], Meta(max_length=64)] = {}
     """Extra query parameters, such as `api-version`."""
     timeouts: Timeouts = Timeouts()
-    """The clocks of one attempt."""
+    """The clocks of each attempt, and of the whole call."""
     max_concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
     """Calls one worker has open at this provider at once."""
     features: Features = Features()

@@ -18,7 +18,7 @@ Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The four clocks of an attempt, in seconds."""
+    """Four clocks, in seconds: three start anew with each attempt, `total_s` runs from the start of the call."""
 
     connect_s: Seconds = 3.0
     """Until the connection stands, TLS included."""
@@ -27,7 +27,7 @@ class Timeouts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idle_s: Seconds = 60.0
     """Between two pieces of an answer."""
     total_s: Seconds = 600.0
-    """For the whole attempt."""
+    """For the whole call, from its start: a later attempt gets what is left."""
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

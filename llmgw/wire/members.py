@@ -88,9 +88,11 @@ def number(members: Details, name: str, *, least: float, most: float) -> float |
     value = members.get(name)
     if value is None:
         return None
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    # By class, as a boolean is an int too.
+    if value.__class__ is not float and value.__class__ is not int:
         raise wrong_type(name, "a number", value)
-    _bounds(name, value, least, most, "decimal")
+    if not least <= value <= most:
+        _bounds(name, value, least, most, "decimal")
     return value
 
 

@@ -45,6 +45,9 @@ _PLAIN_REASONING: Final = "reasoning_content"
 _REASONING_MEMBERS: Final = frozenset({_PLAIN_REASONING, "reasoning"})
 _DONE: Final = b"data: [DONE]\n\n"
 _NOTHING: Final[Details] = {}
+_ALWAYS_WRITTEN: Final = frozenset({"id", "object", "created", "model", "choices"})
+"""Members of each chunk."""
+_TEXT_END: Final = b'},"logprobs":null,"finish_reason":null}]}\n\n'
 
 
 def encode_completion(completion: Completion) -> bytes:
@@ -161,13 +164,14 @@ def _add_reason(body: Details, reason: FinishReason, native: str, of_choice: Det
 class ChatEncoder:
     """Writes one streamed chat completion; each event of ours becomes at most one chunk."""
 
-    __slots__ = ("_head", "_include_usage", "_pending", "_spoke", "_tool_calls", "_usage")
+    __slots__ = ("_head", "_include_usage", "_opening", "_pending", "_spoke", "_tool_calls", "_usage")
 
     def __init__(self, *, include_usage: bool) -> None:
         self._include_usage = include_usage
         self._head: Details = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
+        self._opening = _opening(self._head)
         self._pending: Details = {}  # members of the chunk that comes next
-        self._spoke: set[int] = set()  # choices that have their role
+        self._spoke: dict[int, bytes] = {}  # choices that have their role, with how their text chunks go on
         self._tool_calls: set[tuple[int, int]] = set()  # calls whose first piece is written
         self._usage: Usage | None = None
 
@@ -175,7 +179,9 @@ class ChatEncoder:
         """See `EventEncoder.encode`."""
         match event:
             case TextDelta(text=text):
-                return self._chunk(event.choice, {"content": text}, event.extra, event.logprobs)
+                return self._plain_text(event) or self._chunk(
+                    event.choice, {"content": text}, event.extra, event.logprobs
+                )
             case ReasoningDelta(text=text, member=member):
                 delta: Details = {_PLAIN_REASONING: text}
                 if member in _REASONING_MEMBERS:
@@ -191,6 +197,7 @@ class ChatEncoder:
                 return self._chunk(event.choice, {}, event.extra, event.logprobs)
             case Start():
                 self._head |= {"id": event.id, "created": event.created, "model": event.model}
+                self._opening = _opening(self._head)
                 self._pend(event.extra)
                 return b""
             case UsageReport():
@@ -208,6 +215,20 @@ class ChatEncoder:
         """See `EventEncoder.encode_error`."""
         return _sse(error_body(error))
 
+    def _plain_text(self, event: TextDelta) -> bytes:
+        """Write the usual chunk around its text: the same bytes as `_chunk`, in a third of the time; else none."""
+        of_choice = self._spoke.get(event.choice)
+        if of_choice is None or event.logprobs is not None or self._pending:
+            return b""
+        extra = event.extra
+        if extra is None:
+            return self._opening + of_choice + json.encode(event.text) + _TEXT_END
+        of_chunk = extra.chunk
+        if not of_chunk or extra.choice or extra.delta or not _ALWAYS_WRITTEN.isdisjoint(of_chunk):
+            return b""
+        more = json.encode(of_chunk)[1:-1]
+        return self._opening + b"," + more + of_choice + json.encode(event.text) + _TEXT_END
+
     def _chunk(self, choice: int, delta: Details, extra: Extra | None, logprobs: Json = None) -> bytes:
         body: Details = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": None}
         return self._write(choice, body, extra)
@@ -221,7 +242,7 @@ class ChatEncoder:
     def _write(self, choice: int, body: Details, extra: Extra | None) -> bytes:
         delta = body["delta"]
         if choice not in self._spoke:
-            self._spoke.add(choice)
+            self._spoke[choice] = b',"choices":[{"index":%b,"delta":{"content":' % json.encode(choice)
             body["delta"] = delta = {"role": "assistant", **delta}
         of_chunk = self._pending
         if extra is not None:
@@ -261,6 +282,11 @@ class ChatEncoder:
             return _DONE
         chunk = {**self._head, **self._pending, "choices": [], "usage": usage_body(usage)}
         return _sse(chunk) + _DONE
+
+
+def _opening(head: Details) -> bytes:
+    """A chunk up to the members that follow its head."""
+    return b"data: %b" % json.encode(head)[:-1]
 
 
 def _sse(value: Json) -> bytes:

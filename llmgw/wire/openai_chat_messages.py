@@ -70,16 +70,16 @@ class Conversation:
                 "array instead.",
                 param="messages",
             )
-        return tuple(self._message(item, f"messages[{number}]") for number, item in enumerate(value))
+        return tuple(
+            [
+                _plain_message(item) or self._message(item, f"messages[{number}]")
+                for number, item in enumerate(value)
+            ]
+        )
 
     def _message(self, value: Json, place: str) -> Message:
         members = member_object(value, place)
         path = f"{place}."
-        content = members.get("content")
-        if len(members) == 2 and content.__class__ is str:
-            plain = _PLAIN_ROLES.get(str(members.get("role")))
-            if plain is not None:
-                return Message(role=plain, parts=(TextPart(text=content),))
         role = _role(members, path)
         name = text(members, "name", path)
         match role:
@@ -180,6 +180,16 @@ class Conversation:
                 return _file(part, path)
             case _:
                 return OpaquePart(protocol=PROTOCOL, kind=kind, value=part)
+
+
+def _plain_message(value: Json) -> Message | None:
+    """Read a message of role and text alone, which most are, with no words ready for what may be wrong with it."""
+    if value.__class__ is not dict or len(value) != 2:
+        return None
+    content, role = value.get("content"), value.get("role")
+    if content.__class__ is not str or role.__class__ is not str or role not in _PLAIN_ROLES:
+        return None
+    return Message(role=_PLAIN_ROLES[role], parts=(TextPart(text=content),))
 
 
 def _role(members: Details, path: str) -> Role:

@@ -6,6 +6,8 @@ reaches only a host of the same protocol (`functions`, `audio`, `modalities`, `p
 https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from llmgw.types import json
@@ -92,68 +94,64 @@ def decode_chat(body: bytes) -> ChatInvocation:
 
 def _note_needs(invocation: ChatInvocation) -> None:
     """Note what a target must be able to do; `seed` is no such thing, as it is best effort everywhere."""
-    needs, sampling, passthrough = invocation.needs, invocation.sampling, invocation.passthrough
+    needs, passthrough = invocation.needs, invocation.passthrough
     needs[Feature.CHAT] = "messages"
+    if invocation.stream:
+        needs[Feature.STREAM] = "stream"
+    if invocation.tools:
+        needs[Feature.TOOLS] = "tools"
+    elif passthrough.get("functions"):
+        needs[Feature.TOOLS] = "functions"
+    if invocation.parallel_tool_calls is False:
+        needs[Feature.PARALLEL_TOOL_CALLS] = "parallel_tool_calls"
     effort = invocation.reasoning_effort
+    if effort is not None and effort != "none":
+        needs[Feature.REASONING] = "reasoning_effort"
+    _note_sampling(invocation.sampling, needs)
     modalities = passthrough.get("modalities")
-    for feature, member, needed in (
-        (Feature.STREAM, "stream", invocation.stream),
-        (Feature.TOOLS, "tools", invocation.tools),
-        (Feature.TOOLS, "functions", passthrough.get("functions")),
-        (Feature.PARALLEL_TOOL_CALLS, "parallel_tool_calls", invocation.parallel_tool_calls is False),
-        (Feature.REASONING, "reasoning_effort", effort is not None and effort != "none"),
-        (Feature.LOGPROBS, "logprobs", sampling.logprobs),
-        (Feature.MULTIPLE_CHOICES, "n", (sampling.n or 1) > 1),
-        (Feature.LOGIT_BIAS, "logit_bias", sampling.logit_bias),
-        (Feature.PENALTIES, "frequency_penalty", sampling.frequency_penalty),
-        (Feature.PENALTIES, "presence_penalty", sampling.presence_penalty),
-        (Feature.AUDIO_OUT, "modalities", isinstance(modalities, list) and "audio" in modalities),
-    ):
-        if needed:
-            needs.setdefault(feature, member)
+    if isinstance(modalities, list) and "audio" in modalities:
+        needs[Feature.AUDIO_OUT] = "modalities"
     match invocation.output_format:
-        case JsonSchemaFormat():
+        case JsonSchemaFormat() | OpaqueFormat(value={"type": "json_schema"}):
             needs[Feature.JSON_SCHEMA] = "response_format"
-        case JsonObjectFormat():
-            needs[Feature.JSON_OBJECT] = "response_format"
-        case OpaqueFormat(value={"type": "json_schema"}):
-            needs[Feature.JSON_SCHEMA] = "response_format"
-        case OpaqueFormat(value={"type": "json_object"}):
+        case JsonObjectFormat() | OpaqueFormat(value={"type": "json_object"}):
             needs[Feature.JSON_OBJECT] = "response_format"
         case _:
             pass
 
 
+def _note_sampling(sampling: Sampling, needs: dict[Feature, str]) -> None:
+    if sampling.logprobs:
+        needs[Feature.LOGPROBS] = "logprobs"
+    if sampling.n is not None and sampling.n > 1:
+        needs[Feature.MULTIPLE_CHOICES] = "n"
+    if sampling.logit_bias:
+        needs[Feature.LOGIT_BIAS] = "logit_bias"
+    if sampling.frequency_penalty:
+        needs[Feature.PENALTIES] = "frequency_penalty"
+    elif sampling.presence_penalty:
+        needs[Feature.PENALTIES] = "presence_penalty"
+
+
 def _sampling(members: Details) -> Sampling:
-    old, new = (integer(members, name, least=1) for name in ("max_tokens", "max_completion_tokens"))
-    if old is not None and new is not None:
+    given = {name: _SAMPLING[name](members, name) for name in members if name in _SAMPLING}
+    old, new = given.pop("max_tokens", None), given.pop("max_completion_tokens", None)
+    if old is None:
+        return Sampling(
+            max_output_tokens=new,
+            max_tokens_member=None if new is None else "max_completion_tokens",
+            **given,
+        )
+    if new is not None:
         raise InvalidRequest(
             "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
             param="max_tokens",
         )
-    logprobs, top_logprobs = flag(members, "logprobs"), integer(members, "top_logprobs", least=0, most=20)
-    return Sampling(
-        temperature=number(members, "temperature", least=0, most=2),
-        top_p=number(members, "top_p", least=0, most=1),
-        max_output_tokens=new if old is None else old,
-        max_tokens_member="max_tokens"
-        if old is not None
-        else None
-        if new is None
-        else "max_completion_tokens",
-        stop=_stop(members),
-        seed=integer(members, "seed"),
-        frequency_penalty=number(members, "frequency_penalty", least=-2, most=2),
-        presence_penalty=number(members, "presence_penalty", least=-2, most=2),
-        logit_bias=members_of(members, "logit_bias"),
-        logprobs=logprobs,
-        top_logprobs=top_logprobs,
-        n=integer(members, "n", least=1, most=128),
-    )
+    return Sampling(max_output_tokens=old, max_tokens_member="max_tokens", **given)
 
 
-def _stop(members: Details) -> tuple[str, ...] | None:
-    stop = members.get("stop")
+def _stop(members: Details, name: str) -> tuple[str, ...] | None:
+    stop = members.get(name)
     match stop:
         case None:
             return None
@@ -267,3 +265,20 @@ def _json_schema(given: Details) -> JsonSchemaFormat:
         strict=flag(schema, "strict", path),
         provider_details=unknown(schema, ("name", "schema", "description", "strict")),
     )
+
+
+_SAMPLING: Final[dict[str, Callable[[Details, str], Json]]] = {
+    "max_tokens": partial(integer, least=1),
+    "max_completion_tokens": partial(integer, least=1),
+    "logprobs": flag,
+    "top_logprobs": partial(integer, least=0, most=20),
+    "temperature": partial(number, least=0, most=2),
+    "top_p": partial(number, least=0, most=1),
+    "stop": _stop,
+    "seed": integer,
+    "frequency_penalty": partial(number, least=-2, most=2),
+    "presence_penalty": partial(number, least=-2, most=2),
+    "logit_bias": members_of,
+    "n": partial(integer, least=1, most=128),
+}
+"""How each member of `Sampling` is read where a request has it; most requests have two."""

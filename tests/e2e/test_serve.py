@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -114,7 +115,7 @@ def test_a_reload_takes_over_a_good_file_and_refuses_a_bad_one(
         assert "targets" in refused.stderr
         assert gateway.process is not None
         gateway.process.send_signal(signal.SIGHUP)
-        until(lambda: "Reload refused" in gateway.log(), "the refusal to be logged")
+        until(lambda: "reload refused" in gateway.log(), "the refusal to be logged")
         assert gateway.chat("fresh").status == 200
         assert gateway.request("/admin/v1/config").json()["generation"] == 2
 
@@ -175,6 +176,66 @@ def test_a_killed_worker_is_replaced(simulator: SimulatorProcess, tmp_path: Path
         assert gateway.chat("demo").status == 200
 
 
+def test_a_worker_started_after_a_reload_has_its_configuration(
+    simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    """What a reload took over is not lost with a worker: the next one begins with it, and its number."""
+    config = config_for(simulator.base_url)
+    with RunningGateway(tmp_path, config) as gateway:
+        (before,) = _worker_pids(gateway)
+        gateway.write_config({**config, "aliases": {"fresh": {"targets": ["sim/sim"]}}})
+        assert _run("config", "reload", "-c", str(gateway.config_path)).returncode == 0
+        until(lambda: _age_s(before) > 6, "the worker to be old enough", within_s=20)
+        os.kill(before, signal.SIGKILL)
+        until(lambda: _worker_pids(gateway) not in ([], [before]), "another worker", within_s=20)
+        until(lambda: _ready(gateway), "it to be ready", within_s=20)
+        assert gateway.chat("fresh").status == 200
+        assert gateway.chat("demo").status == 404
+        assert gateway.request("/admin/v1/config").json()["generation"] == 2
+
+
+def test_silent_connections_do_not_keep_others_out(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    """A connection that never says anything is closed by the header clock."""
+    config = {**config_for(simulator.base_url), "server": {"header_timeout_s": 1}}
+    with RunningGateway(tmp_path, config) as gateway:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as silent:
+            assert silent.recv(1) == b""
+        assert gateway.request("/livez").status == 200
+
+
+def test_a_stop_that_cannot_wait_ends_streams_in_an_error(
+    simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    """What still runs when the drain is over ends in one error event, and is recorded."""
+    config = {**config_for(simulator.base_url), "server": {"drain_s": 0.2}}
+    with RunningGateway(tmp_path, config) as gateway:
+        with _open_stream(gateway, "sim/sim-stall-after-3", "count to 40") as stream:
+            first = stream.readline()
+            assert gateway.process is not None
+            gateway.process.send_signal(signal.SIGTERM)
+            rest = stream.read()
+        assert first.startswith(b"data: ")
+        assert b'"code":"draining"' in rest.split(b"\n\n")[-2]
+        assert b"[DONE]" not in rest
+        assert gateway.process.wait(timeout=40) == 0
+        assert '"error":"draining"' in gateway.log()
+
+
+def test_a_stop_while_starting_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM before the gateway serves ends it in order, its store included."""
+    gateway = RunningGateway(tmp_path, {})
+    with gateway.log_path.open("wb") as log:
+        command = [sys.executable, "-m", "llmgw", "serve", "-c", str(gateway.config_path), "--port", "0"]
+        gateway.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    with _stopped_after(gateway):
+        until(lambda: _valkey_pid(gateway), "the store to be started")
+        store = _valkey_pid(gateway)
+        gateway.process.send_signal(signal.SIGHUP)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.process.wait(timeout=40) == 0
+        until(lambda: not _alive(store), "the store to be gone")
+
+
 def test_workers_end_with_a_killed_supervisor(simulator: SimulatorProcess, tmp_path: Path) -> None:
     """After kill -9 of the supervisor nothing is left running, and the next start succeeds."""
     gateway = RunningGateway(tmp_path, config_for(simulator.base_url))
@@ -211,6 +272,35 @@ def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def _listens(host: str, port: int) -> bool:
+    with socket.create_connection((host, port)):
+        return True
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6 loopback")
+def test_an_ipv6_address_is_served_and_written_as_a_url(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    """An address with colons goes into brackets, and any free port can be had on it."""
+    gateway = RunningGateway(tmp_path, config_for(simulator.base_url))
+    with _stopped_after(gateway):
+        with gateway.log_path.open("wb") as log:
+            command = [sys.executable, "-m", "llmgw", "serve", "-c", str(gateway.config_path)]
+            gateway.process = subprocess.Popen(
+                [*command, "--host", "::1", "--port", "0"], stdout=log, stderr=subprocess.STDOUT
+            )
+        until(lambda: "API" in gateway.log(), "the address to be printed")
+        (port,) = re.findall(r"http://\[::1\]:(\d+)/v1", gateway.log())
+        until(lambda: _listens("::1", int(port)), "it to listen")
+
+
 def test_a_second_gateway_on_one_state_directory_is_refused(
     simulator: SimulatorProcess, tmp_path: Path
 ) -> None:
@@ -241,7 +331,13 @@ def test_no_key_is_asked_for_on_loopback_when_told_so(simulator: SimulatorProces
     """`auth.mode: none` opens the data plane on loopback, and is refused elsewhere."""
     config = {**config_for(simulator.base_url), "auth": {"mode": "none"}}
     with RunningGateway(tmp_path, config) as gateway:
-        assert gateway.request("/v1/models", key=None).status == 200
+        listed = gateway.request("/v1/models", key=None)
+        assert listed.status == 200
+        assert listed.headers["x-request-id"].startswith("req_")
+        rebound = gateway.request("/v1/models", key=None, headers={"host": "evil.example"})
+        assert (rebound.status, rebound.json()["error"]["code"]) == (403, "permission_denied")
+        for name in ("localhost", f"127.0.0.1:{gateway.port}", "[::1]:80"):
+            assert gateway.request("/livez", key=None, headers={"host": name}).status == 200
     done = _run("serve", "-c", str(gateway.config_path), "--host", "0.0.0.0", "--port", "0")
     assert done.returncode == 78
 

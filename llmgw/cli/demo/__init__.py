@@ -1,17 +1,20 @@
 """`llmgw demo`: everything started with a simulated provider, and a walk through what it does."""
 
+import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import rich_click as click
 from rich.console import Console
 
 from llmgw.cli.demo.stage import Stage, StageError
 from llmgw.cli.demo.steps import STEPS, Claim, Step
+from llmgw.simulator.process import SimulatorError
 
 
 @click.command()
@@ -26,11 +29,11 @@ def demo(*, fast: bool, leave: bool, port: int) -> None:
     Needs no key, no container and no network.
     """
     console = Console(highlight=False, soft_wrap=True)
-    with ExitStack() as stack:
+    with _ended_in_order(), ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llmgw-demo-")))
         try:
             stage = stack.enter_context(Stage(home, port))
-        except StageError as error:
+        except (SimulatorError, StageError) as error:
             console.print(f"[bold red]The demo could not start:[/] {error}")
             sys.exit(1)
         console.print(
@@ -43,7 +46,26 @@ def demo(*, fast: bool, leave: bool, port: int) -> None:
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            console.print("\nStopped. Nothing was left behind.")
+            console.print("\nStopping, and leaving nothing behind.")
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM, and SIGHUP of a closed terminal, end the block as an exception would."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        for each in before:  # a second signal must not cut short what the first one set off
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    # nohup has SIGHUP ignored, and means it.
+    heard = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, leave) for each in heard}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def walk(console: Console, stage: Stage, steps: Sequence[Step], *, pause_s: float) -> bool:

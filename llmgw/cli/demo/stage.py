@@ -9,6 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,8 +17,9 @@ from typing import Self
 import yaml
 from openai import OpenAI
 
-from llmgw.cli.serve import free_port
+from llmgw.cli.address import free_port
 from llmgw.simulator.process import SimulatorProcess
+from llmgw.state import leash
 
 _READY_WITHIN_S = 30.0
 
@@ -30,6 +32,7 @@ class Stage:
     """Simulator, Valkey and gateway, running until the block ends.
 
     `url` is the gateway's base URL for OpenAI clients, `key` opens it, `client` is the stock OpenAI SDK on both.
+    All of it ends with this process: however that dies on Linux, elsewhere unless it is killed with SIGKILL.
     """
 
     def __init__(self, home: Path, port: int) -> None:
@@ -37,17 +40,18 @@ class Stage:
         self._simulator = SimulatorProcess()
         self._port = _usable(port)
         self._gateway: subprocess.Popen[bytes] | None = None
+        self._running = ExitStack()
         self.key = f"demo-{secrets.token_urlsafe(24)}"
         self.url = f"http://127.0.0.1:{self._port}/v1"
         self.client = OpenAI(base_url=self.url, api_key=self.key, max_retries=0)
 
     def __enter__(self) -> Self:
-        self._simulator.__enter__()
-        try:
+        with ExitStack() as starting:
+            starting.enter_context(self._simulator)
+            starting.callback(self._stop_gateway)
             self._start_gateway()
-        except BaseException:
-            self._simulator.__exit__(None, None, None)
-            raise
+            starting.callback(self.client.close)
+            self._running = starting.pop_all()
         return self
 
     def __exit__(
@@ -56,9 +60,7 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.client.close()
-        self._stop_gateway()
-        self._simulator.__exit__(kind, error, trace)
+        self._running.__exit__(kind, error, trace)
 
     def admin(self, path: str) -> dict[str, object]:
         """Read a control-plane resource."""
@@ -73,10 +75,12 @@ class Stage:
         config = self._home / "llmgw.yaml"
         config.write_text(yaml.safe_dump(_config(self._simulator.base_url, self._home)), encoding="utf-8")
         log = self._home / "gateway.log"
+        serve = [sys.executable, "-m", "llmgw", "serve", "--config", str(config), "--port", str(self._port)]
         with log.open("wb") as output:
             self._gateway = subprocess.Popen(  # noqa: S603  # our own command, no shell
-                [sys.executable, "-m", "llmgw", "serve", "--config", str(config), "--port", str(self._port)],
+                [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *serve],
                 env={**os.environ, "LLMGW_ADMIN_KEY": self.key},
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -90,7 +94,6 @@ class Stage:
                 return
             except (urllib.error.URLError, OSError):
                 pause.wait(0.05)
-        self._stop_gateway()
         raise StageError(
             f"the gateway did not get ready:\n{log.read_text(encoding='utf-8', errors='replace')}"
         )

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from llmgw.cli import demo
+import pytest
+from click.testing import CliRunner
+from llmgw.cli import demo, main
 from llmgw.cli.demo.stage import Stage
 from llmgw.cli.demo.steps import Claim, Step
+from llmgw.simulator.process import SimulatorProcess
 from rich.console import Console
 
 
@@ -31,3 +34,22 @@ def test_a_step_that_does_not_hold_is_told() -> None:
     assert "two holds" not in text
     assert "three holds" in text
     assert demo.walk(console, stage, steps[:1], pause_s=0) is True
+
+
+def test_a_simulator_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One clean message and exit code 1, no traceback."""
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    done = CliRunner().invoke(main, ["demo", "--port", "0"])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)
+    assert "The demo could not start: the simulator did not start" in done.output
+
+
+def test_a_simulator_that_prints_much_still_serves(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """More than a pipe holds, before it serves and when it ends: somebody reads it to the end."""
+    monkeypatch.setenv("PYTHONVERBOSE", "1")
+    with SimulatorProcess() as simulator:
+        assert simulator.base_url.startswith("http://127.0.0.1:")
+    assert sum(len(record.getMessage()) for record in caplog.records) > 65_536

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from llmgw.cli import main
+from llmgw.cli.address import free_port
 from llmgw.cli.doctor import Finding, examine
-from llmgw.cli.serve import free_port
 from llmgw.simulator.thread import SimulatorThread
 
 
@@ -39,6 +39,15 @@ def found(tmp_path: Path, config: dict[str, Any], *, offline: bool = False) -> d
     return findings
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has `::1`."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_a_good_machine_is_good(tmp_path: Path, simulator: SimulatorThread) -> None:
     """Configuration, embedded state, address and a provider that answers."""
     config = {"providers": {"sim": {"kind": "simulator", "base_url": simulator.base_url}}}
@@ -54,35 +63,120 @@ def test_a_provider_that_is_away_is_bad(tmp_path: Path) -> None:
 
 
 @contextmanager
-def refusing() -> Iterator[str]:
-    """A provider that answers 401 to everything; gives its base URL."""
+def answering(
+    status: int,
+    body: bytes = b"",
+    *,
+    headers: tuple[tuple[str, str], ...] = (),
+    asked: list[str] | None = None,
+) -> Iterator[str]:
+    """A provider that answers the same to everything and notes the paths in `asked`; gives its base URL."""
 
-    class Refusal(BaseHTTPRequestHandler):
+    class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(401)
-            self.send_header("content-length", "0")
+            if asked is not None:
+                asked.append(self.path)
+            self.send_response(status)
+            for name, value in (*headers, ("content-length", str(len(body)))):
+                self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def of_provider(tmp_path: Path, base_url: str, **members: Any) -> Finding:
+    """What is found about one provider."""
+    provider = {"kind": "openai_compatible", "base_url": base_url, **members}
+    return found(tmp_path, {"providers": {"p": provider}})["provider p"]
 
 
 @pytest.mark.parametrize(("key", "says"), [("", "no api_key is set"), ("wrong", "refuses the api_key")])
-def test_a_provider_that_refuses_the_key_is_bad(tmp_path: Path, key: str, says: str) -> None:
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_provider_that_refuses_the_key_is_bad(tmp_path: Path, key: str, says: str, status: int) -> None:
     """The address is right; whether a credential is missing or wrong is told apart."""
-    with refusing() as base_url:
-        provider = {"kind": "openai_compatible", "base_url": base_url, "api_key": key}
-        finding = found(tmp_path, {"providers": {"p": provider}})["provider p"]
+    with answering(status) as base_url:
+        finding = of_provider(tmp_path, base_url, api_key=key)
     assert finding.verdict == "bad"
     assert says in finding.says
     assert "wrong" not in finding.says
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_provider_that_lists_its_models_is_good(tmp_path: Path, status: int) -> None:
+    """A success, and nothing else, proves address and credential; the question has the configured query."""
+    asked: list[str] = []
+    with answering(status, asked=asked) as base_url:
+        finding = of_provider(tmp_path, base_url, query={"api-version": "2026-11-01"})
+    assert finding.verdict == "good"
+    assert asked == ["/v1/models?api-version=2026-11-01"]
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (400, "answers 400: no such version"),
+        (404, "no list of models at http://127.0.0.1"),
+        (418, "answers 418: no such version"),
+        (429, "answers 429: the provider's rate limit is reached"),
+        (500, "answers 500: the provider failed"),
+        (503, "answers 503: the provider has no capacity"),
+    ],
+)
+def test_a_provider_that_answers_otherwise_is_doubtful(tmp_path: Path, status: int, says: str) -> None:
+    """It is there, but calls may fail; its own words are shown."""
+    with answering(status, b'{"error": {"message": "no such version"}}') as base_url:
+        finding = of_provider(tmp_path, base_url)
+    assert finding.verdict == "doubtful"
+    assert says in finding.says
+
+
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        (
+            ("location", "https://elsewhere.example/v1/models?key=s3cret"),
+            "https://elsewhere.example/v1/models (",
+        ),
+        (("x-none", ""), "somewhere else"),
+    ],
+)
+def test_a_provider_that_redirects_is_doubtful(tmp_path: Path, location: tuple[str, str], says: str) -> None:
+    """A redirect is not followed in calls either; where it leads is shown without its query."""
+    with answering(308, headers=(location,)) as base_url:
+        finding = of_provider(tmp_path, base_url)
+    assert finding.verdict == "doubtful"
+    assert says in finding.says
+    assert "base_url is probably wrong" in finding.fix
+    assert "s3cret" not in finding.says
+
+
+def test_a_providers_words_are_bounded_and_do_not_repeat_the_key(tmp_path: Path) -> None:
+    """A refusal that quotes the credential, at length, with a terminal's control codes."""
+    body = b'{"error": {"message": "\\u001b[31mbad key sk-canary-1 ' + b"x" * 5000 + b'"}}'
+    with answering(400, body) as base_url:
+        finding = of_provider(tmp_path, base_url, api_key="sk-canary-1")
+    assert "bad key ***" in finding.says
+    assert "\x1b" not in finding.says
+    assert len(finding.says) < 400
+
+
+def test_without_a_file_the_simulator_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is started by the gateway itself, so that its absence now is no fault."""
+    monkeypatch.chdir(tmp_path)
+    findings = {each.what: each for each in examine(None, {"XDG_STATE_HOME": str(tmp_path)}, offline=False)}
+    assert findings["provider simulator"].verdict == "good"
+    assert "llmgw serve starts it" in findings["provider simulator"].says
 
 
 def test_offline_asks_no_provider(tmp_path: Path) -> None:
@@ -96,6 +190,17 @@ def test_a_taken_address_is_bad(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         findings = found(tmp_path, {"server": {"port": taken.getsockname()[1]}}, offline=True)
     assert findings["address"].verdict == "bad"
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback address")
+def test_an_ipv6_address_is_examined(tmp_path: Path) -> None:
+    """`::1` is free or taken as any other address is."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        server = {"host": "::1", "port": taken.getsockname()[1]}
+        finding = found(tmp_path, {"server": server}, offline=True)["address"]
+        assert finding.verdict == "bad"
+        assert f"[::1]:{server['port']}" in finding.says
+    assert found(tmp_path, {"server": server}, offline=True)["address"].verdict == "good"
 
 
 def test_a_store_that_is_away_is_bad(tmp_path: Path) -> None:

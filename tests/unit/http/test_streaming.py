@@ -62,7 +62,8 @@ def test_the_status_waits_for_content() -> None:
         assert wire.sent[0]["status"] == 200
         assert (b"x-a", b"b") in wire.sent[0]["headers"]
         assert wire.bodies == [b"data: 1\n\n"]
-        await writer.stop()
+        await writer.end(b"", [])
+        assert wire.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
     play(scene)
 
@@ -73,8 +74,7 @@ def test_silence_is_filled_with_comments() -> None:
     async def scene(wire: Wire, exchange: Exchange) -> None:
         writer = StreamWriter(exchange, [], hold_s=0, ping_s=0)
         await wire.until(lambda: len(wire.bodies) >= 3)
-        await writer.send(b"data: 1\n\n", [])
-        await writer.stop()
+        await writer.end(b"data: 1\n\n", [])
         *pings, last = wire.bodies
         assert {PING} == set(pings)
         assert last == b"data: 1\n\n"
@@ -84,14 +84,14 @@ def test_silence_is_filled_with_comments() -> None:
 
 
 def test_a_stopped_writer_is_silent() -> None:
-    """After `stop` or `abandon` no timer is left to speak."""
+    """After its end, or abandoned, no timer is left to speak."""
 
     async def scene(wire: Wire, exchange: Exchange) -> None:
-        for end in ("stop", "abandon"):
+        for end in ("end", "abandon"):
             writer = StreamWriter(exchange, [], hold_s=0, ping_s=0)
             await wire.until(lambda: bool(wire.bodies))
-            if end == "stop":
-                await writer.stop()
+            if end == "end":
+                await writer.end(b"", [])
             else:
                 writer.abandon()
             count = len(wire.bodies)
@@ -119,6 +119,28 @@ def test_a_caller_who_does_not_read_counts_as_gone() -> None:
         assert serving.cancelled()
         assert exchange.gone
         writer.abandon()
+        exchange.unwatch()
+
+    play(scene)
+
+
+def test_a_comment_nobody_reads_counts_too() -> None:
+    """A caller who stops reading while the provider is silent is noticed at the comment."""
+
+    async def scene(wire: Wire, exchange: Exchange) -> None:
+        async def serve() -> None:
+            exchange.watch()
+            writer = StreamWriter(exchange, [], hold_s=0, ping_s=0.01)
+            wire.reads.clear()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                writer.abandon()
+
+        serving = asyncio.ensure_future(serve())
+        await asyncio.wait([serving])
+        assert serving.cancelled()
+        assert exchange.gone
         exchange.unwatch()
 
     play(scene)

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from llmgw.types import json
 from llmgw.types.completion import fold
 from llmgw.types.errors import StreamInterrupted
@@ -20,6 +22,7 @@ from llmgw.types.event import (
     Usage,
     UsageReport,
 )
+from llmgw.types.message import Details
 from llmgw.wire.base import EventEncoder
 from llmgw.wire.openai_chat import WIRE
 from tests.contract.exchange import STREAMED, asked
@@ -139,3 +142,30 @@ def test_a_failed_stream_ends_in_one_error_and_no_end_marker() -> None:
         "error": {"message": "cut", "type": "server_error", "param": None, "code": "stream_interrupted"}
     }
     assert written.endswith(b"}\n\n")
+
+
+DETAILS = st.dictionaries(
+    st.sampled_from(["service_tier", "obfuscation", 'é"', "id", "choices", "created"]),
+    st.none() | st.integers() | st.text() | st.lists(st.text(), max_size=2),
+    max_size=3,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    pieces=st.lists(st.tuples(st.text(), st.integers(0, 2), st.none() | DETAILS), max_size=6),
+    of_start=DETAILS,
+    answer_id=st.text(),
+)
+def test_usual_text_is_written_as_any_other(
+    pieces: list[tuple[str, int, Details | None]], of_start: Details, answer_id: str
+) -> None:
+    """The quick way of writing gives the bytes of the long one, which is taken where a delta has more members."""
+    start = Start(id=answer_id, model="m\n", created=7, extra=Extra(chunk=of_start))
+    quick, long = WIRE.encoder(STREAMED), WIRE.encoder(STREAMED)
+    assert (quick.encode(start), long.encode(start)) == (b"", b"")
+    for text, choice, of_chunk in pieces:
+        extra = None if of_chunk is None else Extra(chunk=of_chunk)
+        same = Extra(chunk=of_chunk or {}, delta={"content": text})
+        expected = long.encode(TextDelta(text=text, choice=choice, extra=same))
+        assert expected == quick.encode(TextDelta(text=text, choice=choice, extra=extra))
