@@ -12,7 +12,7 @@ import rich_click as click
 
 from llmgw import __version__
 from llmgw.cli.address import base_url, free_port
-from llmgw.cli.supervisor import Supervisor
+from llmgw.cli.supervisor import Supervisor, configure_logs
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.pepper import PepperError, load_pepper
 from llmgw.settings import ConfigError, Loaded, Settings, load, with_overrides
@@ -20,7 +20,6 @@ from llmgw.simulator.process import SimulatorError, SimulatorProcess
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, EmbeddedValkey
 from llmgw.state.url import StoreUrlError
-from llmgw.telemetry import logs
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.secret import Secret
 
@@ -65,7 +64,7 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
 
 def _start(loaded: Loaded, written: Settings, environ: Mapping[str, str], stack: ExitStack) -> None:
     settings = loaded.settings
-    logs.configure(settings.telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ))
+    configure_logs(settings, environ)
     _require_free_address(settings)
     bootstrap = admin_key(environ)
     state_url = stack.enter_context(_state_url(settings))

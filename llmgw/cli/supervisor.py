@@ -3,12 +3,14 @@
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, create_app
@@ -16,6 +18,7 @@ from llmgw.cli.address import base_url
 from llmgw.cli.runfile import RunFile, Running
 from llmgw.http.front import Front
 from llmgw.settings import ConfigError, Loaded, Problem, Settings, load, restart_needed
+from llmgw.telemetry import logs
 from llmgw.types.secret import Secret
 
 KILL_AFTER_DRAIN_S = 5
@@ -60,6 +63,8 @@ class Supervisor:
         if not self._runfile.claim():
             _log.warning("another gateway uses this state directory: 'llmgw config reload' reaches that one")
         server = _Server(self._loaded.settings, self._reload)
+        # The server has just set up logging for itself, and silenced everybody else.
+        configure_logs(self._loaded.settings, self._environ)
         # Once signals are handled, commands may find us.
         server.on_startup(lambda: self._runfile.write(self._running))
         try:
@@ -107,6 +112,11 @@ class Supervisor:
         self._runfile.write(self._running)
 
 
+def configure_logs(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Have this process log as the settings say."""
+    logs.configure(settings.telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ))
+
+
 def reread(loaded: Loaded, environ: Mapping[str, str]) -> Loaded:
     """Read the file of a running configuration again.
 
@@ -144,7 +154,7 @@ class _Server(MPServer):
             backpressure=2 * server.max_in_flight + SPARE_CONNECTIONS,
             http1_settings=HTTP1Settings(header_read_timeout=int(server.header_timeout_s * 1000)),
             websockets=False,
-            log_enabled=False,
+            log_level=LogLevels.warning,
             respawn_failed_workers=True,
             workers_kill_timeout=int(server.drain_s) + KILL_AFTER_DRAIN_S,
         )
