@@ -79,10 +79,8 @@ class Endpoint:
             if interruption is None:
                 raise
             return interruption
-        except Exception:  # noqa: BLE001
-            # The caller learns nothing of the cause; the log has it, under the same request id.
-            _log.exception("unhandled error in request %s", call.request_id)
-            return InternalError("the gateway failed to handle this request")
+        except Exception:  # noqa: BLE001  # logged there, and told as a fault of ours
+            return _fault(call)
         return None
 
     async def _answer(self, exchange: Exchange, call: Call) -> None:
@@ -128,6 +126,8 @@ class Endpoint:
             error = exchange.interruption()
             if error is None:
                 raise
+        except Exception:  # noqa: BLE001  # logged there, and told in the stream where that has begun
+            error = _fault(call)
         finally:
             if reply is not None:
                 reply.end(error or ClientGone("the call was cancelled"))
@@ -198,6 +198,12 @@ def error_headers(error: GatewayError) -> Headers:
         seconds = min(MAX_RETRY_AFTER_S, max(1, round(error.retry_after_s or 1)))
         headers.append((b"retry-after", str(seconds).encode()))
     return headers
+
+
+def _fault(call: Call) -> InternalError:
+    """Log what is being handled: the caller learns nothing of the cause but the request id it is logged under."""
+    _log.exception("unhandled error in request %s", call.request_id)
+    return InternalError("the gateway failed to handle this request")
 
 
 def _identity(call: Call) -> Headers:
