@@ -4,7 +4,7 @@ One pool of connections per origin. An answer is never inflated, never redirecte
 that the environment names. Nothing here takes a caller's URL: a request goes to the origin its target was
 configured with or nowhere, so an operator's private address works and a caller's does not exist.
 
-Four clocks bound an attempt. *Connect* (name, TCP and TLS, where a new connection is made) ends in
+Three clocks bound an attempt, one the call. *Connect* (name, TCP and TLS, where a new connection is made) ends in
 `ProviderUnreachable`; *first byte* (connection ready to head of the answer, the upload included) and *idle*
 (between two pieces of the body) end in `ProviderTimeout`; *total* ends in `DeadlineExceeded`.
 
