@@ -42,7 +42,7 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
                 "generation": generation.number,
                 "source": generation.source,
                 "loaded_at_ms": generation.loaded_unix_ns // 1_000_000,
-                "aliases": [model.id for model in generation.gateway.catalog.models()],
+                "aliases": generation.gateway.catalog.models(),
             }
         )
 

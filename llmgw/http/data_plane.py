@@ -97,7 +97,6 @@ class Endpoint:
         body = await exchange.body(runtime.limits.max_body, runtime.limits.body_timeout_s)
         exchange.watch()
         invocation = with_header_options(self._wire.decode_request(body), exchange)
-        call.corridor_ns = runtime.clock.monotonic_ns()
         if invocation.stream:
             await self._stream(exchange, call, invocation)
         else:

@@ -18,7 +18,7 @@ def model_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     @get("/v1/models", opt={"permission": Permission.CALL})
     async def list_models() -> Response[bytes]:
         catalog = runtime.generation.gateway.catalog
-        data = [_model(catalog, model.id) for model in catalog.models()]
+        data = [_model(catalog, name) for name in catalog.models()]
         page = {
             "object": "list",
             "data": data,

@@ -63,14 +63,6 @@ class ProviderTemplate(Struct, frozen=True, kw_only=True):
         )
 
 
-class Model(Struct, frozen=True, kw_only=True):
-    """One row of the list of models; `created` is 0, for an alias has no date."""
-
-    id: str
-    created: int = 0
-    owned_by: str = "llmgw"
-
-
 class Catalog:
     """Aliases and providers of one configuration; never changes, a reload makes another.
 
@@ -82,7 +74,7 @@ class Catalog:
     def __init__(self, providers: Iterable[ProviderTemplate], aliases: Iterable[Alias]) -> None:
         self._providers = {provider.name: provider for provider in providers}
         self._aliases = {alias.name: alias for alias in aliases}
-        self._models = tuple(Model(id=name) for name in sorted(self._aliases))
+        self._models = tuple(sorted(self._aliases))
         # Callers choose these names, so what is remembered of them is bounded.
         self._direct = lru_cache(maxsize=_REMEMBERED)(self._make_direct)
 
@@ -95,8 +87,8 @@ class Catalog:
         alias = self._aliases.get(model)
         return alias if alias is not None else self._direct(model)
 
-    def models(self) -> tuple[Model, ...]:
-        """List the aliases by name; what providers have besides is theirs to list."""
+    def models(self) -> tuple[str, ...]:
+        """Name the aliases, sorted; what providers have besides is theirs to list."""
         return self._models
 
     def targets(self) -> tuple[Target, ...]:

@@ -68,8 +68,6 @@ class Call(Struct, kw_only=True):
     answered_id: str | None = None
     finish_reasons: tuple[str, ...] = ()
     usage: Usage | None = None
-    corridor_ns: int | None = None
-    """When the body was decoded and the corridor entered."""
     first_content_ns: int | None = None
     ended_ns: int | None = None
     waited_ns: int = 0

@@ -5,8 +5,7 @@
     │   ├── InvalidRequest           400  invalid_request
     │   │   ├── InvalidJson          400  invalid_json
     │   │   ├── UnsupportedParameter 400  unsupported_parameter
-    │   │   ├── ForbiddenField       400  forbidden_field
-    │   │   └── ContextTooLong       400  context_length_exceeded
+    │   │   └── ForbiddenField       400  forbidden_field
     │   ├── InvalidApiKey            401  invalid_api_key
     │   ├── PermissionDenied         403  permission_denied
     │   ├── NotFound                 404  not_found
@@ -96,12 +95,6 @@ class ForbiddenField(InvalidRequest):
     """A field would redirect the call or carry a credential, which only the operator may do."""
 
     code = "forbidden_field"
-
-
-class ContextTooLong(InvalidRequest):
-    """The conversation does not fit the model's window."""
-
-    code = "context_length_exceeded"
 
 
 class InvalidApiKey(RequestError):

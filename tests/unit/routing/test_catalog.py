@@ -1,7 +1,7 @@
 """What callers may name."""
 
 import pytest
-from llmgw.routing.catalog import Alias, Catalog, Model, WeightedTarget
+from llmgw.routing.catalog import Alias, Catalog, WeightedTarget
 from llmgw.types.errors import ModelNotFound
 from llmgw.types.feature import Feature
 from tests.unit.routing.targets import target, template
@@ -86,5 +86,5 @@ def test_what_is_remembered_of_names_callers_invent_is_bounded() -> None:
 def test_lists() -> None:
     """Aliases are listed as models by name, and their targets once each in order."""
     rich = catalog()
-    assert rich.models() == (Model(id="acme/old"), Model(id="fast"), Model(id="smart"))
+    assert rich.models() == ("acme/old", "fast", "smart")
     assert [each.name for each in rich.targets()] == ["acme/big", "acme/small", "other/new"]
