@@ -40,9 +40,12 @@
 
 A class owns its `code`, HTTP `status`, whether the caller may retry (`retryable`) and whether the corridor
 may try again before the first content (`fallback`). Wire formats dress an error in the caller's dialect.
+What can go wrong with stored conversations is in `context_errors.py`.
 """
 
 from typing import ClassVar
+
+from llmgw.types.violation import Violation
 
 
 class GatewayError(Exception):
@@ -52,6 +55,10 @@ class GatewayError(Exception):
     status: int = 500
     retryable: ClassVar[bool] = False
     fallback: ClassVar[bool] = False
+    violations: tuple[Violation, ...] = ()
+    """Each thing that is wrong with what was sent, where there may be several."""
+    etag: str | None = None
+    """The entity tag of what is there now, where the caller's was another."""
 
     def __init__(
         self,
@@ -86,9 +93,16 @@ class InvalidJson(InvalidRequest):
 
 
 class UnsupportedParameter(InvalidRequest):
-    """A field is understood, but no target of this call can honour it; `param` names it."""
+    """A field is understood, but no target of this call can honour it; `param` names it.
+
+    `pointer` leads to the part of the conversation that is the cause, where one is: `/messages/3/parts/0`.
+    """
 
     code = "unsupported_parameter"
+
+    def __init__(self, message: str, *, param: str | None = None, pointer: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.pointer = pointer
 
 
 class ForbiddenField(InvalidRequest):

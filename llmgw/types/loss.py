@@ -1,7 +1,8 @@
 """What of a conversation a target could not be told as it was said: the codes in which it is reported.
 
 A loss is found when a request is written for a target: what the conversation holds against what the target's
-protocol can express. Nothing is left out or altered without one.
+protocol can express. Nothing is left out or altered without one. Of stored conversations there is more to lose:
+what did not fit into the window, what its maker alone can read, what the provider says it left out.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,27 @@ class LossCode(StrEnum):
     ANSWER_PART_DROPPED = "answer.part_dropped"
     """A part of the answer has no place in the caller's dialect; told in the answer itself, under `llmgw`."""
 
+    REASONING_PREFIX_INVALIDATED = "reasoning.prefix_invalidated"
+    """Sealed reasoning was left out, as what it is bound to, the conversation before it, is told otherwise now."""
+    COMPACTION_OPAQUE_DROPPED = "compaction.opaque_dropped"
+    """A provider's sealed summary was left out; the turns it stands for are told instead."""
+    MEDIA_UNRESOLVABLE = "media.ref_unresolvable"
+    """Content that is kept elsewhere is out of the target's reach."""
+    PART_UNTRANSLATABLE = "part.untranslatable"
+    """A part of an earlier turn that the target refuses was left out."""
+    WINDOW_TRIMMED = "window.trimmed"
+    """A turn was left out to fit the rest into the model's window."""
+    CONTEXT_SHORTFALL = "upstream.context_shortfall"
+    """The provider counted far fewer tokens than it was sent."""
+    UPSTREAM_DROPPED = "upstream.dropped"
+    """The provider says that it left the part out."""
+
+    WINDOW_SUMMARISED = "window.summarised"
+    """A turn is told by a summary."""
+    RESULT_CLEARED = "tool.result_cleared"
+    """The body of an old tool result was left out to save room."""
+    TURN_REDACTED = "turn.redacted"
+    """The turn's content was taken out of the context for good."""
     REASONING_TEXT_DROPPED = "reasoning.text_dropped"
     """Reasoning in the clear was left out, as the target takes none back."""
     REASONING_AS_TEXT = "reasoning.as_text"
@@ -74,6 +96,13 @@ _MAJOR: Final = frozenset(
         LossCode.MEDIA_DROPPED,
         LossCode.BUILTIN_UNTRANSLATABLE,
         LossCode.ANSWER_PART_DROPPED,
+        LossCode.REASONING_PREFIX_INVALIDATED,
+        LossCode.COMPACTION_OPAQUE_DROPPED,
+        LossCode.MEDIA_UNRESOLVABLE,
+        LossCode.PART_UNTRANSLATABLE,
+        LossCode.WINDOW_TRIMMED,
+        LossCode.CONTEXT_SHORTFALL,
+        LossCode.UPSTREAM_DROPPED,
     }
 )
 _INFO: Final = frozenset(

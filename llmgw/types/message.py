@@ -60,7 +60,8 @@ class MediaPart(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=Tr
     """An image, sound, film or document by exactly one of `url`, `base64`, `file_id` or, if plain, `text`.
 
     `base64` stays the caller's text: the bytes are never decoded here. `media_type` is an IANA type; audio of
-    the OpenAI wire has `audio/<format>`.
+    the OpenAI wire has `audio/<format>`. In a stored turn `blob` may stand for `base64` or `text`: the digest
+    under which the context keeps it. No invocation holds one.
     """
 
     kind: MediaKind
@@ -68,6 +69,7 @@ class MediaPart(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=Tr
     base64: str | None = None
     file_id: str | None = None
     text: str | None = None
+    blob: str | None = None
     media_type: str | None = None
     filename: str | None = None
     detail: str | None = None
@@ -116,9 +118,14 @@ Part: TypeAlias = (
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One utterance by one role, parts in order."""
+    """One utterance by one role, parts in order.
+
+    `protocol` names the one whose members are in the `provider_details` of the message and its parts; empty
+    means the one the invocation came over. Stored conversations mix them.
+    """
 
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
+    protocol: str = ""
     provider_details: Details = {}

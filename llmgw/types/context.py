@@ -1,0 +1,163 @@
+"""Stored conversations as values: what a context is, how it wants to be treated, and how a call names one.
+
+These structs are `schemas/context/1` in Python; tests prove that both accept the same documents.
+"""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from llmgw.types.json import Json
+from llmgw.types.turn import ContextId, Digest, Moment, Name, Seq
+from llmgw.types.violation import Level
+
+Rule: TypeAlias = Literal[
+    "tool.pairing",
+    "role.order",
+    "system.changed",
+    "toolset.changed",
+    "opaque.binding",
+    "media.resolvable",
+    "pinned.kept",
+    "window.fit",
+    "preservation.min",
+]
+"""What is checked of each call with a context; `docs/context-protocol.md` says what each means."""
+
+FitMode: TypeAlias = Literal["error", "drop_oldest", "middle_out", "summarise", "provider_native"]
+OnConflict: TypeAlias = Literal["reject", "fork", "queue"]
+SchemaRef: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}/[1-9][0-9]{0,5}\Z")]
+"""A registered schema: `name/version`."""
+Subject: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
+"""Whom a conversation is about: all of a person's contexts are found, and erased, by it."""
+Head: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Metadata: TypeAlias = Annotated[dict[str, Json], Meta(max_length=16)]
+
+ContextStatus: TypeAlias = Literal["active", "quarantined", "erased"]
+"""`quarantined`: the stored bytes are not what was stored; readable, and continued by nobody."""
+
+
+class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How a context wants to be treated; what it leaves open its alias, its tenant and then the gateway decide.
+
+    `fit_target` is the share of the window to which an overfull view is cut, so that not every call cuts again.
+    `keep_first` is how many units `middle_out` keeps at the beginning. `ttl_s` counts from the last write.
+    """
+
+    enforcement: Level | None = None
+    rules: dict[Rule, Level] = {}
+    min_preservation: Annotated[float, Meta(ge=0, le=1)] | None = None
+    fit: FitMode | None = None
+    fit_target: Annotated[float, Meta(gt=0, le=1)] | None = None
+    keep_first: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    summary_alias: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    on_conflict: OnConflict | None = None
+    ttl_s: Annotated[int, Meta(ge=60, le=3_153_600_000)] | None = None
+    max_bytes: Annotated[int, Meta(ge=1024)] | None = None
+    require_if_match: bool | None = None
+    state_schema: SchemaRef | None = None
+    metadata_schema: SchemaRef | None = None
+    keep_raw: bool | None = None
+
+    def over(self, base: "Policy") -> "Policy":
+        """This policy with what it leaves open taken from `base`; rules are joined one by one."""
+        chosen = {
+            name: value if (value := getattr(self, name)) is not None else getattr(base, name)
+            for name in self.__struct_fields__
+        }
+        chosen["rules"] = base.rules | self.rules
+        return Policy(**chosen)
+
+    def level(self, rule: Rule) -> Level:
+        """How a rule is enforced."""
+        return self.rules.get(rule) or self.enforcement or DEFAULT_LEVEL.get(rule, "repair")
+
+
+DEFAULT_LEVEL: Final[dict[Rule, Level]] = {
+    "system.changed": "observe",
+    "toolset.changed": "observe",
+    "opaque.binding": "observe",
+    "media.resolvable": "warn",
+    "preservation.min": "strict",
+}
+"""Levels of rules that are about what providers can take rather than about mistakes; the others `repair`."""
+
+BASE_POLICY: Final = Policy(
+    fit="error",
+    fit_target=0.6,
+    keep_first=1,
+    on_conflict="reject",
+    max_bytes=64 * 1024 * 1024,
+    require_if_match=False,
+    keep_raw=True,
+)
+"""What is left open by everybody."""
+
+
+class Parent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a fork began: before turn `at_seq` of another context, whose chain had come to `head`."""
+
+    id: ContextId
+    at_seq: Seq
+    head: Head
+
+
+class StateDoc(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an application remembers beside the conversation; `rev` counts its changes."""
+
+    rev: Annotated[int, Meta(ge=0)]
+    data: dict[str, Json]
+    schema: SchemaRef | None = None
+
+
+class ContextInfo(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One context, without its turns.
+
+    `rev` counts commits, `turns` the turns stored; `head` is the digest in which the chain of them ends. `bytes`
+    is what they take, blobs included.
+    """
+
+    id: ContextId
+    v: Literal[1]
+    rev: Annotated[int, Meta(ge=0)]
+    head: Head
+    turns: Seq
+    status: ContextStatus
+    created_at: Moment
+    updated_at: Moment
+    bytes: Annotated[int, Meta(ge=0)] = 0
+    expires_at: Moment | None = None
+    parent: Parent | None = None
+    subject: Subject | None = None
+    policy: Policy = Policy()
+    metadata: Metadata = {}
+    toolset_digest: Digest | None = None
+    encrypted: bool = False
+    imported_from: Name | None = None
+
+    @property
+    def etag(self) -> str:
+        """The entity tag of this revision, without quotes."""
+        return etag(self.rev, self.head)
+
+
+class ContextOptions(Struct, frozen=True, kw_only=True):
+    """Which stored conversation a call continues, and on what terms.
+
+    Without an `id`, `create` makes a new one. `subject`, `metadata` and `policy` are for a context that is made.
+    `pin` keeps the turns of this call in every view.
+    """
+
+    id: str | None = None
+    create: bool = False
+    if_match: str | None = None
+    on_conflict: OnConflict | None = None
+    subject: str | None = None
+    metadata: dict[str, Json] = {}
+    policy: Policy | None = None
+    pin: bool = False
+
+
+def etag(rev: int, head: str) -> str:
+    """The entity tag of a revision: its number and the first 16 digits of its head."""
+    return f"{rev}-{head[:16]}"

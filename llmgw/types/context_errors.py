@@ -1,0 +1,206 @@
+"""What can go wrong with stored conversations, as branches of the tree in `errors.py`.
+
+RequestError
+├── NotFound
+│   └── ContextNotFound          404  context_not_found
+├── ContextExists                409  context_exists
+├── ContextLocked                409  context_locked             another call is under way
+├── ContextFenced                409  context_fenced             the call took longer than its lease
+├── ContextQuarantined           409  context_quarantined
+├── ContextHasForks              409  context_has_forks
+├── MergeConflict                409  merge_conflict
+├── IdempotencyInFlight          409  idempotency_in_flight
+├── ContextErased                410  context_erased
+├── ContextExpired               410  context_expired
+├── RevisionMismatch             412  revision_mismatch
+├── ContextTooLarge              413  context_too_large          bytes the context may take
+├── ContextTooLong               413  context_length_exceeded    tokens the model takes
+├── ContextViolation             422  context_violation
+├── SchemaViolation              422  schema_violation
+├── SchemaRejected               422  schema_rejected
+├── SchemaIncompatible           409  schema_incompatible
+├── PatchFailed                  422  patch_failed
+├── BundleRejected               422  bundle_rejected
+├── IdempotencyReused            422  idempotency_key_reused
+├── MediaMissing                 424  media_missing
+└── RevisionRequired             428  revision_required
+IntegrityFailed                  500  context_integrity_failed   stored bytes are not what was stored
+"""
+
+from collections.abc import Iterable
+
+from llmgw.types.errors import GatewayError, NotFound, RequestError
+from llmgw.types.violation import Violation
+
+
+class _WithViolations(RequestError):
+    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
+        super().__init__(message)
+        self.violations = tuple(violations)
+
+
+class ContextNotFound(NotFound):
+    """No context by that name, or another tenant's: nobody can tell which."""
+
+    code = "context_not_found"
+
+    def __init__(self, message: str = "there is no such context") -> None:
+        super().__init__(message)
+
+
+class ContextExists(RequestError):
+    """A context by that name is there already."""
+
+    code = "context_exists"
+    status = 409
+
+
+class ContextLocked(RequestError):
+    """Another call with this context is under way; `retry_after_s` says how long its lease still runs."""
+
+    code = "context_locked"
+    status = 409
+
+
+class ContextFenced(RequestError):
+    """The call lost its lease to another writer; its answer was kept aside, under its call id."""
+
+    code = "context_fenced"
+    status = 409
+
+
+class ContextQuarantined(RequestError):
+    """The stored bytes are not what was stored; the context can be read and exported, and not continued."""
+
+    code = "context_quarantined"
+    status = 409
+
+
+class ContextHasForks(RequestError):
+    """Others begin in this context, and the caller has not said what becomes of them."""
+
+    code = "context_has_forks"
+    status = 409
+
+
+class MergeConflict(_WithViolations):
+    """Two branches cannot become one; the violations say where."""
+
+    code = "merge_conflict"
+    status = 409
+
+
+class IdempotencyInFlight(RequestError):
+    """The call with this idempotency key has not ended."""
+
+    code = "idempotency_in_flight"
+    status = 409
+
+
+class ContextErased(RequestError):
+    """The context was erased on request."""
+
+    code = "context_erased"
+    status = 410
+
+
+class ContextExpired(RequestError):
+    """The context's time ran out while the call was under way."""
+
+    code = "context_expired"
+    status = 410
+
+
+class RevisionMismatch(RequestError):
+    """The caller expected another revision; `etag` is the one there is."""
+
+    code = "revision_mismatch"
+    status = 412
+
+    def __init__(self, message: str, etag: str = "") -> None:
+        super().__init__(message)
+        self.etag = etag
+
+
+class ContextTooLarge(RequestError):
+    """The context would take more bytes than its policy allows."""
+
+    code = "context_too_large"
+    status = 413
+
+
+class ContextTooLong(RequestError):
+    """The conversation does not fit into the model's window, and the policy allows no cut that would do."""
+
+    code = "context_length_exceeded"
+    status = 413
+
+
+class ContextViolation(_WithViolations):
+    """Rules of the context do not hold, and its policy is to refuse the call."""
+
+    code = "context_violation"
+    status = 422
+
+
+class SchemaViolation(_WithViolations):
+    """A document does not fit its schema."""
+
+    code = "schema_violation"
+    status = 422
+
+
+class SchemaRejected(_WithViolations):
+    """A schema that cannot be registered: it is none, is too large, or refers to other places."""
+
+    code = "schema_rejected"
+    status = 422
+
+
+class SchemaIncompatible(_WithViolations):
+    """A schema of that version is there, or documents of the last version would not fit this one."""
+
+    code = "schema_incompatible"
+    status = 409
+
+
+class PatchFailed(_WithViolations):
+    """A JSON Patch that cannot be applied to the document as it is."""
+
+    code = "patch_failed"
+    status = 422
+
+
+class BundleRejected(_WithViolations):
+    """An exported context that is damaged, not signed by a trusted gateway, or of an unknown form."""
+
+    code = "bundle_rejected"
+    status = 422
+
+
+class IdempotencyReused(RequestError):
+    """The idempotency key was used for another request."""
+
+    code = "idempotency_key_reused"
+    status = 422
+
+
+class MediaMissing(_WithViolations):
+    """Content that the context refers to is not there."""
+
+    code = "media_missing"
+    status = 424
+
+
+class RevisionRequired(RequestError):
+    """The context's policy wants `If-Match`."""
+
+    code = "revision_required"
+    status = 428
+
+
+class IntegrityFailed(GatewayError):
+    """Stored bytes are not what was stored; the context is quarantined."""
+
+    code = "context_integrity_failed"
+    status = 500

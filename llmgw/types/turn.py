@@ -1,0 +1,109 @@
+"""What a stored conversation is made of: turns, who made them, and what became of them.
+
+These structs are `schemas/context/1` in Python; tests prove that both accept the same documents.
+"""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from llmgw.types.message import Details, Message, Part, Role
+
+ContextId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")]
+"""A context's name within its tenant: the gateway's (`ctx_` and 26 characters), or one of the caller's choice."""
+TurnId: TypeAlias = Annotated[str, Meta(pattern=r"^turn_[0-9a-z]{26}\Z")]
+Digest: TypeAlias = Annotated[str, Meta(pattern=r"^(sha256|hmac-sha256):[0-9a-f]{64}\Z")]
+Moment: TypeAlias = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")]
+"""RFC 3339 in UTC, with milliseconds."""
+Seq: TypeAlias = Annotated[int, Meta(ge=0)]
+"""A turn's place in its context, from 0."""
+Name: TypeAlias = Annotated[str, Meta(max_length=256)]
+
+TurnStatus: TypeAlias = Literal["complete", "incomplete", "redacted"]
+"""`incomplete`: the answer broke off; `redacted`: its content was taken out, its digest stays."""
+Source: TypeAlias = Literal["caller", "provider", "gateway", "import", "merge"]
+
+SUMMARY_ROLE: Final[Role] = "user"
+"""The role in which a compaction is told: the one every provider takes at every place."""
+
+
+class Binding(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Who made an answer, as far as sealed parts are bound to it.
+
+    `provider` is the operator's name for the endpoint, `kind` its registry row. `account` is a keyed digest of the
+    credential, so that a changed one is noticed. `prefix` is a digest of what the model was given before.
+    """
+
+    provider: Name
+    kind: Name
+    protocol: Name
+    model: Name
+    account: Annotated[str, Meta(pattern=r"^([0-9a-f]{16})?\Z")] = ""
+    prefix: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?\Z")] = ""
+
+
+class Compaction(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """That a turn sums up others: those from `first` to `last`, whose chain ended in `digest`.
+
+    `by` is the alias that wrote the summary; empty where the caller brought it.
+    """
+
+    first: Seq
+    last: Seq
+    digest: Digest
+    by: Name = ""
+
+
+class RawAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Where the provider's own bytes of an answer are: a blob of the context.
+
+    A stream's are all its bytes as they came, `deflate`d (zlib, RFC 1950). `size` is in bytes, unpacked.
+    """
+
+    blob: Digest
+    size: Annotated[int, Meta(ge=0)]
+    encoding: Literal["identity", "deflate"] = "identity"
+
+
+class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which turn of which other context this one is a copy of."""
+
+    context: ContextId
+    seq: Seq
+
+
+class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One stored message.
+
+    `protocol` names the dialect whose members `provider_details` hold, here and in the parts. Only a redacted or
+    incomplete turn may have no parts. `call` is the gateway's id of the call that stored it.
+    """
+
+    id: TurnId
+    seq: Seq
+    role: Role
+    created_at: Moment
+    parts: tuple[Part, ...] = ()
+    status: TurnStatus = "complete"
+    source: Source = "caller"
+    name: Name | None = None
+    protocol: Name = ""
+    provider_details: Details = {}
+    pinned: bool = False
+    produced_by: Binding | None = None
+    finish_reason: Name | None = None
+    call: Name | None = None
+    compaction: Compaction | None = None
+    raw: RawAnswer | None = None
+    origin: Origin | None = None
+
+    @property
+    def message(self) -> Message:
+        """The turn as a provider is told it."""
+        return Message(
+            role=self.role,
+            parts=self.parts,
+            name=self.name,
+            protocol=self.protocol,
+            provider_details=self.provider_details,
+        )
