@@ -61,7 +61,7 @@ class MediaPart(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=Tr
 
     `base64` stays the caller's text: the bytes are never decoded here. `media_type` is an IANA type; audio of
     the OpenAI wire has `audio/<format>`. In a stored turn `blob` may stand for `base64` or `text`: the digest
-    under which the context keeps it. No invocation holds one.
+    under which the context keeps it, `size` characters long. No invocation holds one.
     """
 
     kind: MediaKind
@@ -70,6 +70,7 @@ class MediaPart(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=Tr
     file_id: str | None = None
     text: str | None = None
     blob: str | None = None
+    size: int | None = None
     media_type: str | None = None
     filename: str | None = None
     detail: str | None = None

@@ -23,13 +23,17 @@ WEIGHTS: Final[dict[Weight, float]] = {"info": 0.0, "minor": 0.05, "major": 0.5,
 
 
 class PartLoss(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One thing that was not told as it is stored: `/turns/3/parts/0` of the context."""
+    """One thing that was not told as it is stored: `/turns/3/parts/0` of the context.
+
+    Of a run of whole turns `pointer` leads to the first and `through` is the number of the last.
+    """
 
     code: Annotated[str, Meta(pattern=r"^[a-z_]+\.[a-z_]+\Z")]
     severity: Weight
     pointer: Pointer
     source: LossSource
     turn: TurnId | None = None
+    through: Seq | None = None
     detail: str | None = None
 
 

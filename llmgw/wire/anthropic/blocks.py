@@ -189,7 +189,10 @@ def _by_source(kind: str, block: Details, place: str) -> MediaPart | OpaquePart:
     if more:
         details["source"] = more
     return MediaPart(
-        kind="image" if kind == "image" else "file", filename=filename, provider_details=details, **given
+        kind="image" if kind == "image" else "file",
+        filename=filename,
+        provider_details=details,
+        **given,  # type: ignore[arg-type]  # names of texts only
     )
 
 

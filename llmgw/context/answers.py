@@ -1,0 +1,187 @@
+"""What scripts of contexts are asked with, and what they answer, as values."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from llmgw.state.connection import Argument
+from llmgw.types.context import etag
+from llmgw.types.context_errors import (
+    ContextErased,
+    ContextNotFound,
+    ContextQuarantined,
+    IntegrityFailed,
+    RevisionMismatch,
+)
+from llmgw.types.errors import InternalError
+
+Answer: TypeAlias = Sequence[Any]
+"""What a script returns: lists of bytes and integers."""
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a context's hash says besides its revision; times are unix milliseconds, documents the bytes stored."""
+
+    created: int
+    updated: int
+    subject: str | None
+    policy: bytes
+    metadata: bytes
+    lineage: bytes
+    dek: bytes | None
+    toolset: str | None
+    size: int
+    salt: bytes
+    expires: int
+    imported: str | None
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """A context as it was read: its revision, and its own frames from turn `first` on, as many as were asked for.
+
+    `base` is its first own turn: those before it are its parents'. `epoch` counts changes to what was there.
+    """
+
+    status: str
+    fence: int
+    rev: int
+    turns: int
+    base: int
+    head: str
+    epoch: int
+    first: int
+    facts: Facts
+    frames: list[bytes]
+
+    @property
+    def etag(self) -> str:
+        """The entity tag of this revision."""
+        return etag(self.rev, self.head)
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """The right to write one call's turns; `again` says that an earlier try with its idempotency key was lost."""
+
+    op: str
+    who: str
+    stored: Stored
+    again: bool
+
+    @property
+    def fence(self) -> int:
+        """The number that a later lease exceeds."""
+        return self.stored.fence
+
+
+class Replay(Struct, frozen=True, kw_only=True):
+    """The answer that was given to a call before; without a `body` it was stored and never sent."""
+
+    media_type: str
+    body: bytes
+    rev: int
+    head: str
+
+
+class Idempotency(Struct, frozen=True, kw_only=True):
+    """A call's own name, as a digest, and what it was asked, so that the name is not used for something else."""
+
+    key: str
+    fingerprint: str
+
+
+class Begin(Struct, frozen=True, kw_only=True):
+    """What a call wants of a context: `known` turns of `epoch` need not be sent again, `input` is written ahead.
+
+    `fields` make the context where it is not there; without them it must be.
+    """
+
+    op: str
+    who: str
+    lease_ms: int
+    input: bytes
+    if_match: str = ""
+    known: int = -1
+    epoch: int = -1
+    idempotency: Idempotency | None = None
+    fields: Mapping[str, Argument] | None = None
+
+
+class Commit(Struct, frozen=True, kw_only=True):
+    """What a call leaves: frames that end in `head`, blobs by digest, `size` in bytes of both."""
+
+    head: str
+    frames: Sequence[bytes]
+    blobs: Mapping[str, bytes]
+    size: int
+    ttl_ms: int = 0
+    toolset: str = ""
+    report: bytes = b""
+    key: str = ""
+
+
+def facts_of(answer: Answer) -> Facts:
+    """Read what scripts answer about a context's hash, in their order.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    created, updated, subject, policy, metadata, lineage, dek, toolset, size, salt, expires, imported = answer
+    return Facts(
+        created=int(created),
+        updated=int(updated),
+        subject=subject.decode() if subject else None,
+        policy=policy or b"{}",
+        metadata=metadata or b"{}",
+        lineage=lineage,
+        dek=dek or None,
+        toolset=toolset.decode() if toolset else None,
+        size=int(size or 0),
+        salt=salt or b"",
+        expires=int(expires or 0),
+        imported=imported.decode() if imported else None,
+    )
+
+
+def stored_of(status: bytes, answer: Answer) -> Stored:
+    """Read what scripts answer about a context and its frames.
+
+    Raises:
+        IntegrityFailed: it cannot be read.
+    """
+    fence, rev, turns, base, head, epoch, first, facts, frames = answer
+    try:
+        return Stored(
+            status=status.decode(),
+            fence=int(fence),
+            rev=int(rev),
+            turns=int(turns),
+            base=int(base),
+            head=head.decode(),
+            epoch=int(epoch),
+            first=int(first),
+            facts=facts_of(facts),
+            frames=frames,
+        )
+    except (TypeError, ValueError, AttributeError):
+        raise IntegrityFailed("what is stored about the context cannot be read") from None
+
+
+def refused(answer: Answer) -> Exception:
+    """Name the error that a script's refusal is."""
+    match answer[0]:
+        case b"ABSENT":
+            return ContextNotFound()
+        case b"ERASED":
+            return ContextErased("this context was erased")
+        case b"QUARANTINED":
+            return ContextQuarantined(
+                "stored bytes of this context are not what was stored: it can be read and exported, not continued"
+            )
+        case b"MISMATCH" if len(answer) > 1:
+            there = etag(int(answer[1]), answer[2].decode())
+            return RevisionMismatch(f"the context is at revision {there}", there)
+        case b"TORN":
+            return IntegrityFailed("turns of this context are missing from the store")
+        case _:
+            return InternalError("the store answered what nobody asked")

@@ -1,0 +1,63 @@
+"""Making contexts: what the hash of a new one says."""
+
+import secrets
+from typing import Final
+
+from llmgw.context import frame, lineage
+from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.cipher import new_context_key
+from llmgw.context.kept import encode_json
+from llmgw.context.lineage import Genesis, link_of_genesis
+from llmgw.context.names import Keys
+from llmgw.state.connection import Argument
+from llmgw.types.context import Metadata, Policy
+
+_NOBODY: Final = ""
+
+
+def new_fields(
+    chain_keys: ChainKeys,
+    keys: Keys,
+    ancestry: tuple[Genesis, ...],
+    *,
+    policy: Policy,
+    ttl_s: int | None,
+    encrypt: bool,
+    subject: str | None = None,
+    metadata: Metadata | None = None,
+    imported: str | None = None,
+) -> dict[str, Argument]:
+    """Write the hash of a context that begins with the last member of its lineage; times are unix milliseconds."""
+    genesis = ancestry[-1]
+    now = genesis.created
+    fields: dict[str, Argument] = {
+        "status": "active",
+        "rev": 0,
+        "turns": genesis.at,
+        "base": genesis.at,
+        "head": link_of_genesis(chain_keys, keys.tenant, genesis).hex(),
+        "fence": 0,
+        "lease": 0,
+        "holder": _NOBODY,
+        "epoch": 0,
+        "created": now,
+        "updated": now,
+        "policy": encode_json(policy),
+        "metadata": encode_json(metadata or {}),
+        "lineage": lineage.encode(ancestry),
+        "bytes": 0,
+        "salt": new_salt(),
+        "expires": now + ttl_s * 1000 if ttl_s else 0,
+    }
+    if subject is not None:
+        fields["subject"] = subject
+    if imported is not None:
+        fields["imported"] = imported
+    if encrypt:
+        fields["dek"] = new_context_key(chain_keys, keys.tenant, keys.context)
+    return fields
+
+
+def new_salt() -> bytes:
+    """Draw a salt; all zeros, which would mark a redacted turn, come once in 2^128 times."""
+    return secrets.token_bytes(frame.SALT)

@@ -1,0 +1,82 @@
+"""Large content of a context, kept once under its digest: a turn that holds it stays small.
+
+The digest is salted with the context's own salt, so that nobody can tell from it whether a guess is right, nor
+whether two contexts hold the same.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from llmgw.types.message import ContentPart, MediaPart, Part, ToolResultPart
+
+LARGE: Final = 8 * 1024
+"""Bytes from which content is kept apart."""
+
+
+def digest_of(salt: bytes, content: bytes) -> str:
+    """The name of some content in one context."""
+    return f"sha256:{hashlib.sha256(salt + content).hexdigest()}"
+
+
+def put_aside(parts: tuple[Part, ...], salt: bytes, blobs: dict[str, bytes]) -> tuple[Part, ...]:
+    """Replace large media by their digests, and add their content to `blobs`."""
+
+    def aside(part: MediaPart) -> MediaPart:
+        content = part.base64 if part.base64 is not None else part.text
+        if content is None or len(content) < LARGE:
+            return part
+        written = (b"t" if part.base64 is None else b"b") + content.encode()
+        digest = digest_of(salt, written)
+        blobs[digest] = written
+        return replace(part, base64=None, text=None, blob=digest, size=len(content))
+
+    return _each_media(parts, aside)
+
+
+def brought_back(
+    parts: tuple[Part, ...], blobs: Mapping[str, bytes], missing: Callable[[str], None]
+) -> tuple[Part, ...]:
+    """Put content back where `put_aside` took it away; what is not in `blobs` stays away, and `missing` is told."""
+
+    def back(part: MediaPart) -> MediaPart:
+        if part.blob is None:
+            return part
+        written = blobs.get(part.blob)
+        if written is None:
+            missing(part.blob)
+            return part
+        content = written[1:].decode()
+        if written[:1] == b"t":
+            return replace(part, text=content, blob=None, size=None)
+        return replace(part, base64=content, blob=None, size=None)
+
+    return _each_media(parts, back)
+
+
+def named(parts: Iterable[Part]) -> Iterator[str]:
+    """The digests that parts refer to."""
+    for part in parts:
+        if isinstance(part, MediaPart) and part.blob is not None:
+            yield part.blob
+        elif isinstance(part, ToolResultPart):
+            yield from named(part.content)
+
+
+def _each_media(parts: tuple[Part, ...], change: Callable[[MediaPart], MediaPart]) -> tuple[Part, ...]:
+    if not any(isinstance(part, MediaPart | ToolResultPart) for part in parts):
+        return parts
+    changed: list[Part] = []
+    for part in parts:
+        if isinstance(part, MediaPart):
+            changed.append(change(part))
+        elif isinstance(part, ToolResultPart):
+            content: tuple[ContentPart, ...] = tuple(
+                change(item) if isinstance(item, MediaPart) else item for item in part.content
+            )
+            changed.append(replace(part, content=content))
+        else:
+            changed.append(part)
+    return tuple(changed)

@@ -1,0 +1,61 @@
+"""Turns at rest, encrypted by a key of the context's own: whoever destroys that key destroys the content."""
+
+import os
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from llmgw.context.chain_keys import ChainKeys
+
+_NONCE: Final = 12
+_KEY: Final = 32
+
+
+class Undecipherable(ValueError):
+    """Bytes that this key did not encrypt, at this place."""
+
+
+class Cipher:
+    """AES-256-GCM over one context's bodies and blobs; each is bound to its place by `place`."""
+
+    def __init__(self, key: bytes, owner: str) -> None:
+        self._cipher = AESGCM(key)
+        self._owner = owner.encode()
+
+    def encrypt(self, plain: bytes, place: str) -> bytes:
+        """Encrypt under a new random nonce, which comes first."""
+        nonce = os.urandom(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, plain, self._bound(place))
+
+    def decrypt(self, stored: bytes, place: str) -> bytes:
+        """Decrypt what `encrypt` wrote for the same place.
+
+        Raises:
+            Undecipherable: it did not, or the bytes were altered.
+        """
+        try:
+            return self._cipher.decrypt(stored[:_NONCE], stored[_NONCE:], self._bound(place))
+        except (InvalidTag, ValueError):
+            raise Undecipherable("stored bytes do not decrypt") from None
+
+    def _bound(self, place: str) -> bytes:
+        return self._owner + b"|" + place.encode()
+
+
+def new_context_key(keys: ChainKeys, tenant: str, owner: str) -> bytes:
+    """Draw a context's key and write it down encrypted by the tenant's: `id:nonce+key`."""
+    key_id = keys.current
+    wrapped = Cipher(keys.wrap(tenant, key_id), owner).encrypt(os.urandom(_KEY), "key")
+    return key_id.encode() + b":" + wrapped
+
+
+def open_cipher(keys: ChainKeys, tenant: str, owner: str, written: bytes) -> Cipher:
+    """Open a context's cipher by its written-down key.
+
+    Raises:
+        UnknownKey: the tenant's key it was written down with is not here.
+        Undecipherable: it was altered, or is another context's.
+    """
+    key_id, _, wrapped = written.partition(b":")
+    return Cipher(Cipher(keys.wrap(tenant, key_id.decode()), owner).decrypt(wrapped, "key"), owner)

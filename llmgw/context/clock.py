@@ -1,0 +1,9 @@
+"""Times of day as they are stored and shown."""
+
+from datetime import UTC, datetime
+
+
+def moment(unix_ms: int) -> str:
+    """Write unix milliseconds as RFC 3339 in UTC."""
+    seconds, ms = divmod(unix_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"

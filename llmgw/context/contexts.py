@@ -1,0 +1,368 @@
+"""One call and its context: the lease, what was said before, and what the call leaves."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from llmgw.context import blobs
+from llmgw.context.answers import Begin, Commit, Idempotency, Lease, Replay, Stored
+from llmgw.context.birth import new_fields
+from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.drafting import Draft, Place, draft, seal
+from llmgw.context.history import Histories, History
+from llmgw.context.ids import id_for, new_id
+from llmgw.context.index import Index
+from llmgw.context.kept import Kept, encode_json
+from llmgw.context.lineage import Genesis
+from llmgw.context.names import Keys, checked
+from llmgw.context.opened import Asker, Opened, Receipt
+from llmgw.context.settings import ContextSettings
+from llmgw.context.store import ContextStore
+from llmgw.state.connection import Argument, State
+from llmgw.types.clock import Clock
+from llmgw.types.context import ContextOptions, Policy
+from llmgw.types.context_errors import ContextLocked, RevisionMismatch, RevisionRequired
+from llmgw.types.errors import InvalidRequest, StoreUnavailable
+from llmgw.types.message import Message
+from llmgw.types.turn import RawAnswer
+
+_log = logging.getLogger(__name__)
+
+_RETRY_S: Final = 0.1
+_QUEUE_TICK_S: Final = 0.02
+_LONGEST_TICK_S: Final = 0.5
+
+decode_policy: Final = msgspec.json.Decoder(Policy).decode
+
+
+class Contexts:
+    """Opens contexts for calls, one call at a time each.
+
+    One per worker; the store is shared. `jitter` gives numbers in [0, 1) that spread those who wait.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        keys: ChainKeys,
+        settings: ContextSettings,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.store = ContextStore(state)
+        self.index = Index(state)
+        self.chain_keys = keys
+        self.histories = Histories(self.store, keys, budget=settings.cache_bytes)
+        self.settings = settings
+        self._clock = clock
+        self._jitter = jitter
+        self._open: set[Opened] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def now_ms(self) -> int:
+        """Unix milliseconds."""
+        return self._clock.unix_ns() // 1_000_000
+
+    async def open(
+        self,
+        asker: Asker,
+        options: ContextOptions,
+        messages: Sequence[Message],
+        base: Policy,
+        idempotency: Idempotency | None = None,
+    ) -> Opened | Replay:
+        """Take the context's lease, with all that was said before proven and at hand.
+
+        `messages` are written ahead. `base` is what the context's own policy leaves open.
+
+        Raises:
+            ContextNotFound: there is none by that name, and `create` was not asked for.
+            ContextErased, ContextQuarantined, ContextLocked: as their names say.
+            RevisionMismatch, RevisionRequired: the caller expected another revision, or should have named one.
+            IdempotencyReused, IdempotencyInFlight: as their names say.
+            IntegrityFailed: stored bytes are not what was stored.
+            InvalidRequest: no context can be called so.
+            StoreUnavailable: the store cannot be asked.
+        """
+        keys = self._keys(asker, options, idempotency)
+        fields = None
+        if options.create:
+            await self.index.add(keys, options.subject, self.now_ms())
+            fields = self._fields(keys, options, base)
+        known = self.histories.known(keys)
+        wish = Begin(
+            op=asker.op,
+            who=asker.who,
+            lease_ms=round(self.settings.lease_s * 1000),
+            input=encode_json(messages),
+            if_match=_plain_tag(options.if_match),
+            known=len(known.turns) if known else -1,
+            epoch=known.epoch if known else -1,
+            idempotency=idempotency,
+            fields=fields,
+        )
+        lease = await self._begin(keys, wish, options, base)
+        if isinstance(lease, Replay):
+            return lease
+        try:
+            opened = await self._opened(keys, asker, lease, options, base, idempotency)
+        except BaseException:
+            self._close_later(self._release(keys, lease, idempotency, "refused"))
+            raise
+        self._open.add(opened)
+        self._renew_soon(opened)
+        return opened
+
+    def draft(self, opened: Opened, message: Message, **more: Any) -> Draft:
+        """Make the next turn of a context, without storing it; `more` are further members of `Turn`."""
+        place = Place(seq=opened.count, home=opened.keys.context, salt=opened.salt)
+        return draft(message, place, self.now_ms(), opened.blobs, call=opened.asker.op, **more)
+
+    async def contents(self, opened: Opened, wanted: Sequence[Kept]) -> Mapping[str, bytes]:
+        """Fetch the blobs that turns need; those of this call are at hand.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        if not any(each.media for each in wanted):
+            return {}
+        needed = [each for each in wanted if any(digest not in opened.blobs for digest in each.media)]
+        found = await self.histories.blobs(opened.keys, opened.history, needed) if needed else {}
+        return {**found, **opened.blobs}
+
+    def keep_raw(self, opened: Opened, raw: bytes, encoding: str, size: int) -> RawAnswer:
+        """Have the provider's own bytes of an answer stored with it."""
+        written = b"r" + raw
+        digest = blobs.digest_of(opened.salt, written)
+        opened.blobs[digest] = written
+        return RawAnswer(blob=digest, size=size, encoding="deflate" if encoding == "deflate" else "identity")
+
+    async def commit(
+        self, opened: Opened, drafts: Sequence[Draft], *, report: Callable[[int], bytes], toolset: str = ""
+    ) -> Receipt:
+        """Store a call's turns, all or none; whoever reads the context from now on finds them.
+
+        `report` writes what is stored beside the revision. Repeats itself while the store is away, for as long
+        as the lease lasts.
+
+        Raises:
+            ContextFenced: the lease went to another writer; the turns were kept aside.
+            ContextExpired, ContextErased: the context is gone.
+            StoreUnavailable: it is not known whether the turns were stored.
+        """
+        history = opened.history
+        frames, link = seal(drafts, self.chain_keys, opened.keys.tenant, history.link, history.cipher)
+        stored = {digest: self._at_rest(opened, digest, content) for digest, content in opened.blobs.items()}
+        size = sum(map(len, frames)) + sum(map(len, stored.values()))
+        work = Commit(
+            head=link.hex(),
+            frames=frames,
+            blobs=stored,
+            size=size,
+            ttl_ms=(opened.policy.ttl_s or 0) * 1000,
+            toolset=toolset,
+            report=report(opened.stored.rev + 1),
+            key=opened.idempotency.key if opened.idempotency else "",
+        )
+        try:
+            rev = await self._committed(opened, work)
+        finally:
+            self._settle(opened)
+        self._remember_turns(opened, drafts, link, rev)
+        return Receipt(context=opened.keys.context, rev=rev, head=work.head)
+
+    async def release(self, opened: Opened, outcome: str) -> None:
+        """Give a lease back and store nothing; never raises, and does nothing after a commit."""
+        if not opened.settled:
+            self._settle(opened)
+            await self._release(opened.keys, opened.lease, opened.idempotency, outcome)
+
+    def release_later(self, opened: Opened, outcome: str) -> None:
+        """Give a lease back behind the caller's back: for those who may not wait."""
+        self._close_later(self.release(opened, outcome))
+
+    def finish_later(self, closing: Awaitable[None]) -> None:
+        """See something to its end although its caller has gone."""
+        self._close_later(closing)
+
+    async def remember(self, opened: Opened, media_type: str, body: bytes) -> None:
+        """Keep the answer as it is about to be sent, for the next time the call's idempotency key comes.
+
+        Never raises: the turn is stored, from which the answer can be told again.
+        """
+        if opened.idempotency is None:
+            return
+        try:
+            await self.store.remember(
+                opened.keys,
+                opened.lease,
+                opened.idempotency.key,
+                media_type,
+                self._at_rest(opened, "replay", body),
+            )
+        except StoreUnavailable:
+            _log.warning("the answer of call %s was not kept for its repetition", opened.asker.op)
+
+    async def aclose(self) -> None:
+        """Wait for what is still being given back."""
+        while self._closing:
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def _fields(self, keys: Keys, options: ContextOptions, base: Policy) -> dict[str, Argument]:
+        now = self.now_ms()
+        policy = options.policy or Policy()
+        return new_fields(
+            self.chain_keys,
+            keys,
+            (Genesis(context=keys.context, created=now, key_id=self.chain_keys.current),),
+            policy=policy,
+            ttl_s=policy.over(base).ttl_s,
+            encrypt=self.settings.encrypt,
+            subject=options.subject,
+            metadata=options.metadata,
+        )
+
+    def _keys(self, asker: Asker, options: ContextOptions, idempotency: Idempotency | None) -> Keys:
+        if options.id is not None:
+            return checked(asker.tenant, options.id)
+        if not options.create:
+            raise InvalidRequest("a context is named by its id, or made by create", param="llmgw.context")
+        if idempotency is not None:
+            return checked(asker.tenant, id_for(asker.tenant, idempotency.key))
+        return checked(asker.tenant, new_id("ctx", self.now_ms()))
+
+    async def _begin(self, keys: Keys, wish: Begin, options: ContextOptions, base: Policy) -> Lease | Replay:
+        """Take the lease, waiting for it where the policy says so."""
+        deadline = asyncio.get_running_loop().time() + self.settings.queue_s
+        tick = _QUEUE_TICK_S
+        while True:
+            try:
+                return await self.store.begin(keys, wish)
+            except ContextLocked as locked:
+                mode = options.on_conflict or await self._conflict_mode(keys, base)
+                if mode != "queue" or asyncio.get_running_loop().time() >= deadline:
+                    raise
+                pause = min(tick, locked.retry_after_s or tick)
+                await asyncio.sleep(pause * (0.5 + self._jitter()))
+                tick = min(2 * tick, _LONGEST_TICK_S)
+
+    async def _conflict_mode(self, keys: Keys, base: Policy) -> str:
+        stored = await self.store.read(keys, count=0)
+        return decode_policy(stored.facts.policy).over(base).on_conflict or "reject"
+
+    async def _opened(
+        self,
+        keys: Keys,
+        asker: Asker,
+        lease: Lease,
+        options: ContextOptions,
+        base: Policy,
+        idempotency: Idempotency | None,
+    ) -> Opened:
+        stored = lease.stored
+        known = self.histories.known(keys)
+        if known is not None and known.epoch == stored.epoch and known.rev > stored.rev:
+            self._check_rollback(keys, known, stored, options)
+        history = await self.histories.at(keys, stored)
+        policy = decode_policy(stored.facts.policy).over(base)
+        if policy.require_if_match and options.if_match is None and stored.turns > stored.base:
+            raise RevisionRequired("this context wants If-Match with the revision the call follows")
+        return Opened(keys, asker, lease, history, policy, idempotency)
+
+    def _check_rollback(self, keys: Keys, known: History, stored: Stored, options: ContextOptions) -> None:
+        """Refuse to go on where the store has lost what it had acknowledged, unless the caller says from where."""
+        self.histories.forget(keys)
+        if options.if_match is not None:
+            return
+        _log.error(
+            "context %s of tenant %s went back from revision %d to %d: acknowledged turns are lost",
+            keys.context,
+            keys.tenant,
+            known.rev,
+            stored.rev,
+        )
+        raise RevisionMismatch(
+            f"the store went back from revision {known.rev} to {stored.rev}, so acknowledged turns are lost; "
+            "to go on from there send If-Match",
+            stored.etag,
+        )
+
+    def _at_rest(self, opened: Opened, place: str, content: bytes) -> bytes:
+        cipher = opened.history.cipher
+        return content if cipher is None else cipher.encrypt(content, place)
+
+    async def _committed(self, opened: Opened, work: Commit) -> int:
+        """Commit, again where it is not known whether it was done: the script knows its call."""
+        deadline = asyncio.get_running_loop().time() + self.settings.lease_s
+        while True:
+            try:
+                return await self.store.commit(opened.keys, opened.lease, work)
+            except StoreUnavailable:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(_RETRY_S)
+
+    def _remember_turns(self, opened: Opened, drafts: Sequence[Draft], link: bytes, rev: int) -> None:
+        history = opened.history
+        if len(history.turns) == opened.stored.turns and history.epoch == opened.stored.epoch:
+            before = history.size
+            history.add([draft.turn for draft in drafts], link)
+            history.rev = rev
+            for digest, content in opened.blobs.items():
+                if not content.startswith(b"r"):
+                    history.keep_blob(digest, content)
+            self.histories.keep(opened.keys, history, before)
+
+    def _settle(self, opened: Opened) -> None:
+        opened.settled = True
+        self._open.discard(opened)
+        if opened.renewal is not None:
+            opened.renewal.cancel()
+
+    async def _release(self, keys: Keys, lease: Lease, idempotency: Idempotency | None, outcome: str) -> None:
+        try:
+            await self.store.release(keys, lease, idempotency.key if idempotency else "", outcome)
+        except StoreUnavailable:
+            _log.warning("the lease of context %s was not given back; it runs out by itself", keys.context)
+
+    def _close_later(self, closing: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _renew_soon(self, opened: Opened) -> None:
+        """Have the lease renewed for as long as the call is under way; most end before it is due."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(self.settings.lease_s / 3, self._begin_renewing, opened)
+
+    def _begin_renewing(self, opened: Opened) -> None:
+        if not opened.settled:
+            opened.renewal = asyncio.get_running_loop().create_task(self._renew(opened))
+
+    async def _renew(self, opened: Opened) -> None:
+        lease_ms = round(self.settings.lease_s * 1000)
+        while not opened.settled:
+            try:
+                if not await self.store.renew(opened.keys, opened.lease, lease_ms):
+                    return  # another has it: the commit will be told so
+            except StoreUnavailable:
+                pass
+            await asyncio.sleep(self.settings.lease_s / 3)
+
+
+def _plain_tag(tag: str | None) -> str:
+    """Read an entity tag, quoted or not; weak ones are none.
+
+    Raises:
+        InvalidRequest: it is no revision's.
+    """
+    if tag is None:
+        return ""
+    plain = tag.strip().removeprefix('"').removesuffix('"')
+    if plain == "*":
+        return ""
+    return plain

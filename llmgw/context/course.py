@@ -1,0 +1,71 @@
+"""What a conversation has come to, turn by turn: what is needed to go on without reading it all again."""
+
+from collections.abc import Iterable
+
+from llmgw.context.kept import Kept
+from llmgw.context.pairing import Pairs
+from llmgw.context.view import is_compaction, is_special
+from llmgw.types.message import Message, Part, TextPart
+
+
+class Course:
+    """Follows a conversation.
+
+    `parts` counts what was said, summaries apart, `bound` its bytes of JSON, which are more than its tokens but for
+    media. `special` are the turns a view must look at, `summaries` the compactions, `native` the last turn that
+    holds a provider's own.
+    """
+
+    __slots__ = (
+        "_in_instructions",
+        "bound",
+        "instructions",
+        "native",
+        "pairs",
+        "parts",
+        "special",
+        "summaries",
+    )
+
+    def __init__(self) -> None:
+        self.pairs = Pairs()
+        self.parts = 0
+        self.bound = 0
+        self.special: list[int] = []
+        self.summaries: list[Kept] = []
+        self.native = -1
+        self.instructions: tuple[object, ...] = ()
+        """What the last run of system messages says."""
+        self._in_instructions = False
+
+    def add(self, turn: Kept) -> None:
+        """Go on by one turn."""
+        if is_special(turn):
+            self.special.append(turn.seq)
+        if turn.turn.compaction is not None:
+            self.summaries.append(turn)
+            return
+        self.pairs.add(turn)
+        self.parts += len(turn.message.parts)
+        self.bound += turn.size
+        if turn.sealed and any(map(is_compaction, turn.message.parts)):
+            self.native = turn.seq
+        instructs = is_instruction(turn.message)
+        if instructs:
+            before = self.instructions if self._in_instructions else ()
+            self.instructions = (*before, *words((turn.message,)))
+        self._in_instructions = instructs
+
+
+def is_instruction(message: Message) -> bool:
+    """Whether a message tells the model how to behave."""
+    return message.role in {"system", "developer"}
+
+
+def words(messages: Iterable[Message]) -> tuple[object, ...]:
+    """What messages say, whatever dialect they came in: texts, and other parts as they are."""
+    return tuple(_said(part) for message in messages for part in message.parts)
+
+
+def _said(part: Part) -> object:
+    return part.text if isinstance(part, TextPart) else part

@@ -1,0 +1,173 @@
+"""How one turn lies in the store: a header in the clear, what the chain needs, and the turn's own bytes.
+
+    1   version (1)
+    1   flags: 1 redacted, 2 encrypted
+    1   length of the key id, then the key id (ASCII)
+    2   length of the meta, then the meta: compact JSON, `FrameMeta`
+    16  salt
+    32  digest  = SHA-256(salt, body)
+    32  link    = HMAC-SHA-256(chain key, "llmgw/context/1", link before, digest, meta)
+    *   body: the turn's JSON as it was encoded once, or its encryption
+
+Numbers are big-endian. A redacted frame has a salt of zeros and no body: its digest stays, so that the chain
+still holds, and nobody can check a guess against it.
+"""
+
+import hashlib
+import hmac
+import struct
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from llmgw.types.message import Role
+from llmgw.types.turn import TurnStatus
+
+VERSION: Final = 1
+SALT: Final = 16
+DIGEST: Final = 32
+
+_REDACTED: Final = 1
+_ENCRYPTED: Final = 2
+_LABEL: Final = b"llmgw/context/1"
+_NO_SALT: Final = bytes(SALT)
+_META_LENGTH: Final = struct.Struct(">H")
+
+
+class Damaged(ValueError):
+    """Stored bytes that are no frame."""
+
+
+class FrameMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a turn whatever becomes of its content; `at` is unix milliseconds, `size` bytes of JSON."""
+
+    id: str
+    seq: int
+    role: Role
+    at: int
+    size: int
+    status: TurnStatus = "complete"
+    pinned: bool = False
+
+
+class Frame(Struct, frozen=True, kw_only=True):
+    """One stored turn, taken apart; `meta` and `body` are the bytes as they lie."""
+
+    key_id: str
+    meta: bytes
+    salt: bytes
+    digest: bytes
+    link: bytes
+    body: bytes
+    encrypted: bool = False
+
+    @property
+    def redacted(self) -> bool:
+        """Whether the content was taken out."""
+        return self.salt == _NO_SALT
+
+    @property
+    def head(self) -> str:
+        """The link as contexts name it."""
+        return self.link.hex()
+
+
+_encode_meta = msgspec.json.Encoder().encode
+_decode_meta = msgspec.json.Decoder(FrameMeta).decode
+
+
+def link_of(key: bytes, before: bytes, digest: bytes, meta: bytes) -> bytes:
+    """Chain a turn to the one before it: the first three parts have one length each, so nothing can be shifted."""
+    return hmac.digest(key, b"".join((_LABEL, before, digest, meta)), "sha256")
+
+
+def digest_of(salt: bytes, body: bytes) -> bytes:
+    """The digest of stored bytes; without the salt nobody can check what they were."""
+    return hashlib.sha256(salt + body).digest()
+
+
+def sealed(
+    meta: FrameMeta, body: bytes, salt: bytes, *, key_id: str, key: bytes, before: bytes, encrypted: bool
+) -> Frame:
+    """Make the frame of a turn that follows the link `before`."""
+    written = _encode_meta(meta)
+    digest = digest_of(salt, body)
+    return Frame(
+        key_id=key_id,
+        meta=written,
+        salt=salt,
+        digest=digest,
+        link=link_of(key, before, digest, written),
+        body=body,
+        encrypted=encrypted,
+    )
+
+
+def encode(frame: Frame) -> bytes:
+    """Write a frame as it is stored."""
+    flags = (_REDACTED if frame.redacted else 0) | (_ENCRYPTED if frame.encrypted else 0)
+    key_id = frame.key_id.encode("ascii")
+    return b"".join(
+        (
+            bytes((VERSION, flags, len(key_id))),
+            key_id,
+            _META_LENGTH.pack(len(frame.meta)),
+            frame.meta,
+            frame.salt,
+            frame.digest,
+            frame.link,
+            frame.body,
+        )
+    )
+
+
+def decode(stored: bytes) -> Frame:
+    """Read a frame.
+
+    Raises:
+        Damaged: these bytes are none, or are of a later version.
+    """
+    try:
+        version, flags, length = stored[0], stored[1], stored[2]
+        if version != VERSION:
+            raise Damaged(f"a frame of version {version}")
+        meta_at = 3 + length
+        (meta_length,) = _META_LENGTH.unpack_from(stored, meta_at)
+        key_id = stored[3:meta_at].decode("ascii")
+    except (IndexError, struct.error, UnicodeDecodeError):
+        raise Damaged("bytes that are no frame") from None
+    meta_at += 2
+    salt_at = meta_at + meta_length
+    body_at = salt_at + SALT + 2 * DIGEST
+    if len(stored) < body_at:
+        raise Damaged("a frame that breaks off")
+    frame = Frame(
+        key_id=key_id,
+        meta=stored[meta_at:salt_at],
+        salt=stored[salt_at : salt_at + SALT],
+        digest=stored[salt_at + SALT : salt_at + SALT + DIGEST],
+        link=stored[body_at - DIGEST : body_at],
+        body=stored[body_at:],
+        encrypted=bool(flags & _ENCRYPTED),
+    )
+    if frame.redacted != bool(flags & _REDACTED) or (frame.redacted and frame.body):
+        raise Damaged("a frame that is redacted and is not")
+    return frame
+
+
+def meta_of(frame: Frame) -> FrameMeta:
+    """Read a frame's header.
+
+    Raises:
+        Damaged: it is none.
+    """
+    try:
+        return _decode_meta(frame.meta)
+    except (msgspec.DecodeError, RecursionError):
+        raise Damaged("a frame whose header cannot be read") from None
+
+
+def without_content(frame: Frame) -> Frame:
+    """The frame with its content taken out."""
+    return msgspec.structs.replace(frame, salt=_NO_SALT, body=b"")

@@ -1,0 +1,253 @@
+"""The turns of a context, proven and at hand: a worker reads each once, and after that only what is new."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Final
+
+from llmgw.context import lineage as lineages
+from llmgw.context.answers import Stored
+from llmgw.context.chain_keys import ChainKeys, UnknownKey
+from llmgw.context.cipher import Cipher, Undecipherable, open_cipher
+from llmgw.context.course import Course
+from llmgw.context.frame import Damaged
+from llmgw.context.kept import Kept, from_frame
+from llmgw.context.lineage import Genesis, link_of_genesis
+from llmgw.context.names import BLOBS, TURNS, Keys
+from llmgw.context.proof import BadTurn, KeyMissing, proven
+from llmgw.context.renders import Render
+from llmgw.context.store import PAGE, ContextStore
+from llmgw.types.context_errors import IntegrityFailed
+
+_log = logging.getLogger(__name__)
+
+_OVERHEAD: Final = 1200
+"""Bytes a turn takes in memory beside its text."""
+_MOST_BLOBS: Final = 16 * 1024 * 1024
+"""Bytes of blobs that a worker keeps of one context."""
+
+
+class History:
+    """The proven turns of one context at one revision, and what they have come to.
+
+    `link` is the one the chain has come to. `tokens` are counts by turn and vocabulary, `renders` what targets were
+    told last. Turns are only ever added: a list handed out stays right.
+    """
+
+    __slots__ = (
+        "blobs",
+        "cipher",
+        "course",
+        "epoch",
+        "lineage",
+        "link",
+        "renders",
+        "rev",
+        "size",
+        "tokens",
+        "turns",
+    )
+
+    def __init__(self, lineage: tuple[Genesis, ...], cipher: Cipher | None, epoch: int) -> None:
+        self.lineage = lineage
+        self.cipher = cipher
+        self.epoch = epoch
+        self.rev = 0
+        self.link = b""
+        self.turns: list[Kept] = []
+        self.course = Course()
+        self.size = 0
+        self.tokens: dict[str, dict[int, int]] = {}
+        self.renders: dict[str, Render] = {}
+        self.blobs: dict[str, bytes] = {}
+
+    def add(self, turns: Iterable[Kept], link: bytes) -> None:
+        """Take in turns that follow; the chain has come to `link`."""
+        for each in turns:
+            self.turns.append(each)
+            self.course.add(each)
+            self.size += each.size + _OVERHEAD
+        self.link = link
+
+    def keep_blob(self, digest: str, content: bytes) -> None:
+        """Have a blob at hand for the next call, within bounds."""
+        self.blobs[digest] = content
+        while sum(map(len, self.blobs.values())) > _MOST_BLOBS:
+            del self.blobs[next(iter(self.blobs))]
+
+
+class Histories:
+    """What one worker knows of contexts, the latest used within `budget` bytes."""
+
+    def __init__(self, store: ContextStore, keys: ChainKeys, *, budget: int) -> None:
+        self._store = store
+        self._keys = keys
+        self._budget = budget
+        self._known: OrderedDict[Keys, History] = OrderedDict()
+        self._size = 0
+
+    def known(self, keys: Keys) -> History | None:
+        """What is known of a context, which may be old."""
+        found = self._known.get(keys)
+        if found is not None:
+            self._known.move_to_end(keys)
+        return found
+
+    def forget(self, keys: Keys) -> None:
+        """Know nothing of a context."""
+        gone = self._known.pop(keys, None)
+        if gone is not None:
+            self._size -= gone.size
+
+    async def at(self, keys: Keys, stored: Stored) -> History:
+        """Bring what is known up to a context as it was read, proving what is new.
+
+        Raises:
+            IntegrityFailed: stored bytes are not what was stored; the context is quarantined.
+            StoreUnavailable: the store cannot be asked.
+        """
+        try:
+            return await self._at(keys, stored)
+        except (BadTurn, Damaged) as error:
+            self.forget(keys)
+            await self._store.mark(keys, "gateway", "quarantined", str(error))
+            _log.error("context %s of tenant %s is quarantined: %s", keys.context, keys.tenant, error)
+            raise IntegrityFailed(f"stored bytes are not what was stored: {error}") from None
+        except (KeyMissing, UnknownKey) as error:
+            raise IntegrityFailed(f"the context cannot be proven: {error}") from None
+
+    async def blobs(self, keys: Keys, history: History, wanted: Iterable[Kept]) -> dict[str, bytes]:
+        """Fetch what some turns refer to; what is not there is not in the answer.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        found: dict[str, bytes] = {}
+        missing: dict[str, list[str]] = {}
+        for each in wanted:
+            for digest in each.media:
+                if digest in history.blobs:
+                    found[digest] = history.blobs[digest]
+                else:
+                    missing.setdefault(each.home, []).append(digest)
+        for home, digests in missing.items():
+            place = Keys(keys.tenant, home)
+            cipher = history.cipher if home == keys.context else await self._cipher(place)
+            contents = await self._store.command(place, "HMGET", BLOBS, *digests)
+            for digest, content in zip(digests, contents, strict=True):
+                if content is None:
+                    continue
+                plain = _opened(content, digest, cipher)
+                if plain is not None:
+                    found[digest] = plain
+                    history.keep_blob(digest, plain)
+        return found
+
+    async def _at(self, keys: Keys, stored: Stored) -> History:
+        history = self.known(keys)
+        if history is None or history.epoch != stored.epoch or len(history.turns) != stored.first:
+            self.forget(keys)
+            history = await self._begun(keys, stored)
+        before = history.size
+        await self._read_on(keys, stored, history)
+        if history.link.hex() != stored.head:
+            raise BadTurn(max(0, stored.turns - 1), "the chain does not end where it should")
+        history.rev = stored.rev
+        self.keep(keys, history, before)
+        return history
+
+    def keep(self, keys: Keys, history: History, before: int) -> None:
+        """Hold on to a history that has grown from `before` bytes."""
+        if self._known.get(keys) is history:
+            self._size += history.size - before
+        else:
+            self._known[keys] = history
+            self._size += history.size
+        self._known.move_to_end(keys)
+        while self._size > self._budget and len(self._known) > 1:
+            _, gone = self._known.popitem(last=False)
+            self._size -= gone.size
+
+    async def _begun(self, keys: Keys, stored: Stored) -> History:
+        """Begin a history: with the turns of the contexts that this one is a fork of, if it is one."""
+        try:
+            lineage = lineages.decode(stored.facts.lineage)
+        except (ValueError, TypeError):
+            raise BadTurn(0, "it is not known where the context began") from None
+        own = lineage[-1]
+        if own.context != keys.context or own.at != stored.base:
+            raise BadTurn(stored.base, "the context began as another")
+        history = History(lineage, self._own_cipher(keys, stored), stored.epoch)
+        for each, after in pairwise(lineage):
+            await self._inherit(keys, history, each, after)
+        history.link = self._genesis(keys, own)
+        return history
+
+    async def _inherit(self, keys: Keys, history: History, each: Genesis, after: Genesis) -> None:
+        """Take in the turns of one ancestor, up to where the next one left."""
+        place = Keys(keys.tenant, each.context)
+        cipher = await self._cipher(place)
+        history.link = self._genesis(keys, each)
+        for first in range(each.at, after.at, PAGE):
+            last = min(first + PAGE, after.at) - 1
+            frames = await self._store.command(place, "LRANGE", TURNS, first - each.at, last - each.at)
+            self._take(history, keys.tenant, frames, first, cipher, each.context)
+        if len(history.turns) != after.at or history.link.hex() != after.head:
+            raise BadTurn(
+                after.at - 1, f"the turns of context {each.context} are not those it was forked from"
+            )
+
+    async def _read_on(self, keys: Keys, stored: Stored, history: History) -> None:
+        self._take(history, keys.tenant, stored.frames, stored.first, history.cipher, keys.context)
+        while len(history.turns) < stored.turns:
+            first = len(history.turns)
+            last = min(first + PAGE, stored.turns) - 1
+            frames = await self._store.command(keys, "LRANGE", TURNS, first - stored.base, last - stored.base)
+            if not frames:
+                raise BadTurn(first, "it is missing")
+            self._take(history, keys.tenant, frames, first, history.cipher, keys.context)
+
+    def _take(
+        self,
+        history: History,
+        tenant: str,
+        frames: list[bytes],
+        first: int,
+        cipher: Cipher | None,
+        home: str,
+    ) -> None:
+        link = history.link
+        turns: list[Kept] = []
+        for seq, found in enumerate(proven(self._keys, tenant, frames, first, link), first):
+            try:
+                turns.append(from_frame(found, seq, cipher, home))
+            except Damaged as error:
+                raise BadTurn(seq, str(error)) from None
+            link = found.link
+        history.add(turns, link)
+
+    def _genesis(self, keys: Keys, genesis: Genesis) -> bytes:
+        return link_of_genesis(self._keys, keys.tenant, genesis)
+
+    def _own_cipher(self, keys: Keys, stored: Stored) -> Cipher | None:
+        dek = stored.facts.dek
+        if dek is None:
+            return None
+        try:
+            return open_cipher(self._keys, keys.tenant, keys.context, dek)
+        except Undecipherable:
+            raise BadTurn(stored.base, "the context's key is not its own") from None
+
+    async def _cipher(self, place: Keys) -> Cipher | None:
+        """The cipher of an ancestor, which may have none."""
+        return self._own_cipher(place, await self._store.read(place, count=0))
+
+
+def _opened(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:
+    if cipher is None:
+        return content
+    try:
+        return cipher.decrypt(content, digest)
+    except Undecipherable:
+        return None

@@ -1,0 +1,123 @@
+"""Turns as a worker holds them: read once, proven once, ready to be told."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from llmgw.context import blobs, frame
+from llmgw.context.cipher import Cipher, Undecipherable
+from llmgw.context.clock import moment
+from llmgw.context.frame import Damaged, Frame, FrameMeta
+from llmgw.types.message import Message, OpaquePart, Part, ReasoningPart, TextPart, ToolCallPart
+from llmgw.types.turn import Turn
+
+encode_json = msgspec.json.Encoder().encode
+"""Write a turn or document as it is stored: once, and never again."""
+decode_turn = msgspec.json.Decoder(Turn).decode
+"""Read a stored turn; what the schema of turns refuses, this refuses, too."""
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """One turn, stored or about to be.
+
+    `size` is that of its JSON in bytes, and so a bound of its tokens, media apart. `sealed` tells that parts of it
+    may be bound to their maker, `media` which blobs it needs. `home` is the context whose blobs these are.
+    """
+
+    turn: Turn
+    message: Message
+    size: int
+    sealed: bool
+    media: tuple[str, ...]
+    home: str
+
+    @property
+    def seq(self) -> int:
+        """Its place in the context."""
+        return self.turn.seq
+
+
+def kept(turn: Turn, size: int, home: str) -> Kept:
+    """Make a turn ready."""
+    parts = turn.parts
+    return Kept(
+        turn=turn,
+        message=turn.message,
+        size=size,
+        sealed=turn.protocol != "" and any(map(_is_sealed, parts)),
+        media=tuple(blobs.named(parts)),
+        home=home,
+    )
+
+
+def from_frame(stored: Frame, seq: int, cipher: Cipher | None, home: str) -> Kept:
+    """Read a turn out of its frame.
+
+    Raises:
+        Damaged: the frame is not that of turn `seq`, or holds no turn.
+    """
+    meta = frame.meta_of(stored)
+    if meta.seq != seq:
+        raise Damaged(f"the frame of turn {meta.seq}")
+    if stored.redacted:
+        return kept(_redacted(meta), 0, home)
+    try:
+        turn = decode_turn(body_of(stored, seq, cipher))
+    except (msgspec.DecodeError, RecursionError, Undecipherable) as error:
+        raise Damaged(f"content that cannot be read ({error})") from None
+    if turn.id != meta.id or turn.seq != seq:
+        raise Damaged("the content of another turn")
+    return kept(turn, meta.size, home)
+
+
+def body_of(stored: Frame, seq: int, cipher: Cipher | None) -> bytes:
+    """The turn's JSON, as it was encoded.
+
+    Raises:
+        Undecipherable: it is encrypted, and not by this context's key.
+    """
+    if not stored.encrypted:
+        return stored.body
+    if cipher is None:
+        raise Undecipherable("the context's key is gone")
+    return cipher.decrypt(stored.body, str(seq))
+
+
+def meta_of(turn: Turn, at_ms: int, size: int) -> FrameMeta:
+    """What is known of a turn whatever becomes of its content."""
+    return FrameMeta(
+        id=turn.id,
+        seq=turn.seq,
+        role=turn.role,
+        at=at_ms,
+        size=size,
+        status=turn.status,
+        pinned=turn.pinned,
+    )
+
+
+def total_size(turns: Sequence[Kept]) -> int:
+    """Bytes of some turns' JSON."""
+    return sum(each.size for each in turns)
+
+
+def _redacted(meta: FrameMeta) -> Turn:
+    return Turn(
+        id=meta.id,
+        seq=meta.seq,
+        role=meta.role,
+        created_at=moment(meta.at),
+        status="redacted",
+        pinned=meta.pinned,
+    )
+
+
+def _is_sealed(part: Part) -> bool:
+    match part:
+        case OpaquePart():
+            return True
+        case TextPart(seal=seal) | ReasoningPart(seal=seal) | ToolCallPart(seal=seal):
+            return seal is not None
+        case _:
+            return False

@@ -1,0 +1,73 @@
+"""What a context is called in the store: one hash slot for all that belongs to it, and none of another tenant's."""
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from llmgw.types.errors import InvalidRequest
+
+CONTEXT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class Keys(Struct, frozen=True):
+    """The keys of one context. Their names hold nothing but letters that cannot end the hash tag."""
+
+    tenant: str
+    context: str
+
+    def of(self, part: str) -> str:
+        """The key of one part."""
+        return f"llmgw:ctx:{{{self.tenant}/{self.context}}}:{part}"
+
+    def many(self, *parts: str) -> list[str]:
+        """The keys of some parts, in the order a script wants them."""
+        head = f"llmgw:ctx:{{{self.tenant}/{self.context}}}:"
+        return [head + part for part in parts]
+
+
+HASH: Final = "h"
+TURNS: Final = "t"
+STATE: Final = "s"
+REPLAYS: Final = "i"
+REPLAY_TIMES: Final = "j"
+IN_FLIGHT: Final = "w"
+ORPHANS: Final = "o"
+AUDIT: Final = "a"
+REPORTS: Final = "r"
+BLOBS: Final = "b"
+COUNTS: Final = "k"
+FORKS: Final = "f"
+
+ALL: Final = (
+    HASH,
+    TURNS,
+    REPLAYS,
+    REPLAY_TIMES,
+    IN_FLIGHT,
+    ORPHANS,
+    AUDIT,
+    REPORTS,
+    BLOBS,
+    COUNTS,
+    STATE,
+    FORKS,
+)
+"""Every part, in the order in which `commit` and `erase` take them."""
+
+
+def checked(tenant: str, context: str) -> Keys:
+    """Take a caller's name for a context.
+
+    Raises:
+        InvalidRequest: no context can be called so.
+    """
+    if not CONTEXT_ID.fullmatch(context):
+        raise InvalidRequest(
+            "a context id is 1 to 128 letters, digits, '_', '.' or '-', and begins with a letter or digit",
+            param="llmgw.context",
+        )
+    if not TENANT.fullmatch(tenant):
+        raise ValueError(f"{tenant!r} is no tenant's name")
+    return Keys(tenant, context)

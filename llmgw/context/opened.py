@@ -1,0 +1,92 @@
+"""A context under a call's lease, and what the call leaves."""
+
+import asyncio
+
+from msgspec import Struct
+
+from llmgw.context.answers import Idempotency, Lease, Stored
+from llmgw.context.drafting import Draft
+from llmgw.context.history import History
+from llmgw.context.kept import Kept
+from llmgw.context.names import Keys
+from llmgw.types.context import Policy, etag
+
+
+class Asker(Struct, frozen=True, kw_only=True):
+    """Who wants something of a context, and within which call."""
+
+    tenant: str
+    who: str
+    op: str
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What a call left: the revision it made."""
+
+    context: str
+    rev: int
+    head: str
+
+    @property
+    def etag(self) -> str:
+        """The entity tag of the revision."""
+        return etag(self.rev, self.head)
+
+
+class Opened:
+    """A context under a call's lease.
+
+    `said` are the caller's new turns, ready to be told; they are stored with the answer or not at all.
+    """
+
+    __slots__ = (
+        "asker",
+        "blobs",
+        "history",
+        "idempotency",
+        "keys",
+        "lease",
+        "policy",
+        "renewal",
+        "said",
+        "salt",
+        "settled",
+        "toolset",
+    )
+
+    def __init__(
+        self,
+        keys: Keys,
+        asker: Asker,
+        lease: Lease,
+        history: History,
+        policy: Policy,
+        idempotency: Idempotency | None,
+    ) -> None:
+        self.keys = keys
+        self.asker = asker
+        self.lease = lease
+        self.history = history
+        self.policy = policy
+        self.idempotency = idempotency
+        self.salt = lease.stored.facts.salt
+        self.toolset = lease.stored.facts.toolset
+        self.said: list[Draft] = []
+        self.blobs: dict[str, bytes] = {}
+        self.settled = False
+        self.renewal: asyncio.Task[None] | None = None
+
+    @property
+    def stored(self) -> Stored:
+        """The context as the lease found it."""
+        return self.lease.stored
+
+    @property
+    def turns(self) -> list[Kept]:
+        """All turns by their numbers: those stored, then the caller's new ones."""
+        return [*self.history.turns, *(draft.turn for draft in self.said)]
+
+    @property
+    def count(self) -> int:
+        """How many turns there are so far."""
+        return self.stored.turns + len(self.said)

@@ -1,0 +1,47 @@
+"""That stored turns are those that were stored, in their order, and none is missing: link by link."""
+
+from collections.abc import Iterable, Iterator
+
+from llmgw.context import frame
+from llmgw.context.chain_keys import ChainKeys, UnknownKey
+from llmgw.context.frame import Damaged, Frame
+
+
+class BadTurn(Exception):
+    """The first turn that is not what was stored, and why."""
+
+    def __init__(self, seq: int, reason: str) -> None:
+        super().__init__(f"turn {seq}: {reason}")
+        self.seq = seq
+        self.reason = reason
+
+
+class KeyMissing(Exception):
+    """A turn was signed with a key that this gateway does not have, so that nothing can be said of it."""
+
+
+def proven(
+    keys: ChainKeys, tenant: str, frames: Iterable[bytes], first: int, before: bytes
+) -> Iterator[Frame]:
+    """Take frames apart, each as soon as it is proven to follow the one before; `before` is the link to begin with.
+
+    Raises:
+        BadTurn: one does not.
+        KeyMissing: it was signed with a key that is not here.
+    """
+    for seq, stored in enumerate(frames, first):
+        try:
+            found = frame.decode(stored)
+            key = keys.chain(tenant, found.key_id)
+        except Damaged as error:
+            raise BadTurn(seq, str(error)) from None
+        except UnknownKey as error:
+            raise KeyMissing(
+                f"turn {seq} is signed with the key {error}, which is not among contexts.keys"
+            ) from None
+        if not found.redacted and frame.digest_of(found.salt, found.body) != found.digest:
+            raise BadTurn(seq, "its bytes are not those that were stored")
+        if frame.link_of(key, before, found.digest, found.meta) != found.link:
+            raise BadTurn(seq, "it does not follow the turn before it")
+        before = found.link
+        yield found

@@ -1,0 +1,324 @@
+"""Contexts in the store: what each script is asked, what its answers mean. Frames are bytes here and stay so."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from llmgw.context import scripts
+from llmgw.context.answers import (
+    Answer,
+    Begin,
+    Commit,
+    Lease,
+    Replay,
+    Stored,
+    refused,
+    stored_of,
+)
+from llmgw.context.names import (
+    ALL,
+    AUDIT,
+    FORKS,
+    HASH,
+    IN_FLIGHT,
+    ORPHANS,
+    REPLAY_TIMES,
+    REPLAYS,
+    STATE,
+    TURNS,
+    Keys,
+)
+from llmgw.state.connection import Argument, State
+from llmgw.types.context_errors import (
+    ContextExists,
+    ContextExpired,
+    ContextFenced,
+    ContextLocked,
+    ContextNotFound,
+    IdempotencyInFlight,
+    IdempotencyReused,
+    IntegrityFailed,
+)
+
+PAGE: Final = 2000
+"""Turns read at a time."""
+TOMBSTONE_MS: Final = 30 * 86_400_000
+"""How long it is known that a context was erased."""
+
+
+class ContextStore:
+    """Runs the scripts of contexts."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def begin(self, keys: Keys, wish: Begin) -> Lease | Replay:
+        """Take the lease of a context, or find what the call was answered before.
+
+        Raises:
+            ContextNotFound: it is not there, and `fields` do not say how to make it.
+            ContextErased, ContextQuarantined, ContextLocked: as their names say.
+            RevisionMismatch: it is at another revision than `if_match`.
+            IdempotencyReused, IdempotencyInFlight: as their names say.
+            IntegrityFailed: turns are missing.
+            StoreUnavailable: the store cannot be asked.
+        """
+        asked = keys.many(HASH, TURNS, REPLAYS, REPLAY_TIMES, IN_FLIGHT, ORPHANS, AUDIT)
+        fields = _flat(wish.fields)
+        idempotency = wish.idempotency
+        known: list[Argument] = [wish.known, wish.epoch, wish.input, PAGE]
+        answer = await self._state.script(
+            scripts.BEGIN,
+            asked,
+            [
+                wish.op,
+                wish.who,
+                wish.if_match,
+                wish.lease_ms,
+                *known,
+                idempotency.key if idempotency else "",
+                idempotency.fingerprint if idempotency else "",
+                len(fields),
+                *fields,
+            ],
+        )
+        match answer[0]:
+            case b"OK":
+                stored = stored_of(b"active", answer[2:])
+                return Lease(op=wish.op, who=wish.who, stored=stored, again=answer[1] == b"1")
+            case b"REPLAY":
+                _, media_type, body, rev, head = answer
+                return Replay(
+                    media_type=media_type.decode(), body=body, rev=int(rev or 0), head=head.decode()
+                )
+            case b"LOCKED":
+                raise ContextLocked(
+                    "another call with this context is under way", retry_after_s=_s(answer[1])
+                )
+            case b"IN_FLIGHT":
+                raise IdempotencyInFlight(
+                    "the call with this idempotency key has not ended", retry_after_s=_s(answer[1])
+                )
+            case b"REUSED":
+                raise IdempotencyReused("this idempotency key was used for another request")
+            case _:
+                raise refused(answer)
+
+    async def commit(self, keys: Keys, lease: Lease, work: Commit) -> int:
+        """Append a call's turns, all or none, and give back the lease; returns the new revision.
+
+        Repeating it after a `StoreUnavailable` is safe: what was appended is not appended again.
+
+        Raises:
+            ContextFenced: the lease is another's; the frames were kept aside.
+            ContextExpired, ContextErased: the context is gone, and nothing was kept.
+            IntegrityFailed: the context is not as the lease found it.
+            StoreUnavailable: it is not known whether anything was appended.
+        """
+        stored = lease.stored
+        blobs: list[Argument] = [part for pair in work.blobs.items() for part in pair]
+        answer = await self._state.script(
+            scripts.COMMIT,
+            keys.many(*ALL),
+            [
+                lease.op,
+                lease.who,
+                stored.fence,
+                stored.rev,
+                stored.head,
+                work.head,
+                work.size,
+                work.ttl_ms,
+                work.toolset,
+                work.report,
+                work.key,
+                len(work.blobs),
+                *blobs,
+                *work.frames,
+            ],
+        )
+        match answer[0]:
+            case b"OK":
+                return int(answer[1])
+            case b"FENCED":
+                raise ContextFenced(
+                    "the call took longer than its lease and another came first; its answer was kept aside under "
+                    f"{lease.op}"
+                )
+            case b"EXPIRED":
+                raise ContextExpired("the context's time ran out while the call was under way")
+            case b"MISMATCH":
+                raise IntegrityFailed("the context was changed under the call's lease")
+            case _:
+                raise refused(answer)
+
+    async def release(self, keys: Keys, lease: Lease, key: str, outcome: str) -> bool:
+        """Give back a lease and store nothing; `key` may then be used again. False where it was another's."""
+        return bool(
+            await self._state.script(
+                scripts.RELEASE,
+                keys.many(HASH, REPLAYS, REPLAY_TIMES, IN_FLIGHT, AUDIT),
+                [lease.op, lease.who, lease.fence, key, outcome],
+            )
+        )
+
+    async def renew(self, keys: Keys, lease: Lease, lease_ms: int) -> bool:
+        """Let a lease run on; False where it is another's."""
+        asked = [lease.op, lease.fence, lease_ms]
+        return bool(await self._state.script(scripts.RENEW, keys.many(HASH), asked))
+
+    async def remember(self, keys: Keys, lease: Lease, key: str, media_type: str, body: bytes) -> None:
+        """Keep what a call is answered, for the next time its idempotency key comes."""
+        asked: list[Argument] = [key, lease.op, media_type, body]
+        await self._state.script(scripts.REMEMBER, keys.many(HASH, REPLAYS), asked)
+
+    async def read(
+        self, keys: Keys, *, who: str = "", op: str = "", first: int = 0, count: int = PAGE
+    ) -> Stored:
+        """Read a context and up to `count` of its own frames from turn `first` on; with an `op` it is audited.
+
+        Raises:
+            ContextNotFound, ContextErased: as their names say.
+            IntegrityFailed: turns are missing.
+        """
+        answer = await self._state.script(
+            scripts.READ, keys.many(HASH, TURNS, AUDIT), [who, op, first, count]
+        )
+        if answer[0] != b"OK":
+            raise refused(answer)
+        return stored_of(answer[1], answer[2:])
+
+    async def create(self, keys: Keys, who: str, ttl_ms: int, fields: Mapping[str, Argument]) -> None:
+        """Make a context.
+
+        Raises:
+            ContextExists, ContextErased: there is one, or was.
+        """
+        answer = await self._state.script(
+            scripts.CREATE, keys.many(HASH, TURNS, AUDIT), [who, ttl_ms, *_flat(fields)]
+        )
+        if answer[0] == b"EXISTS":
+            raise ContextExists("a context by that name is there already")
+        if answer[0] != b"OK":
+            raise refused(answer)
+
+    async def put_state(self, keys: Keys, who: str, seen: bytes, new: bytes) -> bool:
+        """Put a state document in the place of the one that was seen; False where it is another by now.
+
+        Raises:
+            ContextNotFound, ContextErased, ContextQuarantined: as their names say.
+        """
+        answer = await self._state.script(scripts.STATE, keys.many(HASH, STATE, AUDIT), [who, seen, new])
+        if answer[0] == b"MISMATCH":
+            return False
+        if answer[0] != b"OK":
+            raise refused(answer)
+        return True
+
+    async def state(self, keys: Keys) -> bytes:
+        """Read the state document; empty where there is none."""
+        return await self._state.command("GET", keys.of(STATE)) or b""
+
+    async def replace(
+        self,
+        keys: Keys,
+        seen: Stored,
+        frames: Mapping[int, bytes],
+        *,
+        who: str,
+        op: str,
+    ) -> int:
+        """Put other frames in the place of some; the chain ends as before. Returns the new revision.
+
+        Raises:
+            RevisionMismatch: the context has changed since it was `seen`.
+            ContextLocked, ContextNotFound, ContextErased: as their names say.
+        """
+        written: list[Argument] = [len(frames), *frames, *frames.values()]
+        return await self._replace(keys, seen, who, op, seen.head, b"", 0, written)
+
+    async def rewrite(
+        self,
+        keys: Keys,
+        seen: Stored,
+        frames: Sequence[bytes],
+        *,
+        head: str,
+        lineage: bytes,
+        who: str,
+        op: str,
+    ) -> int:
+        """Put a whole new list of frames in the place of what there is: its own ones from turn 0 on.
+
+        Raises:
+            RevisionMismatch: the context has changed since it was `seen`.
+            ContextLocked, ContextNotFound, ContextErased: as their names say.
+        """
+        return await self._replace(keys, seen, who, op, head, lineage, 0, [0, *frames])
+
+    async def _replace(
+        self,
+        keys: Keys,
+        seen: Stored,
+        who: str,
+        op: str,
+        head: str,
+        lineage: bytes,
+        base: int,
+        frames: Sequence[Argument],
+    ) -> int:
+        answer = await self._state.script(
+            scripts.REPLACE,
+            keys.many(HASH, TURNS, AUDIT),
+            [who, op, seen.epoch, seen.rev, seen.head, head, base, lineage, *frames],
+        )
+        if answer[0] == b"LOCKED":
+            raise ContextLocked("a call with this context is under way", retry_after_s=_s(answer[1]))
+        if answer[0] != b"OK":
+            raise refused(answer)
+        return int(answer[1])
+
+    async def mark(self, keys: Keys, who: str, status: str, detail: str = "") -> str:
+        """Set a context's status; returns the one it had, empty where it is not there."""
+        before: bytes = await self._state.script(scripts.MARK, keys.many(HASH, AUDIT), [who, status, detail])
+        return before.decode()
+
+    async def erase(self, keys: Keys, who: str) -> Answer:
+        """Leave nothing but the fact that the context was; returns what there was (see `erase.lua`).
+
+        Raises:
+            ContextNotFound: it is not there.
+        """
+        answer: Answer = await self._state.script(scripts.ERASE, keys.many(*ALL), [who, TOMBSTONE_MS])
+        if answer[0] == b"ABSENT":
+            raise ContextNotFound
+        return answer
+
+    async def note_fork(self, keys: Keys, who: str, child: str, at: int | None) -> tuple[int, bytes, Answer]:
+        """Note that a child begins before turn `at`, by default at the end; returns that, the frame before, facts.
+
+        Raises:
+            ContextNotFound, ContextErased, ContextQuarantined: as their names say.
+            IndexError: there is no such turn.
+        """
+        answer = await self._state.script(
+            scripts.FORK,
+            keys.many(HASH, TURNS, FORKS, AUDIT),
+            [who, child, "" if at is None else at],
+        )
+        if answer[0] == b"BEYOND":
+            raise IndexError(int(answer[1]))
+        if answer[0] != b"OK":
+            raise refused(answer)
+        return int(answer[1]), answer[2], answer[3]
+
+    async def command(self, keys: Keys, name: str, part: str, *arguments: Argument) -> Any:
+        """Send one command about one part of a context."""
+        return await self._state.command(name, keys.of(part), *arguments)
+
+
+def _flat(fields: Mapping[str, Argument] | None) -> list[Argument]:
+    return [part for pair in (fields or {}).items() for part in pair]
+
+
+def _s(milliseconds: Any) -> float:
+    return max(0.001, int(milliseconds) / 1000)
