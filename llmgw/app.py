@@ -12,9 +12,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from litestar import Litestar, Router
+from msgspec import Struct
 
 from llmgw import __version__
 from llmgw.accounting.tokens import TokenCounter
+from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.contexts import Contexts
+from llmgw.context.settings import ContextSettings
+from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.admin import admin_routes
@@ -50,24 +55,32 @@ DRAIN_SIGNAL = signal.SIGUSR1
 """Tells a worker that it is about to be stopped."""
 
 
+class Secrets(Struct, frozen=True, kw_only=True):
+    """What the gateway must know and nobody else.
+
+    `pepper` is mixed into the digests of API keys, `context_keys` sign stored turns, `bootstrap` is an admin key
+    that is valid without being stored.
+    """
+
+    pepper: Secret
+    context_keys: Mapping[str, Secret]
+    bootstrap: Secret | None = None
+
+
 def create_app(
     loaded: Loaded,
     environ: Mapping[str, str],
     *,
     generation: int = 1,
     state_url: Secret,
-    pepper: Secret,
-    bootstrap: Secret | None = None,
+    secrets: Secrets,
 ) -> Front:
     """Build one worker's application.
 
     `generation` numbers the configuration, from 1; `state_url` is where Redis is, the embedded one's socket
-    included; `bootstrap` is an admin key that is valid without being stored.
+    included.
     """
-    worker = Worker(
-        loaded, environ, generation=generation, state_url=state_url, pepper=pepper, bootstrap=bootstrap
-    )
-    return worker.app()
+    return Worker(loaded, environ, generation=generation, state_url=state_url, secrets=secrets).app()
 
 
 class Worker:
@@ -80,8 +93,7 @@ class Worker:
         *,
         generation: int,
         state_url: Secret,
-        pepper: Secret,
-        bootstrap: Secret | None,
+        secrets: Secrets,
     ) -> None:
         settings = loaded.settings
         self._environ = environ
@@ -102,10 +114,21 @@ class Worker:
         keyring = None
         if settings.auth.mode == "keys":
             keyring = Keyring(
-                self._state, pepper, bootstrap=bootstrap, stale_auth_s=settings.auth.stale_auth_s
+                self._state,
+                secrets.pepper,
+                bootstrap=secrets.bootstrap,
+                stale_auth_s=settings.auth.stale_auth_s,
             )
         telemetry = settings.telemetry
         self._counter = TokenCounter()
+        self._contexts = Contexts(
+            self._state,
+            ChainKeys(secrets.context_keys, settings.contexts.trust),
+            _context_settings(settings),
+            clock=self._clock,
+            jitter=random.random,
+        )
+        self._conversations = Conversations(self._contexts, self._counter)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -163,6 +186,7 @@ class Worker:
             for number in (RELOAD_SIGNAL, DRAIN_SIGNAL):
                 loop.remove_signal_handler(number)
             orphaned.cancel()
+            await self._contexts.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._runtime.tracing.shutdown)
@@ -191,7 +215,9 @@ class Worker:
             number=number,
             source=loaded.source,
             loaded_unix_ns=self._clock.unix_ns(),
-            gateway=Gateway(catalog, self._dispatch, self._health, self._counter, random.random),
+            gateway=Gateway(
+                catalog, self._dispatch, self._health, self._counter, random.random, self._conversations
+            ),
         )
 
     def _new_id(self) -> str:
@@ -217,6 +243,7 @@ def build_catalog(settings: Settings) -> Catalog:
                 WeightedTarget(target=templates[entry.provider].target(entry.model), weight=entry.weight)
                 for entry in alias.targets
             ),
+            policy=alias.context,
         )
         for name, alias in settings.aliases.items()
     ]
@@ -244,7 +271,21 @@ def _template(name: str, provider: Provider) -> ProviderTemplate:
         features=row.features.union(provider.features.add).difference(provider.features.remove),
         quirks=row.quirks,
         timeouts=provider.timeouts,
+        windows=provider.windows,
         max_concurrency=provider.max_concurrency,
+    )
+
+
+def _context_settings(settings: Settings) -> ContextSettings:
+    contexts = settings.contexts
+    return ContextSettings(
+        policy=contexts.policy,
+        tenants=contexts.tenants,
+        encrypt=contexts.encrypt,
+        lease_s=contexts.lease_s,
+        queue_s=contexts.queue_s,
+        cache_bytes=contexts.cache_mib * 1024 * 1024,
+        sample=contexts.read_back,
     )
 
 

@@ -76,6 +76,14 @@ class TokenCounter:
         encoding = self._encoding(model)
         return sum(len(encoding.encode_ordinary(piece)) for piece in _pieces(text))
 
+    def message(self, message: Message, model: str) -> int:
+        """Estimate the tokens of one message of a conversation with the model.
+
+        Raises:
+            InternalError: the installed vocabulary is damaged.
+        """
+        return self._message(message, model)
+
     def chat(self, invocation: ChatInvocation, model: str) -> int:
         """Estimate the input tokens of a conversation with the model.
 
@@ -136,8 +144,13 @@ class TokenCounter:
         total = sum(self.text(json.encode(tool.value).decode(), model) for tool in others)
         return total + (self.text(declarations(functions), model) if functions else 0)
 
+    @staticmethod
+    def vocabulary(model: str) -> Vocabulary:
+        """The vocabulary in which a model's tokens are counted."""
+        return CL100K if _OLD.match(model) else O200K
+
     def _encoding(self, model: str) -> "tiktoken.Encoding":
-        vocabulary = CL100K if _OLD.match(model) else O200K
+        vocabulary = self.vocabulary(model)
         known = self._encodings.get(vocabulary.name)
         return known if known is not None else self._load(vocabulary)
 

@@ -11,8 +11,10 @@ import msgspec
 import rich_click as click
 
 from llmgw import __version__
+from llmgw.app import Secrets
 from llmgw.cli.address import base_url, free_port
 from llmgw.cli.supervisor import Supervisor, configure_logs
+from llmgw.context.chain_keys import ChainKeysError, load_chain_keys
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.pepper import PepperError, load_pepper
 from llmgw.settings import ConfigError, Loaded, Settings, load, with_overrides
@@ -26,6 +28,15 @@ from llmgw.types.secret import Secret
 EXIT_CONFIG = 78
 """`EX_CONFIG` of sysexits.h: do not restart me before somebody has mended the configuration."""
 MIN_ADMIN_KEY = 24
+
+_NO_START = (
+    ChainKeysError,
+    EmbeddedStateError,
+    OSError,
+    PepperError,
+    SimulatorError,
+    StoreUrlError,
+)
 
 
 class StartError(Exception):
@@ -57,7 +68,7 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
     except ConfigError as error:
         click.echo(f"The configuration cannot be used:\n{error}", err=True)
         sys.exit(EXIT_CONFIG)
-    except (EmbeddedStateError, OSError, PepperError, SimulatorError, StartError, StoreUrlError) as error:
+    except (StartError, *_NO_START) as error:
         click.echo(f"llmgw did not start: {error}", err=True)
         sys.exit(1)
 
@@ -77,9 +88,12 @@ def _start(loaded: Loaded, written: Settings, environ: Mapping[str, str], stack:
     if settings.auth.mode == "keys" and bootstrap is None:
         first_key = asyncio.run(_first_admin_key(state_url, pepper))
     _announce(loaded, first_key)
-    Supervisor(
-        loaded, environ, written=written, state_url=state_url, pepper=pepper, bootstrap=bootstrap
-    ).run()
+    secrets = Secrets(
+        pepper=pepper,
+        context_keys=settings.contexts.keys or load_chain_keys(settings.state.dir),
+        bootstrap=bootstrap,
+    )
+    Supervisor(loaded, environ, written=written, state_url=state_url, secrets=secrets).run()
 
 
 def admin_key(environ: Mapping[str, str]) -> Secret | None:
@@ -168,6 +182,11 @@ def _announce(loaded: Loaded, first_key: Secret | None) -> None:
     if not settings.state.embedded and settings.auth.pepper is None:
         click.echo(
             "  warning    auth.pepper is not set: other machines on the same store will not know this one's keys",
+            err=True,
+        )
+    if not settings.state.embedded and not settings.contexts.keys:
+        click.echo(
+            "  warning    contexts.keys is not set: other machines cannot prove the contexts this one stores",
             err=True,
         )
     for warning in loaded.warnings:

@@ -13,7 +13,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, create_app
+from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, Secrets, create_app
 from llmgw.cli.address import base_url
 from llmgw.cli.runfile import RunFile, Running
 from llmgw.http.front import MAX_HEADER_BYTES, Front
@@ -44,15 +44,13 @@ class Supervisor:
         *,
         written: Settings,
         state_url: Secret,
-        pepper: Secret,
-        bootstrap: Secret | None,
+        secrets: Secrets,
     ) -> None:
         self._loaded = loaded
         self._written = written
         self._environ = environ
         self._state_url = state_url
-        self._pepper = pepper
-        self._bootstrap = bootstrap
+        self._secrets = secrets
         self._runfile = RunFile(loaded.settings.state.dir)
         self._running = Running(pid=os.getpid(), url=base_url(loaded.settings.server), generation=1)
 
@@ -87,8 +85,7 @@ class Supervisor:
             self._environ,
             generation=self._running.generation,
             state_url=self._state_url,
-            pepper=self._pepper,
-            bootstrap=self._bootstrap,
+            secrets=self._secrets,
         )
 
     def _reload(self, workers: list[int]) -> None:

@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from llmgw.state.connection import Argument
-from llmgw.types.context import etag
+from llmgw.types.completion import Completion
+from llmgw.types.context import Idempotency, etag
 from llmgw.types.context_errors import (
     ContextErased,
     ContextNotFound,
@@ -75,19 +76,16 @@ class Lease(Struct, frozen=True, kw_only=True):
 
 
 class Replay(Struct, frozen=True, kw_only=True):
-    """The answer that was given to a call before; without a `body` it was stored and never sent."""
+    """The answer that was given to a call before.
+
+    Where its bytes were not kept, as the gateway died before they were sent, `completion` is what was stored of it.
+    """
 
     media_type: str
     body: bytes
     rev: int
     head: str
-
-
-class Idempotency(Struct, frozen=True, kw_only=True):
-    """A call's own name, as a digest, and what it was asked, so that the name is not used for something else."""
-
-    key: str
-    fingerprint: str
+    completion: Completion | None = None
 
 
 class Begin(Struct, frozen=True, kw_only=True):
@@ -108,7 +106,10 @@ class Begin(Struct, frozen=True, kw_only=True):
 
 
 class Commit(Struct, frozen=True, kw_only=True):
-    """What a call leaves: frames that end in `head`, blobs by digest, `size` in bytes of both."""
+    """What a call leaves: frames that end in `head`, blobs by digest, `size` in bytes of both.
+
+    `render` is the name and digest of what its target was told.
+    """
 
     head: str
     frames: Sequence[bytes]
@@ -117,6 +118,7 @@ class Commit(Struct, frozen=True, kw_only=True):
     ttl_ms: int = 0
     toolset: str = ""
     report: bytes = b""
+    render: tuple[str, str] = ("", "")
     key: str = ""
 
 

@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from llmgw.types.message import ContentPart, MediaPart, Part, ToolResultPart
 
 LARGE: Final = 8 * 1024
-"""Bytes from which content is kept apart."""
+"""Characters from which content is kept apart."""
+PICTURE: Final = 8_000
+"""More tokens than any model takes for one picture."""
 
 
 def digest_of(salt: bytes, content: bytes) -> str:
@@ -63,6 +65,17 @@ def named(parts: Iterable[Part]) -> Iterator[str]:
             yield part.blob
         elif isinstance(part, ToolResultPart):
             yield from named(part.content)
+
+
+def tokens_at_most(parts: Iterable[Part]) -> int:
+    """A bound of the tokens of what is kept apart: a picture's price, else one for each character."""
+    total = 0
+    for part in parts:
+        if isinstance(part, MediaPart) and part.blob is not None:
+            total += PICTURE if part.kind == "image" else part.size or 0
+        elif isinstance(part, ToolResultPart):
+            total += tokens_at_most(part.content)
+    return total
 
 
 def _each_media(parts: tuple[Part, ...], change: Callable[[MediaPart], MediaPart]) -> tuple[Part, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from llmgw.context import blobs
-from llmgw.context.answers import Begin, Commit, Idempotency, Lease, Replay, Stored
+from llmgw.context.answers import Begin, Commit, Lease, Replay, Stored
 from llmgw.context.birth import new_fields
 from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.drafting import Draft, Place, draft, seal
@@ -23,14 +23,17 @@ from llmgw.context.settings import ContextSettings
 from llmgw.context.store import ContextStore
 from llmgw.state.connection import Argument, State
 from llmgw.types.clock import Clock
-from llmgw.types.context import ContextOptions, Policy
+from llmgw.types.completion import Choice, Completion
+from llmgw.types.context import ContextOptions, Idempotency, Policy
 from llmgw.types.context_errors import ContextLocked, RevisionMismatch, RevisionRequired
 from llmgw.types.errors import InvalidRequest, StoreUnavailable
-from llmgw.types.message import Message
-from llmgw.types.turn import RawAnswer
+from llmgw.types.message import Message, ToolCallPart
+from llmgw.types.turn import RawAnswer, Turn
 
 _log = logging.getLogger(__name__)
 
+REPLAY: Final = "replay"
+"""What an encrypted answer is bound to that is kept for an idempotency key."""
 _RETRY_S: Final = 0.1
 _QUEUE_TICK_S: Final = 0.02
 _LONGEST_TICK_S: Final = 0.5
@@ -61,7 +64,11 @@ class Contexts:
         self._clock = clock
         self._jitter = jitter
         self._open: set[Opened] = set()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Future[Any]] = set()
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds that never go back."""
+        return self._clock.monotonic_ns()
 
     def now_ms(self) -> int:
         """Unix milliseconds."""
@@ -107,7 +114,7 @@ class Contexts:
         )
         lease = await self._begin(keys, wish, options, base)
         if isinstance(lease, Replay):
-            return lease
+            return await self._replayed(keys, lease)
         try:
             opened = await self._opened(keys, asker, lease, options, base, idempotency)
         except BaseException:
@@ -142,12 +149,18 @@ class Contexts:
         return RawAnswer(blob=digest, size=size, encoding="deflate" if encoding == "deflate" else "identity")
 
     async def commit(
-        self, opened: Opened, drafts: Sequence[Draft], *, report: Callable[[int], bytes], toolset: str = ""
+        self,
+        opened: Opened,
+        drafts: Sequence[Draft],
+        *,
+        report: bytes = b"",
+        toolset: str = "",
+        render: tuple[str, str] = ("", ""),
     ) -> Receipt:
         """Store a call's turns, all or none; whoever reads the context from now on finds them.
 
-        `report` writes what is stored beside the revision. Repeats itself while the store is away, for as long
-        as the lease lasts.
+        `report` is stored beside the revision. Repeats itself while the store is away, for as long as the lease
+        lasts.
 
         Raises:
             ContextFenced: the lease went to another writer; the turns were kept aside.
@@ -157,23 +170,21 @@ class Contexts:
         history = opened.history
         frames, link = seal(drafts, self.chain_keys, opened.keys.tenant, history.link, history.cipher)
         stored = {digest: self._at_rest(opened, digest, content) for digest, content in opened.blobs.items()}
-        size = sum(map(len, frames)) + sum(map(len, stored.values()))
         work = Commit(
             head=link.hex(),
             frames=frames,
             blobs=stored,
-            size=size,
+            size=sum(map(len, frames)) + sum(map(len, stored.values())),
             ttl_ms=(opened.policy.ttl_s or 0) * 1000,
             toolset=toolset,
-            report=report(opened.stored.rev + 1),
+            report=report,
+            render=render,
             key=opened.idempotency.key if opened.idempotency else "",
         )
-        try:
-            rev = await self._committed(opened, work)
-        finally:
-            self._settle(opened)
-        self._remember_turns(opened, drafts, link, rev)
-        return Receipt(context=opened.keys.context, rev=rev, head=work.head)
+        # Whoever waits may be cancelled; what was begun is brought to its end all the same.
+        writing = asyncio.ensure_future(self._write(opened, work, drafts, link))
+        self._track(writing)
+        return await asyncio.shield(writing)
 
     async def release(self, opened: Opened, outcome: str) -> None:
         """Give a lease back and store nothing; never raises, and does nothing after a commit."""
@@ -202,7 +213,7 @@ class Contexts:
                 opened.lease,
                 opened.idempotency.key,
                 media_type,
-                self._at_rest(opened, "replay", body),
+                self._at_rest(opened, REPLAY, body),
             )
         except StoreUnavailable:
             _log.warning("the answer of call %s was not kept for its repetition", opened.asker.op)
@@ -250,6 +261,17 @@ class Contexts:
                 await asyncio.sleep(pause * (0.5 + self._jitter()))
                 tick = min(2 * tick, _LONGEST_TICK_S)
 
+    async def _replayed(self, keys: Keys, replay: Replay) -> Replay:
+        """Open what was kept of an answer; where its bytes were not kept, find what was stored."""
+        stored = await self.store.read(keys, count=0)
+        if not replay.body:
+            turn = await self.histories.turn_at(keys, stored, replay.head)
+            return msgspec.structs.replace(replay, completion=completion_of(turn))
+        if stored.facts.dek is None:
+            return replay
+        body = self.histories.opened(keys, stored, replay.body, REPLAY)
+        return msgspec.structs.replace(replay, body=body)
+
     async def _conflict_mode(self, keys: Keys, base: Policy) -> str:
         stored = await self.store.read(keys, count=0)
         return decode_policy(stored.facts.policy).over(base).on_conflict or "reject"
@@ -295,6 +317,14 @@ class Contexts:
         cipher = opened.history.cipher
         return content if cipher is None else cipher.encrypt(content, place)
 
+    async def _write(self, opened: Opened, work: Commit, drafts: Sequence[Draft], link: bytes) -> Receipt:
+        try:
+            rev = await self._committed(opened, work)
+        finally:
+            self._settle(opened)
+        self._remember_turns(opened, drafts, link, rev)
+        return Receipt(context=opened.keys.context, rev=rev, head=work.head, last=work.frames[-1])
+
     async def _committed(self, opened: Opened, work: Commit) -> int:
         """Commit, again where it is not known whether it was done: the script knows its call."""
         deadline = asyncio.get_running_loop().time() + self.settings.lease_s
@@ -330,9 +360,17 @@ class Contexts:
             _log.warning("the lease of context %s was not given back; it runs out by itself", keys.context)
 
     def _close_later(self, closing: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(closing)
+        self._track(asyncio.ensure_future(closing))
+
+    def _track(self, task: "asyncio.Future[Any]") -> None:
         self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        task.add_done_callback(self._closed)
+
+    def _closed(self, task: "asyncio.Future[Any]") -> None:
+        self._closing.discard(task)
+        if not task.cancelled():
+            # Read here, because whoever waited may be gone.
+            task.exception()
 
     def _renew_soon(self, opened: Opened) -> None:
         """Have the lease renewed for as long as the call is under way; most end before it is due."""
@@ -352,6 +390,24 @@ class Contexts:
             except StoreUnavailable:
                 pass
             await asyncio.sleep(self.settings.lease_s / 3)
+
+
+def completion_of(turn: Turn) -> Completion:
+    """Make an answer of the turn it was stored as."""
+    called = any(isinstance(part, ToolCallPart) for part in turn.parts)
+    choice = Choice(
+        index=0,
+        message=turn.message,
+        reason="tool_calls" if called else "stop",
+        native_reason=turn.finish_reason,
+    )
+    return Completion(
+        id=turn.call or turn.id,
+        model=turn.produced_by.model if turn.produced_by is not None else "",
+        created=0,
+        protocol=turn.protocol,
+        choices=(choice,),
+    )
 
 
 def _plain_tag(tag: str | None) -> str:

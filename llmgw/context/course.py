@@ -11,9 +11,9 @@ from llmgw.types.message import Message, Part, TextPart
 class Course:
     """Follows a conversation.
 
-    `parts` counts what was said, summaries apart, `bound` its bytes of JSON, which are more than its tokens but for
-    media. `special` are the turns a view must look at, `summaries` the compactions, `native` the last turn that
-    holds a provider's own.
+    `parts` counts what was said, summaries apart; `bound` is one of its tokens from above, `size` that of its
+    JSON in bytes. `special` are the turns a view must look at, `summaries` the compactions, `native` the last
+    turn that holds a provider's own.
     """
 
     __slots__ = (
@@ -23,6 +23,7 @@ class Course:
         "native",
         "pairs",
         "parts",
+        "size",
         "special",
         "summaries",
     )
@@ -31,6 +32,7 @@ class Course:
         self.pairs = Pairs()
         self.parts = 0
         self.bound = 0
+        self.size = 0
         self.special: list[int] = []
         self.summaries: list[Kept] = []
         self.native = -1
@@ -47,7 +49,8 @@ class Course:
             return
         self.pairs.add(turn)
         self.parts += len(turn.message.parts)
-        self.bound += turn.size
+        self.bound += turn.bound
+        self.size += turn.size
         if turn.sealed and any(map(is_compaction, turn.message.parts)):
             self.native = turn.seq
         instructs = is_instruction(turn.message)

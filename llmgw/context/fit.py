@@ -114,6 +114,17 @@ def oldest(
     return None if first is None else (first, last)
 
 
+def before(turns: Sequence[Kept], native: int) -> frozenset[int]:
+    """The turns that a provider's own summary, in turn `native`, stands for."""
+    return frozenset(each.seq for each in turns[:native] if each.turn.compaction is None)
+
+
+def fits_with(turns: Sequence[Kept], summary: Kept, room: int, count: Counter, *, now: int) -> bool:
+    """Whether all fits once a summary is told instead of what it covers."""
+    cut = _judged(turns, now, count, covered_by(summary, turns))
+    return sum(unit.tokens for unit in cut) + count(summary) <= room
+
+
 def covered_by(summary: Kept | None, turns: Sequence[Kept]) -> frozenset[int]:
     """The turns that a summary stands for: those it covers, but for what is always told itself."""
     if summary is None or summary.turn.compaction is None:

@@ -12,6 +12,7 @@ from llmgw.context.chain_keys import ChainKeys, UnknownKey
 from llmgw.context.cipher import Cipher, Undecipherable, open_cipher
 from llmgw.context.course import Course
 from llmgw.context.frame import Damaged
+from llmgw.context.frame import decode as decode_frame
 from llmgw.context.kept import Kept, from_frame
 from llmgw.context.lineage import Genesis, link_of_genesis
 from llmgw.context.names import BLOBS, TURNS, Keys
@@ -19,6 +20,7 @@ from llmgw.context.proof import BadTurn, KeyMissing, proven
 from llmgw.context.renders import Render
 from llmgw.context.store import PAGE, ContextStore
 from llmgw.types.context_errors import IntegrityFailed
+from llmgw.types.turn import Turn
 
 _log = logging.getLogger(__name__)
 
@@ -143,6 +145,32 @@ class Histories:
                     found[digest] = plain
                     history.keep_blob(digest, plain)
         return found
+
+    async def turn_at(self, keys: Keys, stored: Stored, head: str) -> Turn:
+        """Find the turn with which a context had come to `head`, among its last ones.
+
+        Raises:
+            IntegrityFailed: it is not there.
+        """
+        frames = await self._store.command(keys, "LRANGE", TURNS, -PAGE, -1)
+        first = max(stored.base, stored.turns - len(frames))
+        for place in range(len(frames) - 1, -1, -1):
+            found = decode_frame(frames[place])
+            if found.head == head:
+                return from_frame(found, first + place, self._own_cipher(keys, stored), keys.context).turn
+        raise IntegrityFailed("the answer to this call is not where it was stored")
+
+    def opened(self, keys: Keys, stored: Stored, content: bytes, place: str) -> bytes:
+        """Decrypt what a context keeps at a place.
+
+        Raises:
+            IntegrityFailed: it is not what was kept there.
+        """
+        cipher = self._own_cipher(keys, stored)
+        plain = _opened(content, place, cipher)
+        if plain is None:
+            raise IntegrityFailed("what was kept cannot be decrypted")
+        return plain
 
     async def _at(self, keys: Keys, stored: Stored) -> History:
         history = self.known(keys)

@@ -1,7 +1,5 @@
 """Turns as a worker holds them: read once, proven once, ready to be told."""
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec import Struct
 
@@ -21,13 +19,14 @@ decode_turn = msgspec.json.Decoder(Turn).decode
 class Kept(Struct, frozen=True, kw_only=True):
     """One turn, stored or about to be.
 
-    `size` is that of its JSON in bytes, and so a bound of its tokens, media apart. `sealed` tells that parts of it
+    `size` is that of its JSON in bytes, `bound` one of its tokens from above. `sealed` tells that parts of it
     may be bound to their maker, `media` which blobs it needs. `home` is the context whose blobs these are.
     """
 
     turn: Turn
     message: Message
     size: int
+    bound: int
     sealed: bool
     media: tuple[str, ...]
     home: str
@@ -41,12 +40,15 @@ class Kept(Struct, frozen=True, kw_only=True):
 def kept(turn: Turn, size: int, home: str) -> Kept:
     """Make a turn ready."""
     parts = turn.parts
+    media = tuple(blobs.named(parts))
     return Kept(
         turn=turn,
         message=turn.message,
         size=size,
+        # A token is at least one byte of text, and JSON is never shorter than the text in it.
+        bound=size + (blobs.tokens_at_most(parts) if media else 0),
         sealed=turn.protocol != "" and any(map(_is_sealed, parts)),
-        media=tuple(blobs.named(parts)),
+        media=media,
         home=home,
     )
 
@@ -95,11 +97,6 @@ def meta_of(turn: Turn, at_ms: int, size: int) -> FrameMeta:
         status=turn.status,
         pinned=turn.pinned,
     )
-
-
-def total_size(turns: Sequence[Kept]) -> int:
-    """Bytes of some turns' JSON."""
-    return sum(each.size for each in turns)
 
 
 def _redacted(meta: FrameMeta) -> Turn:

@@ -4,12 +4,12 @@ import asyncio
 
 from msgspec import Struct
 
-from llmgw.context.answers import Idempotency, Lease, Stored
+from llmgw.context.answers import Lease, Stored
 from llmgw.context.drafting import Draft
 from llmgw.context.history import History
 from llmgw.context.kept import Kept
 from llmgw.context.names import Keys
-from llmgw.types.context import Policy, etag
+from llmgw.types.context import Idempotency, Policy, etag
 
 
 class Asker(Struct, frozen=True, kw_only=True):
@@ -21,11 +21,12 @@ class Asker(Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """What a call left: the revision it made."""
+    """What a call left: the revision it made, and the last frame as it was stored."""
 
     context: str
     rev: int
     head: str
+    last: bytes
 
     @property
     def etag(self) -> str:

@@ -132,6 +132,7 @@ class ContextStore:
                 work.report,
                 work.key,
                 len(work.blobs),
+                *work.render,
                 *blobs,
                 *work.frames,
             ],
@@ -163,7 +164,7 @@ class ContextStore:
 
     async def renew(self, keys: Keys, lease: Lease, lease_ms: int) -> bool:
         """Let a lease run on; False where it is another's."""
-        asked = [lease.op, lease.fence, lease_ms]
+        asked: list[Argument] = [lease.op, lease.fence, lease_ms]
         return bool(await self._state.script(scripts.RENEW, keys.many(HASH), asked))
 
     async def remember(self, keys: Keys, lease: Lease, key: str, media_type: str, body: bytes) -> None:

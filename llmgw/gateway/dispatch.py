@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
+from llmgw.gateway.asking import Asking
 from llmgw.gateway.reply import Answer, Reply
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.providers.framing import framer
@@ -32,7 +33,6 @@ from llmgw.types.errors import (
     UnsupportedParameter,
 )
 from llmgw.types.event import StreamEvent, is_content
-from llmgw.types.invocation import Invocation
 from llmgw.types.target import Target
 from llmgw.upstream import Upstream
 
@@ -56,10 +56,11 @@ _MAY_PASS = (
 class _Opening:
     """One call while its first content is sought."""
 
-    __slots__ = ("call", "invocation", "started")
+    __slots__ = ("asking", "call", "invocation", "started")
 
-    def __init__(self, invocation: Invocation, call: Call, started: float) -> None:
-        self.invocation = invocation
+    def __init__(self, asking: Asking, call: Call, started: float) -> None:
+        self.asking = asking
+        self.invocation = asking.invocation
         self.call = call
         self.started = started
 
@@ -98,13 +99,13 @@ class Dispatch:
         self._new_span_id = new_span_id
         self._propagate = propagate
 
-    async def open(self, targets: Sequence[Target], invocation: Invocation, call: Call) -> Reply:
+    async def open(self, targets: Sequence[Target], asking: Asking, call: Call) -> Reply:
         """Return a reply that has read its first content.
 
         Raises:
             GatewayError: as `Gateway.invoke` lists.
         """
-        opening = _Opening(invocation, call, asyncio.get_running_loop().time())
+        opening = _Opening(asking, call, asyncio.get_running_loop().time())
         self._budget.begin_call()
         try:
             reply = await self._rounds(targets, opening)
@@ -159,7 +160,7 @@ class Dispatch:
 
     async def _attempt(self, target: Target, opening: _Opening) -> Reply:
         provider = self._providers[target.protocol]
-        request = provider.build_request(opening.invocation, target)
+        request = await opening.asking.request(provider, target)
         lease = self._health.try_acquire(target) or await self._health.acquire(target)
         attempt = self._new_attempt(target)
         opening.call.attempts.append(attempt)
@@ -195,7 +196,12 @@ class Dispatch:
             opening.call.waited_ns += attempt.first_byte_ns - began
         attempt.status = response.status
         attempt.upstream_id = response.headers.get("x-request-id") or response.headers.get("request-id")
-        answer = Answer(response, framer(request.framing), provider.parser(opening.invocation, target))
+        answer = Answer(
+            response,
+            framer(request.framing),
+            provider.parser(opening.invocation, target),
+            keep=opening.asking.keeps_raw,
+        )
         media_type = response.headers.get("content-type", "")
         if response.status >= 300 or (request.framing == "sse" and not _may_stream(media_type)):
             try:

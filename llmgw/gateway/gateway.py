@@ -2,26 +2,40 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 from llmgw.accounting.tokens import TokenCounter
+from llmgw.context.answers import Replay
+from llmgw.gateway.asking import Plain
+from llmgw.gateway.conversation import Conversation
+from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.reply import Reply
-from llmgw.routing.catalog import Catalog
+from llmgw.routing.catalog import Alias, Catalog
 from llmgw.routing.health import Health
 from llmgw.routing.plan import plan
+from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.call import Call
 from llmgw.types.completion import Completion
-from llmgw.types.errors import GatewayError, Unavailable
+from llmgw.types.errors import GatewayError, InternalError, Unavailable, UnsupportedParameter
 from llmgw.types.event import Usage
 from llmgw.types.feature import Feature
-from llmgw.types.invocation import CountInvocation, Invocation
+from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
 from llmgw.types.target import Target
+
+
+class Answered(NamedTuple):
+    """A whole answer, and the reply it came by, which may want to remember what the caller is sent."""
+
+    completion: Completion
+    reply: Reply | None = None
 
 
 class Gateway:
     """Turns an invocation into a reply: resolve the name, plan the targets, open one that answers.
 
-    `draw` gives numbers in [0, 1) for weighted aliases.
+    `draw` gives numbers in [0, 1) for weighted aliases. `conversations` are what calls with a context continue.
     """
 
     def __init__(
@@ -31,15 +45,19 @@ class Gateway:
         health: Health,
         counter: TokenCounter,
         draw: Callable[[], float],
+        conversations: Conversations,
     ) -> None:
         self.catalog = catalog
+        self._conversations = conversations
         self._dispatch = dispatch
         self._health = health
         self._counter = counter
         self._draw = draw
 
-    async def invoke(self, invocation: Invocation, call: Call) -> Reply:
+    async def invoke(self, invocation: Invocation, call: Call) -> Reply | Replay:
         """Open the answer; nothing has been promised to the caller before this returns.
+
+        A call that was answered before, by its idempotency key, gets that answer again.
 
         Raises:
             ModelNotFound: no alias or provider of that name.
@@ -48,35 +66,86 @@ class Gateway:
             ProviderError: every attempt failed; the error is the last one's.
             DeadlineExceeded: the call's time is over.
             Overloaded: no slot came free in time.
+            GatewayError: the context it continues refuses it, as `Conversations.open` lists.
         """
         alias = self.catalog.resolve(invocation.model)
         call.alias, call.stream, call.tags = alias.name, invocation.stream, invocation.options.tags
-        targets = plan(alias, invocation.needs, self._health, self._draw())
-        return await self._dispatch.open(targets, invocation, call)
+        context = invocation.options.context
+        if context is None:
+            return await self._dispatch.open(self._plan(alias, invocation), Plain(invocation), call)
+        if not isinstance(invocation, ChatInvocation):
+            raise UnsupportedParameter("only conversations have a context", param="llmgw.context")
+        # Whoever cannot be answered at all takes no lease.
+        self._plan(alias, invocation)
+        ask = partial(self._ask, call)
+        opened = await self._conversations.open(invocation, context, call, ask, alias.policy)
+        if isinstance(opened, Replay):
+            return opened
+        return await self._continued(alias, opened, call)
 
-    async def complete(self, invocation: Invocation, call: Call) -> Completion:
+    async def complete(self, invocation: Invocation, call: Call) -> Answered | Replay:
         """Answer a call that is not streamed.
 
         Raises:
             GatewayError: as `invoke` lists.
         """
         if isinstance(invocation, CountInvocation):
-            return await self._count(invocation, call)
+            return Answered(await self._count(invocation, call))
         reply = await self.invoke(invocation, call)
-        return reply.completion()
+        if isinstance(reply, Replay):
+            return reply
+        return Answered(await reply.completion(), reply)
+
+    def _plan(self, alias: Alias, invocation: Invocation) -> tuple[Target, ...]:
+        return plan(alias, invocation.needs, self._health, self._draw())
+
+    async def _continued(self, alias: Alias, conversation: Conversation, call: Call) -> Reply:
+        """Open the answer to a call under its context's lease, which does not outlive a failure."""
+        try:
+            targets = self._plan(alias, conversation.invocation)
+            reply = await self._dispatch.open(targets, conversation, call)
+        except GatewayError as error:
+            await conversation.break_off(error)
+            raise
+        except BaseException:
+            conversation.abandon()
+            raise
+        reply.kept_by(conversation)
+        return reply
+
+    async def _ask(self, call: Call, invocation: ChatInvocation) -> Completion:
+        """Ask an alias on behalf of a call, in a call of its own."""
+        inner = call.within(new_span_id, self._conversations.contexts.monotonic_ns())
+        call.inner.append(inner)
+        try:
+            reply = await self.invoke(invocation, inner)
+            if isinstance(reply, Replay):
+                raise InternalError("a call without a key was answered before")
+            completion = await reply.completion()
+            inner.status = 200
+        except GatewayError as error:
+            inner.status, inner.error, inner.error_message = error.status, error.code, error.message
+            raise
+        finally:
+            inner.ended_ns = self._conversations.contexts.monotonic_ns()
+        return completion
 
     async def _count(self, invocation: CountInvocation, call: Call) -> Completion:
         """Ask the target that would answer first, if it counts; an alias with one that does not is counted here."""
         counting = [_counts(each.target) for each in self.catalog.resolve(invocation.model).targets]
         if not counting[0]:
             return await self._estimate(invocation, call)
+        if invocation.options.context is not None:
+            raise UnsupportedParameter("a context's tokens cannot be counted", param="llmgw.context")
         try:
             reply = await self.invoke(invocation, call)
         except GatewayError as error:
             if all(counting) or not (error.fallback or isinstance(error, Unavailable)):
                 raise
             return await self._estimate(invocation, call)
-        return reply.completion()
+        if isinstance(reply, Replay):
+            raise InternalError("a count has no idempotency key")
+        return await reply.completion()
 
     async def _estimate(self, invocation: CountInvocation, call: Call) -> Completion:
         """Count here, off the loop: a long conversation takes its time."""

@@ -1,6 +1,11 @@
-"""One answer on its way to the caller: batches of events, and an end that happens exactly once."""
+"""One answer on its way to the caller: batches of events, and an end that happens exactly once.
 
-from collections.abc import AsyncIterator, Callable, Iterable
+An answer that continues a stored conversation is stored before its last events go out, so that whoever saw the end
+finds it there.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Protocol
 
 from msgspec import structs
 
@@ -9,8 +14,9 @@ from llmgw.providers.framing import Framer
 from llmgw.types.call import Call
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Completion, fold
-from llmgw.types.errors import ClientGone, GatewayError, ProviderBadResponse
+from llmgw.types.errors import GatewayError, ProviderBadResponse
 from llmgw.types.event import ChoiceEnd, Finish, Start, StreamEvent, UsageReport, Vectors
+from llmgw.types.message import Details
 from llmgw.types.target import Target
 from llmgw.upstream import UpstreamResponse
 
@@ -18,10 +24,13 @@ from llmgw.upstream import UpstreamResponse
 class Answer:
     """What one attempt reads: a response, cut into frames, parsed into events; knows when it is whole."""
 
-    def __init__(self, response: UpstreamResponse, framer: Framer, parser: EventParser) -> None:
+    def __init__(
+        self, response: UpstreamResponse, framer: Framer, parser: EventParser, *, keep: bool = False
+    ) -> None:
         self.response = response
         self.finished = False
         self.raw = b""
+        self._chunks: list[bytes] | None = [] if keep else None
         self._said_something = False
         self._failure: GatewayError | None = None
         self._framer = framer
@@ -50,7 +59,14 @@ class Answer:
         if self._failure is not None:
             raise self._failure
         chunk = await self.response.chunk()
+        if self._chunks is not None:
+            self._chunks.append(chunk)
         return self._parse(chunk) if chunk else self._close()
+
+    @property
+    def all_raw(self) -> bytes:
+        """The answer's bytes so far, where they were to be kept."""
+        return self.raw or b"".join(self._chunks or ())
 
     def _parse(self, chunk: bytes) -> list[StreamEvent]:
         return self._read(self._framer.feed(chunk))
@@ -89,6 +105,29 @@ def _no_events() -> GatewayError:
     return ProviderBadResponse("the provider answered without a single event")
 
 
+class Keeper(Protocol):
+    """Whoever keeps an answer."""
+
+    def add(self, events: Sequence[StreamEvent]) -> None:
+        """Take in what the provider says."""
+
+    async def finish(self, raw: bytes, *, streamed: bool) -> Details:
+        """Keep the whole answer; returns what the caller is told of that.
+
+        Raises:
+            GatewayError: it cannot be kept, so that it must not look whole.
+        """
+
+    async def break_off(self, error: GatewayError) -> None:
+        """The answer did not come to its end; never raises."""
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more; returns at once."""
+
+    async def remember(self, media_type: str, body: bytes) -> None:
+        """Keep what the caller is sent; never raises."""
+
+
 class Reply:
     """An opened answer: the events already read, and the rest as they come."""
 
@@ -108,6 +147,11 @@ class Reply:
         self._first = self._named(first)
         self._on_end: list[Callable[[GatewayError | None], None]] = [on_end]
         self._ended = False
+        self._keeper: Keeper | None = None
+
+    def kept_by(self, keeper: Keeper) -> None:
+        """Have the answer kept, too."""
+        self._keeper = keeper
 
     async def batches(self) -> AsyncIterator[list[StreamEvent]]:
         """Yield events in the groups in which they arrived; the last group ends with `Finish`.
@@ -115,6 +159,7 @@ class Reply:
         Raises:
             ProviderError: the answer broke off; what was yielded is all there is.
             DeadlineExceeded: the call's time is over.
+            GatewayError: the answer could not be kept.
         """
         try:
             batch = self._first
@@ -123,6 +168,9 @@ class Reply:
                 if self._answer.finished:
                     # Ended before the last events go out, so that whoever saw the end sees it settled.
                     self.end(None)
+                    batch = await self._kept(batch, streamed=True)
+                elif self._keeper is not None:
+                    self._keeper.add(batch)
                 if batch:
                     yield batch
                 if self._answer.finished:
@@ -134,13 +182,24 @@ class Reply:
                     self.call.waited_ns += self._clock.monotonic_ns() - began
         except GatewayError as error:
             self.end(error)
+            if self._keeper is not None:
+                await self._keeper.break_off(error)
             raise
 
-    def completion(self) -> Completion:
-        """Fold an answer that was read whole."""
+    async def completion(self) -> Completion:
+        """Fold an answer that was read whole.
+
+        Raises:
+            GatewayError: it could not be kept.
+        """
         self._note(self._first)
         self.end(None)
-        return fold(self._first, self._answer.raw)
+        return fold(await self._kept(self._first, streamed=False), self._answer.raw)
+
+    async def remember(self, media_type: str, body: bytes) -> None:
+        """Keep what the caller is about to be sent, where its call may come again."""
+        if self._keeper is not None:
+            await self._keeper.remember(media_type, body)
 
     def when_ended(self, release: Callable[[], None]) -> None:
         """Have `release` called once the reply has ended, well or not."""
@@ -153,9 +212,21 @@ class Reply:
             for on_end in self._on_end:
                 on_end(error)
 
-    def abandon(self) -> None:
-        """The caller is no longer there to read; harmless after a normal end."""
-        self.end(ClientGone("the client closed its connection"))
+    def abandon(self, error: GatewayError) -> None:
+        """Nobody reads on; harmless after a normal end."""
+        self.end(error)
+        if self._keeper is not None:
+            self._keeper.abandon()
+
+    async def _kept(self, batch: list[StreamEvent], *, streamed: bool) -> list[StreamEvent]:
+        """Have the answer kept that ends with this batch; its end then tells the caller of it."""
+        if self._keeper is None:
+            return batch
+        self._keeper.add(batch)
+        facts = await self._keeper.finish(self._answer.all_raw, streamed=streamed)
+        return [
+            structs.replace(event, facts=facts) if isinstance(event, Finish) else event for event in batch
+        ]
 
     def _named(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """Give an answer the call's own id and time where the provider gave none: clients file answers by them."""

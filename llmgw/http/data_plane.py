@@ -6,24 +6,28 @@ import logging
 import msgspec
 from litestar.handlers import ASGIRouteHandler, asgi
 
+from llmgw.context.answers import Replay
 from llmgw.gateway.reply import Reply
-from llmgw.http.exchange import Exchange, Headers, Receive, Scope, Send, request_id
+from llmgw.http.context_headers import context_headers
+from llmgw.http.exchange import JSON, Exchange, Headers, Receive, Scope, Send, request_id
+from llmgw.http.options import with_header_options
 from llmgw.http.permissions import Permission, require
 from llmgw.http.runtime import Runtime
-from llmgw.http.streaming import StreamWriter
+from llmgw.http.streaming import EVENTS, StreamWriter
 from llmgw.types.call import Call
+from llmgw.types.completion import Completion, unfold
 from llmgw.types.errors import (
     ClientGone,
     Draining,
     GatewayError,
     InternalError,
-    InvalidRequest,
     MethodNotAllowed,
     Overloaded,
 )
+from llmgw.types.event import Finish
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
 from llmgw.types.loss import codes
-from llmgw.wire.base import WireFormat
+from llmgw.wire.base import EventEncoder, WireFormat
 
 _log = logging.getLogger(__name__)
 
@@ -67,8 +71,9 @@ class Endpoint:
             exchange.unwatch()
             runtime.exchanges.discard(exchange)
             call.ended_ns = runtime.clock.monotonic_ns()
-            runtime.tracing.record(call)
-            runtime.call_log.write(call)
+            for each in (*call.inner, call):
+                runtime.tracing.record(each)
+                runtime.call_log.write(each)
 
     async def _attempt(self, exchange: Exchange, call: Call) -> GatewayError | None:
         """Answer, or return the error that is still to be told."""
@@ -98,16 +103,39 @@ class Endpoint:
         exchange.require_json()
         body = await exchange.body(runtime.limits.max_body, runtime.limits.body_timeout_s)
         exchange.watch()
-        invocation = with_header_options(self._wire.decode_request(body), exchange)
+        invocation = with_header_options(self._wire.decode_request(body), exchange, body)
         invocation = _with_forwarded(invocation, self._wire.forwarded_headers, exchange)
         if invocation.stream:
             await self._stream(exchange, call, invocation)
-        else:
-            completion = await runtime.generation.gateway.complete(invocation, call)
-            answer = self._wire.encode_completion(completion)
-            call.status = 200
-            headers = [*self._identity(call), *_routing(call)]
-            await exchange.respond(200, headers, answer, stall_s=runtime.limits.stall_s)
+            return
+        answered = await runtime.generation.gateway.complete(invocation, call)
+        if isinstance(answered, Replay):
+            await self._replay(exchange, call, invocation, answered)
+            return
+        answer = self._wire.encode_completion(answered.completion)
+        if answered.reply is not None:
+            await answered.reply.remember(JSON, answer)
+        call.status = 200
+        headers = [*self._identity(call), *_routing(call)]
+        await exchange.respond(200, headers, answer, stall_s=runtime.limits.stall_s)
+
+    async def _replay(self, exchange: Exchange, call: Call, invocation: Invocation, replay: Replay) -> None:
+        """Answer as before: the same bytes, or what is stored of them."""
+        body, media_type = replay.body, replay.media_type
+        if replay.completion is not None:
+            body, media_type = self._told_again(invocation, replay.completion)
+        call.status = 200
+        headers = [*self._identity(call), *_routing(call), (b"x-llmgw-replayed", b"true")]
+        await exchange.respond(
+            200, headers, body, stall_s=self._runtime.limits.stall_s, media_type=media_type
+        )
+
+    def _told_again(self, invocation: Invocation, completion: Completion) -> tuple[bytes, str]:
+        """Write an answer whose bytes were never kept, as the gateway died before it had sent them."""
+        if not invocation.stream:
+            return self._wire.encode_completion(completion), JSON
+        encoder = self._wire.encoder(invocation)
+        return b"".join(map(encoder.encode, unfold(completion))), EVENTS
 
     async def _stream(self, exchange: Exchange, call: Call, invocation: Invocation) -> None:
         limits = self._runtime.limits
@@ -115,15 +143,15 @@ class Endpoint:
             exchange, self._identity(call), ping=self._wire.ping, hold_s=limits.hold_s, ping_s=limits.ping_s
         )
         encoder = self._wire.encoder(invocation)
-        reply: Reply | None = None
+        reply: Reply | Replay | None = None
         error: GatewayError | None = None
         try:
             reply = await self._runtime.generation.gateway.invoke(invocation, call)
-            routing = _routing(call)
-            async for batch in reply.batches():
-                if piece := b"".join(map(encoder.encode, batch)):
-                    await writer.send(piece, routing)
-            await writer.end(b"", routing)
+            if isinstance(reply, Replay):
+                writer.abandon()
+                await self._replay(exchange, call, invocation, reply)
+                return
+            await self._send_stream(writer, encoder, reply, invocation)
             call.status = 200
         except GatewayError as failure:
             error = failure
@@ -134,12 +162,28 @@ class Endpoint:
         except Exception:  # noqa: BLE001  # logged there, and told in the stream where that has begun
             error = _fault(call)
         finally:
-            if reply is not None:
-                reply.end(error or ClientGone("the call was cancelled"))
+            if isinstance(reply, Reply):
+                reply.abandon(error or ClientGone("the call was cancelled"))
             if error is None or exchange.gone:
                 writer.abandon()
         if error is not None:
             await self._end_broken(exchange, call, writer, encoder.encode_error(error), error)
+
+    @staticmethod
+    async def _send_stream(
+        writer: StreamWriter, encoder: EventEncoder, reply: Reply, invocation: Invocation
+    ) -> None:
+        """Write a stream to its end; where the call may come again, its bytes are kept before the last ones go."""
+        kept: list[bytes] | None = [] if invocation.options.idempotency is not None else None
+        async for batch in reply.batches():
+            piece = b"".join(map(encoder.encode, batch))
+            if kept is not None:
+                kept.append(piece)
+                if batch and isinstance(batch[-1], Finish):
+                    await reply.remember(EVENTS, b"".join(kept))
+            if piece:
+                await writer.send(piece, _routing(reply.call))
+        await writer.end(b"", _routing(reply.call))
 
     async def _end_broken(
         self, exchange: Exchange, call: Call, writer: StreamWriter, last: bytes, error: GatewayError
@@ -180,24 +224,6 @@ class Endpoint:
         )
 
 
-def with_header_options(invocation: Invocation, exchange: Exchange) -> Invocation:
-    """Add what `x-llmgw-*` headers ask for; the body's own `llmgw` member wins.
-
-    Raises:
-        InvalidRequest: a header's value is not what its name promises.
-    """
-    timeout = exchange.header(b"x-llmgw-timeout-ms")
-    if timeout is None or invocation.options.timeout_ms is not None:
-        return invocation
-    if not (timeout.isascii() and timeout.isdigit() and 0 < int(timeout[:12]) <= 86_400_000):
-        raise InvalidRequest(
-            "x-llmgw-timeout-ms must be a whole number of milliseconds from 1 to 86400000",
-            param="x-llmgw-timeout-ms",
-        )
-    options = msgspec.structs.replace(invocation.options, timeout_ms=int(timeout))
-    return msgspec.structs.replace(invocation, options=options)
-
-
 def _with_forwarded(invocation: Invocation, names: tuple[str, ...], exchange: Exchange) -> Invocation:
     """Add the headers that belong to the caller's dialect, for a target that speaks it too."""
     headers = tuple((name, value) for name in names if (value := exchange.joined(name.encode())))
@@ -216,9 +242,11 @@ def error_headers(error: GatewayError) -> Headers:
     headers: Headers = [(b"x-should-retry", b"true" if error.retryable else b"false")]
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", b"POST"))
-    if error.status in {429, 503}:
+    if error.status in {429, 503} or (error.status == 409 and error.retry_after_s is not None):
         seconds = min(MAX_RETRY_AFTER_S, max(1, round(error.retry_after_s or 1)))
         headers.append((b"retry-after", str(seconds).encode()))
+    if error.etag:
+        headers.append((b"etag", f'"{error.etag}"'.encode()))
     return headers
 
 
@@ -230,9 +258,11 @@ def _fault(call: Call) -> InternalError:
 
 def _routing(call: Call) -> Headers:
     headers: Headers = [(b"x-llmgw-token-count", b"estimate")] if call.estimated else []
+    if call.context is not None:
+        headers += context_headers(call.context)
     if call.target is None or call.estimated:
         return headers
-    headers = [
+    headers += [
         (b"x-llmgw-target", call.target.encode("ascii", "backslashreplace")),
         (b"x-llmgw-attempts", str(len(call.attempts)).encode()),
     ]

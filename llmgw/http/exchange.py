@@ -26,6 +26,8 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
+JSON = "application/json"
+
 PIECE = 64 * 1024
 """Bytes of an answer that are handed to the server at a time: it keeps what it was given until it is read."""
 
@@ -197,16 +199,22 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def respond(
-        self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, *, stall_s: float
+        self,
+        status: int,
+        headers: Iterable[tuple[bytes, bytes]],
+        body: bytes,
+        *,
+        stall_s: float,
+        media_type: str = JSON,
     ) -> None:
-        """Send a whole JSON answer to a caller who reads some of it at least every `stall_s`.
+        """Send a whole answer to a caller who reads some of it at least every `stall_s`.
 
         Raises:
             ClientGone: the caller does not.
         """
         length = str(len(body)).encode()
         await self.start(
-            status, [(b"content-type", b"application/json"), (b"content-length", length), *headers]
+            status, [(b"content-type", media_type.encode()), (b"content-length", length), *headers]
         )
         if len(body) <= PIECE:
             await self.send(body, more=False)

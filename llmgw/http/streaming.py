@@ -5,11 +5,13 @@ status. While nothing is said, a ping every `ping_s` keeps proxies from cutting 
 """
 
 import asyncio
+from typing import Final
 
 from llmgw.http.exchange import Exchange, Headers
 
+EVENTS: Final = "text/event-stream; charset=utf-8"
 STREAM_HEADERS: Headers = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"content-type", EVENTS.encode()),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]

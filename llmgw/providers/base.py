@@ -25,7 +25,8 @@ class Frame(Struct, frozen=True):
 class UpstreamRequest(Struct, frozen=True, kw_only=True):
     """What to send; `headers` hold no credential but the provider's own, and never the caller's.
 
-    `losses` is what the request does not say as the invocation has it.
+    `losses` is what the request does not say as the invocation has it. Of a stored conversation `history` are the
+    written messages, each as its own bytes, and `history_head` is what the body says before them.
     """
 
     method: str
@@ -34,6 +35,8 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     body: bytes
     framing: Framing
     losses: tuple[Loss, ...] = ()
+    history: tuple[bytes, ...] = ()
+    history_head: bytes = b""
 
 
 class EventParser(Protocol):

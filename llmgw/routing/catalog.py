@@ -1,12 +1,14 @@
 """What callers may name as a model, and which targets stand behind it."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.routing.windows import window_of
+from llmgw.types.context import Policy
 from llmgw.types.errors import ModelNotFound
 from llmgw.types.feature import Feature
 from llmgw.types.target import Endpoint, Quirks, Target, Timeouts
@@ -33,6 +35,8 @@ class Alias(Struct, frozen=True, kw_only=True):
     name: str
     strategy: Strategy = "ordered"
     targets: tuple[WeightedTarget, ...]
+    policy: Policy | None = None
+    """How stored conversations are treated that this alias continues, where they leave it open."""
 
 
 class ProviderTemplate(Struct, frozen=True, kw_only=True):
@@ -45,6 +49,8 @@ class ProviderTemplate(Struct, frozen=True, kw_only=True):
     features: frozenset[Feature]
     quirks: Quirks = Quirks()
     timeouts: Timeouts = Timeouts()
+    windows: Mapping[str, int] = {}
+    """Tokens that models take, by name, where the operator knows better than `window_of`."""
     max_concurrency: int = 256
 
     def target(self, model: str) -> Target:
@@ -59,6 +65,7 @@ class ProviderTemplate(Struct, frozen=True, kw_only=True):
             features=self.features,
             quirks=self.quirks,
             timeouts=self.timeouts,
+            window=self.windows.get(model) or window_of(model),
             max_concurrency=self.max_concurrency,
         )
 

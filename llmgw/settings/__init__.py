@@ -3,7 +3,17 @@
 from llmgw.settings.change import restart_needed, with_overrides
 from llmgw.settings.check import warnings
 from llmgw.settings.load import Loaded, defaults, load
-from llmgw.settings.model import Alias, AliasTarget, Auth, Provider, Server, Settings, State, Telemetry
+from llmgw.settings.model import (
+    Alias,
+    AliasTarget,
+    Auth,
+    Contexts,
+    Provider,
+    Server,
+    Settings,
+    State,
+    Telemetry,
+)
 from llmgw.settings.problem import ConfigError, Problem
 from llmgw.settings.schema import json_schema, json_schema_text
 from llmgw.settings.show import to_yaml
@@ -13,6 +23,7 @@ __all__ = [
     "AliasTarget",
     "Auth",
     "ConfigError",
+    "Contexts",
     "Loaded",
     "Problem",
     "Provider",

@@ -4,13 +4,14 @@ import msgspec
 
 from llmgw.settings.check import check
 from llmgw.settings.convert import Converter
-from llmgw.settings.model import Auth, Server, Settings, State, Telemetry
+from llmgw.settings.model import Auth, Contexts, Server, Settings, State, Telemetry
 from llmgw.settings.problem import ConfigError, located
 
 _FIXED: dict[str, type[msgspec.Struct]] = {
     "server": Server,
     "state": State,
     "auth": Auth,
+    "contexts": Contexts,
     "telemetry": Telemetry,
 }
 """Sections that the workers were built with; a reload takes over providers and aliases."""

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from llmgw.context.chain_keys import KEY_ID
+from llmgw.context.chain_keys import MIN_LENGTH as KEY_LENGTH
 from llmgw.policy.pepper import MIN_LENGTH as PEPPER_LENGTH
 from llmgw.providers.registry import ROWS
 from llmgw.settings.address import base_url_problem, http_url_problem, is_host, is_loopback
@@ -46,6 +48,7 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _UNSENDABLE = "holds a line break or another character that no header can carry"
 _MODEL = re.compile(r"[^\s\x00-\x1f\x7f]+")
 _MAX_ALIAS_NAME = 128
+_PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def check(settings: Settings, provider_names: Collection[str] | None) -> Iterator[Finding]:
@@ -62,6 +65,7 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
         yield from _provider(name, provider, ("providers", name))
     for name, alias in settings.aliases.items():
         yield from _alias(name, alias, ("aliases", name), provider_names)
+    yield from _contexts(settings)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint and (problem := http_url_problem(endpoint)):
         yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)
@@ -132,6 +136,32 @@ def _store(settings: Settings) -> Iterator[Finding]:
                 "is not a store URL: write embedded, or scheme://user:password@host:port, percent-encoded"
             )
         yield Finding(path=("state", "url"), message=message)
+
+
+def _contexts(settings: Settings) -> Iterator[Finding]:
+    path: Path = ("contexts",)
+    for name, secret in settings.contexts.keys.items():
+        where = (*path, "keys", name)
+        if not KEY_ID.fullmatch(name):
+            yield Finding(path=where, message="a key's id is up to 32 of a-z, 0-9, '_' and '-'")
+        if len(secret.reveal()) < KEY_LENGTH:
+            yield Finding(path=where, message=f"is shorter than {KEY_LENGTH} characters")
+    for number, key in enumerate(settings.contexts.trust):
+        if not _PUBLIC_KEY.fullmatch(key):
+            yield Finding(path=(*path, "trust", number), message="is not a public key: 64 hexadecimal digits")
+    policies = [
+        ((*path, "policy"), settings.contexts.policy),
+        *(((*path, "tenants", name), policy) for name, policy in settings.contexts.tenants.items()),
+        *(
+            (("aliases", name, "context"), alias.context)
+            for name, alias in settings.aliases.items()
+            if alias.context is not None
+        ),
+    ]
+    for where, policy in policies:
+        summariser = policy.summary_alias
+        if summariser is not None and "/" not in summariser and summariser not in settings.aliases:
+            yield _unknown("alias", summariser, settings.aliases, (*where, "summary_alias"))
 
 
 def _provider(name: str, provider: Provider, path: Path) -> Iterator[Finding]:

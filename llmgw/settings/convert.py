@@ -15,6 +15,7 @@ from llmgw.types.secret import Secret
 
 _Settings = TypeVar("_Settings", bound=Struct)
 
+_END = r"\Z"
 _NAMES: dict[type, str] = {
     bool: "true or false",
     int: "a number",
@@ -92,7 +93,7 @@ class Converter:
             (inner,) = (option for option in get_args(kind) if option is not NoneType)
             return self._value(inner, value, path)
         if origin is dict:
-            return self._dict(get_args(kind)[1], value, path, meta)
+            return self._dict(kind, value, path, meta)
         if origin is tuple:
             return self._tuple(get_args(kind)[0], value, path, meta)
         if origin is Literal:
@@ -107,14 +108,19 @@ class Converter:
             return self._path(value, path)
         return self._leaf(kind, value, path, meta)
 
-    def _dict(self, item: Any, value: Value, path: Path, meta: Meta) -> dict[str, Any]:
+    def _dict(self, kind: Any, value: Value, path: Path, meta: Meta) -> dict[str, Any]:
+        names, item = get_args(kind)
         if value is None:
             return {}
         if not isinstance(value, dict):
             raise self._refuse(path, f"expected a mapping, got {_name(value)}")
         self._fits(len(value), path, meta)
         items: dict[str, Any] = {}
+        known = get_args(names) if get_origin(names) is Literal else None
         for key, inner in value.items():
+            if known is not None and key not in known:
+                self._note((*path, key), "unknown key", closest(key, known))
+                continue
             try:
                 items[key] = self._value(item, inner, (*path, key))
             except Unusable:
@@ -178,6 +184,8 @@ def _mismatch(kind: type, value: Value, meta: Meta) -> str:
     """Say what was expected and what kind of value came, never the value."""
     if kind is str and isinstance(value, bool | int | float):
         return f"expected text, got {_name(value)}: put it in quotes"
+    if kind is str and isinstance(value, str) and meta.pattern is not None:
+        return f"does not have the form {meta.pattern.removesuffix(_END)}"
     if kind is str and isinstance(value, str):
         return f"must be {meta.min_length or 0} to {meta.max_length} characters long"
     expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from llmgw.types.context import Policy
 from llmgw.types.feature import Feature
 from llmgw.types.secret import Secret
 from llmgw.types.target import AuthScheme, Seconds, Timeouts
@@ -115,6 +116,9 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Extra query parameters, such as `api-version`."""
     timeouts: Timeouts = Timeouts()
     """The clocks of each attempt, and of the whole call."""
+    windows: Annotated[dict[str, Annotated[int, Meta(ge=256, le=100_000_000)]], Meta(max_length=1000)] = {}
+    """Tokens that models take, by name, where the gateway does not know or is wrong; stored conversations are
+    fitted into them."""
     max_concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
     """Calls one worker has open at this provider at once."""
     features: Features = Features()
@@ -149,6 +153,35 @@ class Alias(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`ordered`: the first healthy target. `weighted`: drawn by weight, the others as fallback."""
     targets: Annotated[tuple[AliasTarget, ...], Meta(min_length=1, max_length=100)]
     """Where the alias leads to."""
+    context: Policy | None = None
+    """How contexts that this alias continues are treated where they leave it open themselves."""
+
+
+class Contexts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stored conversations."""
+
+    policy: Policy = Policy()
+    """How contexts are treated that leave it open themselves."""
+    tenants: Annotated[dict[str, Policy], Meta(max_length=10_000)] = {}
+    """The same for single tenants, by their names; what they leave open `policy` decides."""
+    keys: Annotated[dict[str, Secret], Meta(max_length=100)] = {}
+    """Secrets of at least 32 characters by ids of a-z, 0-9, '_' and '-', oldest first, the same for all gateways
+    that share a store: the last one signs stored turns, the others still prove what they signed. Without one the
+    gateway makes its own in `state.dir`."""
+    trust: Annotated[
+        tuple[Annotated[str, Meta(min_length=64, max_length=64)], ...], Meta(max_length=1000)
+    ] = ()
+    """Public keys of other gateways (`llmgw contexts key` prints one) whose exported contexts are taken over."""
+    encrypt: bool = False
+    """Encrypt turns at rest, each context by a key of its own that dies with it; for contexts made from now on."""
+    lease_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    """Seconds for which a call that died keeps others out of its context; a living one renews its lease."""
+    queue_s: Pause = 30.0
+    """Seconds a call waits for another one where its context's policy says `queue`."""
+    cache_mib: Annotated[int, Meta(ge=1, le=65_536)] = 64
+    """Memory in which each worker keeps the turns of contexts used last, in MiB."""
+    read_back: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    """Share of stored answers that are read back and compared."""
 
 
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,5 +212,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Endpoints by name; `name/model` is what a caller may ask for."""
     aliases: Annotated[dict[str, Alias], Meta(max_length=1000)] = {}
     """Callers' names for models."""
+    contexts: Contexts = Contexts()
+    """Stored conversations."""
     telemetry: Telemetry = Telemetry()
     """What is told about calls, and to whom."""

@@ -13,6 +13,7 @@ from llmgw.settings.model import (
     Alias,
     AliasTarget,
     Auth,
+    Contexts,
     Features,
     Provider,
     Server,
@@ -20,6 +21,7 @@ from llmgw.settings.model import (
     State,
     Telemetry,
 )
+from llmgw.types.context import Policy
 from llmgw.types.target import Timeouts
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,6 +36,8 @@ _STRUCTS: tuple[type[Struct], ...] = (
     Features,
     Alias,
     AliasTarget,
+    Contexts,
+    Policy,
     Telemetry,
 )
 _REFERENCE = {

@@ -1,5 +1,6 @@
 """The facts of one call, gathered on its way through the house and handed to telemetry at its end."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
@@ -8,6 +9,8 @@ from msgspec import Struct
 from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
 from llmgw.types.loss import Loss
+from llmgw.types.preservation import Check, CheckResult, PartLoss
+from llmgw.types.violation import Violation
 
 Role: TypeAlias = Literal["admin", "operator", "publisher", "caller", "viewer"]
 
@@ -42,6 +45,44 @@ class Attempt(Struct, kw_only=True):
     message: str | None = None
 
 
+class ContextFacts(Struct, kw_only=True):
+    """What a call did with a stored conversation; times are `time.monotonic_ns`.
+
+    `cache` says how much of it this worker knew: all, the beginning, or nothing. `verdict` and what follows are
+    those of the report, of the request until the answer is whole.
+    """
+
+    id: str
+    etag: str = ""
+    rev: int = 0
+    turns: int = 0
+    turns_sent: int = 0
+    tokens: int = 0
+    cache: Literal["hit", "delta", "cold"] = "cold"
+    conflict: Literal["none", "locked", "mismatch", "fenced"] = "none"
+    enforcement: str = ""
+    fit: str = ""
+    verdict: str = ""
+    score: float = 1.0
+    losses: tuple[PartLoss, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    checks: dict[Check, CheckResult] = {}
+    final: bool = False
+    """Whether the report is the last one, made of the whole answer."""
+    replayed: bool = False
+    summary: str = ""
+    """`made` where earlier turns were summed up for this call, `failed` where that was tried."""
+    again: bool = False
+    """Whether an earlier try of this call was lost on the way, and may have cost money."""
+    forked_from: str | None = None
+    switched_from: str | None = None
+    """The provider of the answer before, where this one's is another."""
+    begin_started_ns: int = 0
+    begin_ended_ns: int = 0
+    commit_started_ns: int = 0
+    commit_ended_ns: int = 0
+
+
 class Call(Struct, kw_only=True):
     """One request on the data plane, from its first byte to its last.
 
@@ -73,12 +114,32 @@ class Call(Struct, kw_only=True):
     answered_id: str | None = None
     finish_reasons: tuple[str, ...] = ()
     usage: Usage | None = None
+    context: ContextFacts | None = None
+    inner: list["Call"] = []
+    """Calls that were made for this one: a summary of what went before, say."""
     first_content_ns: int | None = None
     ended_ns: int | None = None
     waited_ns: int = 0
     status: int = 0
     error: str | None = None
     error_message: str | None = None
+
+    def within(self, new_span_id: Callable[[], int], now_ns: int) -> "Call":
+        """Begin a call that is made for this one, in its trace; `now_ns` is `time.monotonic_ns`."""
+        return Call(
+            id=f"{self.id}.{len(self.inner) + 1}",
+            request_id=self.request_id,
+            endpoint=self.endpoint,
+            trace_id=self.trace_id,
+            span_id=new_span_id(),
+            chat_span_id=new_span_id(),
+            started_ns=now_ns,
+            started_unix_ns=self.started_unix_ns + max(0, now_ns - self.started_ns),
+            parent_span_id=self.span_id,
+            sampled=self.sampled,
+            trace_state=self.trace_state,
+            caller=self.caller,
+        )
 
     @property
     def target(self) -> str | None:

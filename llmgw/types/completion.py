@@ -1,6 +1,6 @@
 """A full answer, and how events fold into one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
@@ -57,7 +57,7 @@ class Completion(Struct, frozen=True, kw_only=True):
     """A settled answer of a chat or embedding call.
 
     `protocol` is the one whose members the `provider_details` are. `raw` is the provider's body as it came, for
-    answers that were not streamed.
+    answers that were not streamed. `facts` are the gateway's own, told to the caller under `llmgw`.
     """
 
     id: str
@@ -68,6 +68,7 @@ class Completion(Struct, frozen=True, kw_only=True):
     vectors: tuple[Vector, ...] = ()
     usage: Usage | None = None
     provider_details: Details = {}
+    facts: Details = {}
     raw: bytes = b""
 
 
@@ -81,10 +82,70 @@ def fold(events: Iterable[StreamEvent], raw: bytes = b"") -> Completion:
     Raises:
         ValueError: when there is no `Start`.
     """
-    folding = _Folding()
+    folding = Folding()
     for event in events:
         folding.add(event)
     return folding.completion(raw)
+
+
+def unfold(completion: Completion) -> Iterator[StreamEvent]:
+    """Tell a whole answer as events, each part in one piece; `fold` makes the same answer of them."""
+    yield Start(
+        id=completion.id,
+        model=completion.model,
+        created=completion.created,
+        protocol=completion.protocol,
+        extra=Extra(chunk=completion.provider_details) if completion.provider_details else None,
+    )
+    for choice in completion.choices:
+        calls = 0
+        for place, part in enumerate(choice.message.parts):
+            yield from _pieces(part, choice.index, place, calls)
+            calls += isinstance(part, ToolCallPart)
+        extra = Extra(choice=choice.provider_details, delta=choice.message.provider_details)
+        yield ChoiceEnd(
+            reason=choice.reason or "other",
+            native_reason=choice.native_reason or "",
+            choice=choice.index,
+            logprobs=choice.logprobs,
+            extra=extra if extra != Extra() else None,
+        )
+    if completion.usage is not None:
+        yield UsageReport(usage=completion.usage)
+    yield Finish(usage=completion.usage, facts=completion.facts)
+
+
+def _pieces(part: Part, choice: int, place: int, call: int) -> Iterator[StreamEvent]:
+    details = getattr(part, "provider_details", {})
+    extra = Extra(part=details) if details else None
+    seal = getattr(part, "seal", None)
+    match part:
+        case TextPart(text=text):
+            yield TextDelta(text=text, choice=choice, part=place, extra=extra)
+        case RefusalPart(text=text):
+            yield RefusalDelta(text=text, choice=choice, extra=extra)
+        case ReasoningPart(text=text, member=member):
+            if seal is None or seal.kind != "encrypted":
+                yield ReasoningDelta(text=text, choice=choice, part=place, member=member, extra=extra)
+        case ToolCallPart():
+            yield ToolCallDelta(
+                index=call,
+                choice=choice,
+                part=place,
+                id=part.id,
+                name=part.name,
+                arguments=part.arguments,
+                kind=part.kind,
+                extra=extra,
+            )
+        case OpaquePart():
+            yield Opaque(value=part, choice=choice, part=place)
+        case _:
+            # Answers hold none of the other parts.
+            return
+    if seal is not None:
+        calls = call if isinstance(part, ToolCallPart) else None
+        yield Sealed(seal=seal, choice=choice, part=place, call=calls)
 
 
 class _Run:
@@ -213,8 +274,8 @@ class _CallFolding:
         )
 
 
-class _Folding:
-    """A completion while its events come in."""
+class Folding:
+    """A completion while its events come in; see `fold`."""
 
     def __init__(self) -> None:
         self.start: Start | None = None
@@ -222,8 +283,10 @@ class _Folding:
         self.vectors: tuple[Vector, ...] = ()
         self.usage: Usage | None = None
         self.details: Details = {}
+        self.facts: Details = {}
 
     def add(self, event: StreamEvent) -> None:
+        """Take in the next event."""
         match event:
             case Start():
                 self.start = self.start or event
@@ -235,6 +298,7 @@ class _Folding:
                 self.vectors = event.items
             case Finish():
                 self.usage = event.usage or self.usage
+                self.facts = event.facts
             case _:
                 self._told(event)
 
@@ -277,7 +341,12 @@ class _Folding:
         if extra is not None:
             self.details.update(extra.chunk)
 
-    def completion(self, raw: bytes) -> Completion:
+    def completion(self, raw: bytes = b"") -> Completion:
+        """What the events so far describe.
+
+        Raises:
+            ValueError: there was no `Start`.
+        """
         if self.start is None:
             raise ValueError("an answer needs a Start event")
         return Completion(
@@ -289,6 +358,7 @@ class _Folding:
             vectors=self.vectors,
             usage=self.usage,
             provider_details=self.details,
+            facts=self.facts,
             raw=raw,
         )
 

@@ -38,26 +38,39 @@ ContextStatus: TypeAlias = Literal["active", "quarantined", "erased"]
 
 
 class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How a context wants to be treated; what it leaves open its alias, its tenant and then the gateway decide.
-
-    `fit_target` is the share of the window to which an overfull view is cut, so that not every call cuts again.
-    `keep_first` is how many units `middle_out` keeps at the beginning. `ttl_s` counts from the last write.
-    """
+    """How a context wants to be treated; what it leaves open its alias, its tenant and then the gateway decide."""
 
     enforcement: Level | None = None
+    """The level of rules that `rules` does not name."""
     rules: dict[Rule, Level] = {}
+    """Levels of single rules."""
     min_preservation: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """The least score of preservation; a target that cannot be told so much is not asked."""
     fit: FitMode | None = None
+    """What is done with a conversation that has outgrown the model's window: `error` refuses the call,
+    `drop_oldest` and `middle_out` leave turns out, `summarise` tells a summary in their place,
+    `provider_native` leaves it to the provider where that can do it."""
     fit_target: Annotated[float, Meta(gt=0, le=1)] | None = None
+    """The share of the window to which an overfull view is cut, so that not every call cuts again."""
     keep_first: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    """How many units `middle_out` keeps at the beginning."""
     summary_alias: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    """The alias that writes summaries."""
     on_conflict: OnConflict | None = None
+    """What becomes of a call while another one is under way: `reject` answers 409, `queue` waits, `fork` goes on in
+    a context of its own."""
     ttl_s: Annotated[int, Meta(ge=60, le=3_153_600_000)] | None = None
-    max_bytes: Annotated[int, Meta(ge=1024)] | None = None
+    """Seconds from the last write until the context is gone; for ever without it."""
+    max_bytes: Annotated[int, Meta(ge=1024, le=1_000_000_000_000)] | None = None
+    """The most bytes the context may take in the store."""
     require_if_match: bool | None = None
+    """Whether each call must name the revision it follows."""
     state_schema: SchemaRef | None = None
+    """The registered schema of the state document."""
     metadata_schema: SchemaRef | None = None
+    """The registered schema of the metadata."""
     keep_raw: bool | None = None
+    """Whether the provider's own bytes of each answer are kept beside it."""
 
     def over(self, base: "Policy") -> "Policy":
         """This policy with what it leaves open taken from `base`; rules are joined one by one."""
@@ -141,7 +154,7 @@ class ContextInfo(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
         return etag(self.rev, self.head)
 
 
-class ContextOptions(Struct, frozen=True, kw_only=True):
+class ContextOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which stored conversation a call continues, and on what terms.
 
     Without an `id`, `create` makes a new one. `subject`, `metadata` and `policy` are for a context that is made.
@@ -152,10 +165,17 @@ class ContextOptions(Struct, frozen=True, kw_only=True):
     create: bool = False
     if_match: str | None = None
     on_conflict: OnConflict | None = None
-    subject: str | None = None
-    metadata: dict[str, Json] = {}
+    subject: Subject | None = None
+    metadata: Metadata = {}
     policy: Policy | None = None
     pin: bool = False
+
+
+class Idempotency(Struct, frozen=True, kw_only=True):
+    """A call's own name, as a digest, and a digest of what it asks: so that the name stands for nothing else."""
+
+    key: str
+    fingerprint: str
 
 
 def etag(rev: int, head: str) -> str:

@@ -16,6 +16,7 @@ RequestError
 ├── ContextTooLarge              413  context_too_large          bytes the context may take
 ├── ContextTooLong               413  context_length_exceeded    tokens the model takes
 ├── ContextViolation             422  context_violation
+├── ContextNotPreserved          422  context_not_preserved      too much of it would not reach the model
 ├── SchemaViolation              422  schema_violation
 ├── SchemaRejected               422  schema_rejected
 ├── SchemaIncompatible           409  schema_incompatible
@@ -134,6 +135,7 @@ class ContextTooLong(RequestError):
 
     code = "context_length_exceeded"
     status = 413
+    fallback = True
 
 
 class ContextViolation(_WithViolations):
@@ -141,6 +143,14 @@ class ContextViolation(_WithViolations):
 
     code = "context_violation"
     status = 422
+
+
+class ContextNotPreserved(_WithViolations):
+    """A target cannot be told as much of the context as its policy demands; another one may."""
+
+    code = "context_not_preserved"
+    status = 422
+    fallback = True
 
 
 class SchemaViolation(_WithViolations):

@@ -160,9 +160,10 @@ class Vectors(Struct, frozen=True, kw_only=True):
 
 
 class Finish(Struct, frozen=True, kw_only=True):
-    """The answer is whole."""
+    """The answer is whole; `facts` are the gateway's own, told to the caller under `llmgw`."""
 
     usage: Usage | None = None
+    facts: Details = {}
 
 
 StreamEvent: TypeAlias = (

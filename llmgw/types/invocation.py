@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from llmgw.types.context import ContextOptions, Idempotency
 from llmgw.types.feature import Feature
 from llmgw.types.json import Json
 from llmgw.types.message import Details, Message
@@ -117,6 +118,12 @@ class CallOptions(Struct, frozen=True, kw_only=True):
 
     timeout_ms: int | None = None
     tags: tuple[str, ...] = ()
+    context: ContextOptions | None = None
+    """The stored conversation that the call continues."""
+    idempotency: Idempotency | None = None
+    """By which a call with a context is known again, so that it is answered and stored once."""
+    verify: str | None = None
+    """The name of a history that the caller keeps itself, to be compared with what it was before."""
 
 
 class ChatInvocation(Struct, frozen=True, kw_only=True):
@@ -146,6 +153,10 @@ class ChatInvocation(Struct, frozen=True, kw_only=True):
     passthrough: Details = {}
     demands: frozenset[str] = frozenset()
     headers: tuple[tuple[str, str], ...] = ()
+    stored: bool = False
+    """Whether the messages are a stored conversation's, each of which tells its own protocol."""
+    compact: bool = False
+    """Whether a provider that can sum up a conversation by itself shall do so when it grows too long."""
     options: CallOptions = CallOptions()
     needs: dict[Feature, str] = field(default_factory=dict)
     """Features an answering target must have, each with the request member that asks for it."""

@@ -53,4 +53,6 @@ class Target(Struct, frozen=True, kw_only=True):
     features: frozenset[Feature]
     quirks: Quirks = Quirks()
     timeouts: Timeouts = Timeouts()
+    window: int | None = None
+    """Tokens that the model takes, its answer included; None where nobody knows."""
     max_concurrency: int = 256

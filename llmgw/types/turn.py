@@ -43,7 +43,7 @@ class Binding(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 class Compaction(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """That a turn sums up others: those from `first` to `last`, whose chain ended in `digest`.
+    """That a turn sums up others: those from `first` to `last`, as they were when the chain had come to `digest`.
 
     `by` is the alias that wrote the summary; empty where the caller brought it.
     """

@@ -6,6 +6,9 @@ A member that is null is absent, as typed clients send it.
 from collections.abc import Collection
 from typing import Final
 
+import msgspec
+
+from llmgw.types.context import ContextOptions
 from llmgw.types.errors import ForbiddenField, InvalidRequest
 from llmgw.types.invocation import CallOptions
 from llmgw.types.json import Json
@@ -16,6 +19,8 @@ FORBIDDEN: Final = ("api_base", "api_key", "base_url", "extra_headers")
 
 OPTIONS: Final = "llmgw"
 """Member that holds the gateway's own extras; it is never sent on."""
+
+_OWN: Final = frozenset({"timeout_ms", "tags", "context", "verify"})
 
 MAX_TAGS: Final = 16
 MAX_TAG: Final = 64
@@ -143,7 +148,7 @@ def options(members: Details) -> CallOptions:
         return CallOptions()
     path = f"{OPTIONS}."
     for name in own:
-        if name not in {"timeout_ms", "tags"}:
+        if name not in _OWN:
             raise InvalidRequest(f"Unknown parameter: '{path}{name}'.", param=f"{path}{name}")
     timeout_ms = own.get("timeout_ms")
     if timeout_ms is not None:
@@ -161,7 +166,33 @@ def options(members: Details) -> CallOptions:
                 f"'{path}tags[{position}]' must be 1 to {MAX_TAG} printable characters.",
                 param=f"{path}tags[{position}]",
             )
-    return CallOptions(timeout_ms=timeout_ms, tags=tuple(tags))
+    return CallOptions(
+        timeout_ms=timeout_ms,
+        tags=tuple(tags),
+        context=context_options(own.get("context")),
+        verify=text(own, "verify", path),
+    )
+
+
+def context_options(value: Json) -> ContextOptions | None:
+    """Read which context a call continues: its id, or an object that says more.
+
+    Raises:
+        InvalidRequest: it is neither; `param` names the member.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return ContextOptions(id=value)
+    path = f"{OPTIONS}.context"
+    if not isinstance(value, dict):
+        raise wrong_type(path, "a string or an object", value)
+    try:
+        return msgspec.convert(value, ContextOptions)
+    except msgspec.ValidationError as error:
+        said, _, place = str(error).partition(" - at `$")
+        where = f"{path}{place.rstrip('`')}" if place else path
+        raise InvalidRequest(f"Invalid '{where}': {said}.", param=where) from None
 
 
 def unknown(members: Details, known: Collection[str]) -> Details:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 from llmgw import wire
-from llmgw.app import create_app
+from llmgw.app import Secrets, create_app
 from llmgw.http.front import Front
 from llmgw.http.permissions import Permission
 from llmgw.settings import Loaded, defaults
@@ -41,7 +41,8 @@ def _error_classes() -> list[type[GatewayError]]:
 
 def _routes() -> Iterator[tuple[str, object]]:
     loaded = Loaded(settings=defaults({}))
-    front = create_app(loaded, {}, state_url=Secret("unix:///nowhere"), pepper=Secret("p" * 64))
+    secrets = Secrets(pepper=Secret("p" * 64), context_keys={"k1": Secret("c" * 64)})
+    front = create_app(loaded, {}, state_url=Secret("unix:///nowhere"), secrets=secrets)
     assert isinstance(front, Front)
     app = front.app
     assert isinstance(app, Litestar)

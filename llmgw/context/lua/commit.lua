@@ -1,9 +1,10 @@
 -- Appends the turns of one call, if the call still holds the lease it began with; else keeps them aside.
 -- KEYS hash turns replays replay-times in-flight orphans audit reports blobs counts state forks | ARGV op who fence
--- rev head new-head bytes ttl-ms toolset report key n-blobs blob… frame…
+-- rev head new-head bytes ttl-ms toolset report key n-blobs render-name
+-- render blob… frame…
 local op, who, fence, rev, head = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local key, blobs = ARGV[11], tonumber(ARGV[12])
-local first = 13 + 2 * blobs
+local first = 15 + 2 * blobs
 local h = call('HMGET', H, 'status', 'rev', 'head', 'fence', 'done', 'turns', 'base')
 if not h[1] then return {'EXPIRED'} end
 if h[5] == op then return {'OK', h[2]} end
@@ -19,7 +20,7 @@ end
 if h[2] ~= rev or h[3] ~= head then return {'MISMATCH', h[2], h[3]} end
 if tonumber(h[6]) - tonumber(h[7]) ~= call('LLEN', KEYS[2]) then return {'TORN'} end
 push_all(KEYS[2], first, #ARGV)
-for i = 13, first - 1, 2 do call('HSETNX', KEYS[9], ARGV[i], ARGV[i + 1]) end
+for i = 15, first - 1, 2 do call('HSETNX', KEYS[9], ARGV[i], ARGV[i + 1]) end
 local n = call('HINCRBY', H, 'rev', 1)
 local now = string.format('%d', now_ms())
 call('HINCRBY', H, 'turns', #ARGV - first + 1)
@@ -27,6 +28,7 @@ call('HINCRBY', H, 'bytes', ARGV[7])
 call('HSET', H, 'head', ARGV[6], 'lease', '0', 'holder', '', 'done', op, 'updated', now)
 if ARGV[9] ~= '' then call('HSET', H, 'toolset', ARGV[9]) end
 if ARGV[10] ~= '' then call('HSET', KEYS[8], string.format('%d', n), ARGV[10]) end
+if ARGV[13] ~= '' then call('HSET', KEYS[8], ARGV[13], ARGV[14]) end
 if key ~= '' then
   call('HSET', KEYS[3], key .. ':state', 'done', key .. ':rev', string.format('%d', n), key .. ':head', ARGV[6])
   local old = call('ZRANGEBYSCORE', KEYS[4], '-inf', tonumber(now) - 86400000, 'LIMIT', 0, 32)

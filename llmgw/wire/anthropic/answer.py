@@ -70,6 +70,8 @@ def encode_completion(completion: Completion) -> bytes:
         holds_content(choice.message.provider_details) or not all(map(has_place, parts))
     ):
         body[OPTIONS] = UNTOLD
+    if completion.facts:
+        body[OPTIONS] = {**body.get(OPTIONS, {}), **completion.facts}
     return json.encode(body)
 
 

@@ -48,10 +48,10 @@ def error_body(error: GatewayError) -> Details:
         code = NO_THREADS
     elif isinstance(error, ProviderRefused) and error.upstream_code not in {None, kind}:
         code = error.upstream_code or code
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": error.message, "details": {"error_code": code}},
-    }
+    details: Details = {"error_code": code}
+    if error.violations:
+        details["violations"] = error.violations
+    return {"type": "error", "error": {"type": kind, "message": error.message, "details": details}}
 
 
 def encode_error(error: GatewayError, request_id: str) -> bytes:

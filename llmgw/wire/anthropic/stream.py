@@ -71,9 +71,9 @@ class MessageEncoder:
                 self._note(extra)
             case Detail(choice=0, extra=extra):
                 self._note(extra)
-            case Finish(usage=usage):
+            case Finish(usage=usage, facts=facts):
                 self._usage = usage or self._usage
-                return self._finish()
+                return self._finish(facts)
             case Detail() | Vectors():
                 pass
             case _:
@@ -157,7 +157,7 @@ class MessageEncoder:
         self._of_event, self._of_message = {}, {}
         return sse("message_start", {"type": "message_start", "message": message})
 
-    def _finish(self) -> bytes:
+    def _finish(self, facts: Details) -> bytes:
         written = b"" if self._begun else self._begin()
         written += self._blocks.end()
         end = self._end
@@ -178,6 +178,6 @@ class MessageEncoder:
             "usage": usage_body(self._usage, native=self._native),
             **self._of_event,
         }
-        if self._blocks.untold:
-            event[OPTIONS] = UNTOLD
+        if self._blocks.untold or facts:
+            event[OPTIONS] = {**(UNTOLD if self._blocks.untold else {}), **facts}
         return written + sse("message_delta", event) + _STOP

@@ -38,6 +38,7 @@ from llmgw.types.message import (
     TextPart,
     ToolCallPart,
 )
+from llmgw.wire.members import OPTIONS
 from llmgw.wire.openai.chat_messages import PROTOCOL
 from llmgw.wire.openai.errors import error_body
 from llmgw.wire.openai.seals import call_members, detail, details_of
@@ -80,6 +81,8 @@ def encode_completion(completion: Completion) -> bytes:
         body["usage"] = usage_body(completion.usage)
     if native:
         body |= completion.provider_details
+    if completion.facts:
+        body[OPTIONS] = completion.facts
     return json.encode(body)
 
 
@@ -259,7 +262,7 @@ class ChatEncoder:
                 self._pend(event.extra)
                 return b""
             case Finish():
-                return self._finish(event.usage or self._usage)
+                return self._finish(event.usage or self._usage, event.facts)
             case Vectors():
                 return b""
             case _:
@@ -362,11 +365,16 @@ class ChatEncoder:
         if extra is not None and self._native:
             self._pending |= extra.chunk
 
-    def _finish(self, usage: Usage | None) -> bytes:
-        """Write the usage chunk if the caller asked for one, and the end marker."""
-        if not self._include_usage or usage is None:
+    def _finish(self, usage: Usage | None, facts: Details) -> bytes:
+        """Write the usage chunk if the caller asked for one, and the end marker.
+
+        The gateway's own facts go with it: who has not asked for a chunk without choices cannot be sent one.
+        """
+        if not self._include_usage or (usage is None and not facts):
             return _DONE
-        chunk = {**self._head, **self._pending, "choices": [], "usage": usage_body(usage)}
+        chunk = {**self._head, **self._pending, "choices": [], "usage": usage and usage_body(usage)}
+        if facts:
+            chunk[OPTIONS] = facts
         return _sse(chunk) + _DONE
 
 

@@ -46,7 +46,10 @@ def error_body(error: GatewayError) -> Details:
     code = error.upstream_code
     if not code or code in _ANTHROPICS or code.isupper() or isinstance(error, ProviderAuth):
         code = error.code
-    return {"error": {"message": error.message, "type": _type(error), "param": error.param, "code": code}}
+    body: Details = {"message": error.message, "type": _type(error), "param": error.param, "code": code}
+    if error.violations:
+        body["violations"] = error.violations
+    return {"error": body}
 
 
 def encode_error(error: GatewayError, request_id: str) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
+from llmgw.gateway.asking import Plain
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.reply import Reply
 from llmgw.providers import PROVIDERS
@@ -13,6 +14,7 @@ from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Call
 from llmgw.types.clock import SystemClock
 from llmgw.types.errors import (
+    ClientGone,
     DeadlineExceeded,
     GatewayError,
     ProviderAuth,
@@ -68,7 +70,7 @@ class Scene:
 
     async def open(self, invocation: ChatInvocation = ASK) -> Reply:
         """Open a reply."""
-        return await self._dispatch.open(self.targets, invocation, self.call)
+        return await self._dispatch.open(self.targets, Plain(invocation), self.call)
 
     @property
     def tried(self) -> list[tuple[str, str | None]]:
@@ -313,8 +315,8 @@ def test_abandoning_a_stream_closes_the_provider() -> None:
 
     async def scene(stage: Scene) -> None:
         reply = await stage.open(ASK_STREAM)
-        reply.abandon()
-        reply.abandon()
+        reply.abandon(ClientGone("the client left"))
+        reply.abandon(ClientGone("the client left"))
         await left.wait()
         assert stage.tried == [("p0/model", "client_gone")]
 

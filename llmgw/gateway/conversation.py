@@ -1,0 +1,312 @@
+"""A call that continues a stored conversation: what its targets are told, and what it leaves when it ends."""
+
+import asyncio
+import hashlib
+import logging
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from llmgw.context.clock import moment
+from llmgw.context.contexts import Contexts
+from llmgw.context.drafting import Draft
+from llmgw.context.kept import encode_json
+from llmgw.context.opened import Opened, Receipt
+from llmgw.context.report import maker_binding, report_of, shortfall
+from llmgw.gateway.checks import Checks
+from llmgw.gateway.counting import Counting
+from llmgw.gateway.echoes import echoed
+from llmgw.gateway.telling import Teller, Telling
+from llmgw.providers.base import Provider, UpstreamRequest
+from llmgw.types.call import Call, ContextFacts
+from llmgw.types.completion import Completion, Folding
+from llmgw.types.context_errors import ContextFenced, ContextNotPreserved, ContextTooLarge
+from llmgw.types.errors import ClientGone, GatewayError
+from llmgw.types.event import StreamEvent
+from llmgw.types.invocation import ChatInvocation
+from llmgw.types.json import Json
+from llmgw.types.loss import SEVERITY, LossCode
+from llmgw.types.message import Details, Message, OpaquePart, ToolCallPart
+from llmgw.types.preservation import PartLoss, Report, ReportRecord, TokenFacts
+from llmgw.types.target import Target
+from llmgw.types.turn import RawAnswer
+from llmgw.types.violation import Violation
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_NAME: Final = 256
+_BIG: Final = 64 * 1024
+"""Bytes from which packing is worth a thread."""
+
+
+class Conversation:
+    """One call with a context, under its lease; ends once, by `finish`, `break_off` or `abandon`."""
+
+    def __init__(
+        self,
+        contexts: Contexts,
+        counting: Counting,
+        teller: Teller,
+        opened: Opened,
+        invocation: ChatInvocation,
+        call: Call,
+        facts: ContextFacts,
+    ) -> None:
+        self.invocation = invocation
+        self.opened = opened
+        self.facts = facts
+        self._contexts = contexts
+        self._counting = counting
+        self._teller = teller
+        self._call = call
+        self._telling: Telling | None = None
+        self._folding = Folding()
+        self._violations: tuple[Violation, ...] = facts.violations
+        self._checks = Checks(contexts, opened)
+
+    @property
+    def keeps_raw(self) -> bool:
+        """Whether the provider's own bytes are wanted."""
+        return bool(self.opened.policy.keep_raw)
+
+    async def request(self, provider: Provider, target: Target) -> UpstreamRequest:
+        """Write the request that tells one target of the context what it can be told.
+
+        Raises:
+            GatewayError: as `Teller.tell` lists, or the policy's least preservation cannot be had here.
+        """
+        telling = await self._teller.tell(provider, target)
+        await self._checks.begin(telling, self._violations)
+        self._telling = telling
+        self._folding = Folding()
+        report = self._report(telling, self.opened.stored.rev + 1, telling.losses)
+        self._note(report, final=False)
+        floor = self.opened.policy.min_preservation
+        level = self.opened.policy.level("preservation.min")
+        if floor is not None and report.score < floor and level in {"strict", "repair"}:
+            violation = Violation(
+                rule="preservation.min",
+                level=level,
+                severity="major",
+                pointer="",
+                message=f"{target.name} can be told {report.score:.2f} of the context, less than {floor:.2f}",
+            )
+            raise ContextNotPreserved(violation.message, [violation])
+        return telling.request
+
+    def add(self, events: Sequence[StreamEvent]) -> None:
+        """Take in what the provider says."""
+        for event in events:
+            self._folding.add(event)
+
+    async def finish(self, raw: bytes, *, streamed: bool) -> Details:
+        """Store what was said and answered, and report on it; returns what the caller is told of that.
+
+        Raises:
+            ContextFenced, ContextExpired, ContextErased, ContextTooLarge: nothing was stored.
+            StoreUnavailable: it is not known whether it was.
+        """
+        telling = self._told()
+        completion = self._folding.completion(raw)
+        kept_raw = await self._raw(raw, streamed=streamed) if self.keeps_raw and raw else None
+        answer = self._answer(telling, completion, kept_raw)
+        losses = [*telling.losses, *echoed(completion, telling.view)]
+        report = self._settled(telling, completion, losses)
+        receipt = await self._commit([*self.opened.said, answer], report)
+        return self._told_caller(receipt, report)
+
+    async def break_off(self, error: GatewayError) -> None:
+        """End a call whose answer did not come to its end: what there is of it is stored as incomplete.
+
+        Never raises. A call with an idempotency key will come again: of it nothing is stored, and its key is free.
+        """
+        if self.opened.settled:
+            return
+        telling = self._telling
+        message = self._incomplete()
+        if telling is None or message is None or self.opened.idempotency is not None:
+            await self._contexts.release(self.opened, error.code)
+            return
+        answer = self._contexts.draft(
+            self.opened,
+            message,
+            source="provider",
+            status="incomplete",
+            finish_reason=error.code,
+            produced_by=telling.maker.binding(telling.prefix),
+        )
+        report = self._report(telling, self.opened.stored.rev + 1, telling.losses)
+        try:
+            receipt = await self._commit([*self.opened.said, answer], report)
+        except GatewayError as failure:
+            _log.warning("the broken answer of call %s was not stored: %s", self._call.id, failure.code)
+        else:
+            self._told_caller(receipt, report)
+
+    def abandon(self) -> None:
+        """The caller is gone, and so may be whoever would wait: end the call behind its back."""
+        if not self.opened.settled:
+            self._contexts.finish_later(self.break_off(ClientGone("the client closed its connection")))
+
+    async def remember(self, media_type: str, body: bytes) -> None:
+        """Keep the answer's bytes for the next time the call's idempotency key comes."""
+        await self._contexts.remember(self.opened, media_type, body)
+
+    def _told(self) -> Telling:
+        if self._telling is None:
+            raise RuntimeError("an answer came before anything was asked")
+        return self._telling
+
+    def _answer(self, telling: Telling, completion: Completion, raw: RawAnswer | None) -> Draft:
+        choice = completion.choices[0] if completion.choices else None
+        said = choice.message if choice is not None else Message(role="assistant", parts=())
+        reason = choice.native_reason if choice is not None else None
+        return self._contexts.draft(
+            self.opened,
+            replace(said, protocol=completion.protocol),
+            source="provider",
+            status="complete" if said.parts else "incomplete",
+            finish_reason=reason[:_LONGEST_NAME] if reason else None,
+            produced_by=telling.maker.binding(telling.prefix),
+            raw=raw,
+        )
+
+    def _incomplete(self) -> Message | None:
+        """What there is of an answer that broke off, without its calls of tools: half a call is none."""
+        try:
+            completion = self._folding.completion()
+        except ValueError:
+            return None
+        if not completion.choices:
+            return None
+        message = completion.choices[0].message
+        parts = tuple(part for part in message.parts if not isinstance(part, ToolCallPart | OpaquePart))
+        if not parts and not message.parts:
+            return None
+        return Message(role="assistant", parts=parts, protocol=completion.protocol)
+
+    async def _raw(self, raw: bytes, *, streamed: bool) -> RawAnswer:
+        if not streamed:
+            return self._contexts.keep_raw(self.opened, raw, "identity", len(raw))
+        if len(raw) < _BIG:
+            packed = zlib.compress(raw, 1)
+        else:
+            packed = await asyncio.get_running_loop().run_in_executor(None, zlib.compress, raw, 1)
+        return self._contexts.keep_raw(self.opened, packed, "deflate", len(raw))
+
+    async def _commit(self, drafts: Sequence[Draft], report: Report) -> Receipt:
+        facts = self.facts
+        self._check_size(drafts)
+        facts.commit_started_ns = self._contexts.monotonic_ns()
+        record = ReportRecord(call=self._call.id, at=moment(self._contexts.now_ms()), report=report)
+        try:
+            receipt = await self._contexts.commit(
+                self.opened,
+                drafts,
+                report=encode_json(record),
+                toolset=self._teller.tools,
+                render=self._checks.render,
+            )
+        except ContextFenced:
+            facts.conflict = "fenced"
+            raise
+        finally:
+            facts.commit_ended_ns = self._contexts.monotonic_ns()
+        self._checks.committed()
+        self._checks.read_back_later(receipt, receipt.last, record)
+        return receipt
+
+    def _check_size(self, drafts: Sequence[Draft]) -> None:
+        most = self.opened.policy.max_bytes
+        size = sum(len(draft.body) for draft in drafts) + sum(map(len, self.opened.blobs.values()))
+        if most is not None and self.opened.stored.facts.size + size > most:
+            raise ContextTooLarge(f"the context would take more than the {most} bytes its policy allows")
+
+    def _settled(self, telling: Telling, completion: Completion, losses: list[PartLoss]) -> Report:
+        """Report on a whole answer: with what the provider says of its input."""
+        reported = completion.usage.input_tokens if completion.usage is not None else None
+        calibration = self._counting.calibration
+        estimated = telling.tokens.estimated
+        if not telling.tokens.exact:
+            estimated = calibration.estimate(telling.target.name, telling.size)
+        outcome = shortfall(estimated, reported)
+        self._checks.answered(outcome)
+        if outcome == "fail":
+            losses.append(
+                PartLoss(
+                    code=LossCode.CONTEXT_SHORTFALL.value,
+                    severity=SEVERITY[LossCode.CONTEXT_SHORTFALL],
+                    pointer="/turns",
+                    source="upstream",
+                    detail=f"{reported} tokens reported of about {estimated} sent",
+                )
+            )
+        elif reported is not None and not telling.view.skipped:
+            calibration.learn(telling.target.name, telling.size, reported)
+        tokens = TokenFacts(
+            estimated=estimated,
+            exact=telling.tokens.exact,
+            reported=reported,
+            window=telling.tokens.window,
+        )
+        report = self._report(replace(telling, tokens=tokens), self.opened.stored.rev + 1, losses)
+        self._note(report, final=True)
+        return report
+
+    def _report(self, telling: Telling, rev: int, losses: Sequence[PartLoss]) -> Report:
+        opened = self.opened
+        said = sum(
+            len(draft.turn.message.parts) for draft in opened.said if draft.turn.turn.compaction is None
+        )
+        return report_of(
+            context=opened.keys.context,
+            rev=rev,
+            target=maker_binding(telling.maker),
+            turns=opened.turns,
+            parts=opened.history.course.parts + said,
+            view=telling.view,
+            losses=losses,
+            checks=self._checks.found,
+            violations=(*self._violations, *telling.violations),
+            fitted=telling.fitted,
+            tokens=telling.tokens,
+            input_digest=f"sha256:{hashlib.sha256(telling.request.body).hexdigest()}",
+            floor=opened.policy.min_preservation,
+        )
+
+    def _note(self, report: Report, *, final: bool) -> None:
+        facts = self.facts
+        facts.verdict, facts.score, facts.final = report.verdict, report.score, final
+        facts.losses, facts.violations = report.losses, report.violations
+        facts.checks = report.checks
+        facts.turns, facts.turns_sent = report.counts.turns, report.counts.turns_sent
+        facts.tokens = report.tokens.estimated if report.tokens is not None else 0
+        facts.fit = report.fit or ""
+
+    def _told_caller(self, receipt: Receipt, report: Report) -> Details:
+        facts = self.facts
+        facts.rev, facts.etag = receipt.rev, receipt.etag
+        told: dict[str, Json] = {
+            "context": receipt.context,
+            "etag": receipt.etag,
+            "preservation": {
+                "verdict": report.verdict,
+                "score": report.score,
+                "losses": sorted({loss.code for loss in report.losses}),
+            },
+        }
+        if facts.forked_from is not None:
+            told["forked_from"] = facts.forked_from
+        if report.violations:
+            told["violations"] = [
+                {
+                    "rule": each.rule,
+                    "pointer": each.pointer,
+                    "message": each.message,
+                    "repaired": each.repaired,
+                }
+                for each in report.violations
+            ]
+        return told

@@ -1,0 +1,194 @@
+"""Opening stored conversations for calls: the lease taken and what is said examined before anything is asked."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from llmgw.accounting.tokens import TokenCounter
+from llmgw.context.answers import Replay
+from llmgw.context.contexts import Contexts
+from llmgw.context.drafting import Draft
+from llmgw.context.intake import Intake, examine
+from llmgw.context.kept import decode_turn
+from llmgw.context.opened import Asker, Opened
+from llmgw.gateway.conversation import Conversation
+from llmgw.gateway.counting import Counting
+from llmgw.gateway.summaries import Ask, Summaries
+from llmgw.gateway.telling import Teller, toolset_digest
+from llmgw.types.call import Call, ContextFacts
+from llmgw.types.context import ContextOptions, Policy
+from llmgw.types.context_errors import (
+    ContextLocked,
+    ContextViolation,
+    IdempotencyInFlight,
+    RevisionMismatch,
+    SchemaViolation,
+)
+from llmgw.types.errors import UnsupportedParameter
+from llmgw.types.invocation import ChatInvocation
+from llmgw.types.turn import Source
+from llmgw.types.violation import Violation, pointer_to
+
+_SAYS_INSTRUCTIONS_APART: Final = "anthropic"
+"""The dialect whose bodies have a `system` member of their own."""
+
+
+class Conversations:
+    """Opens contexts for calls; one per worker."""
+
+    def __init__(self, contexts: Contexts, counter: TokenCounter) -> None:
+        self.contexts = contexts
+        self._counting = Counting(counter, contexts)
+
+    async def open(
+        self,
+        invocation: ChatInvocation,
+        options: ContextOptions,
+        call: Call,
+        ask: Ask,
+        alias_policy: Policy | None,
+    ) -> Conversation | Replay:
+        """Open the context that a call continues.
+
+        Raises:
+            GatewayError: as `Contexts.open` lists, or rules of the context do not hold (`ContextViolation`), or
+            what
+                is said cannot be stored (`SchemaViolation`).
+        """
+        if (invocation.sampling.n or 1) > 1:
+            raise UnsupportedParameter("a call that continues a context has one answer", param="n")
+        contexts = self.contexts
+        tenant = call.caller.tenant if call.caller is not None else "default"
+        facts = call.context = ContextFacts(id=options.id or "", begin_started_ns=contexts.monotonic_ns())
+        asker = Asker(
+            tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
+        )
+        base = contexts.settings.base(tenant, alias_policy)
+        try:
+            opened = await contexts.open(
+                asker, options, invocation.messages, base, invocation.options.idempotency
+            )
+        except (ContextLocked, IdempotencyInFlight):
+            facts.conflict = "locked"
+            raise
+        except RevisionMismatch:
+            facts.conflict = "mismatch"
+            raise
+        finally:
+            facts.begin_ended_ns = contexts.monotonic_ns()
+        if isinstance(opened, Replay):
+            facts.replayed, facts.rev = True, opened.rev
+            return opened
+        try:
+            return self._begun(invocation, options, call, facts, opened, ask)
+        except BaseException:
+            contexts.release_later(opened, "refused")
+            raise
+
+    def _begun(
+        self,
+        invocation: ChatInvocation,
+        options: ContextOptions,
+        call: Call,
+        facts: ContextFacts,
+        opened: Opened,
+        ask: Ask,
+    ) -> Conversation:
+        _describe(facts, opened)
+        intake = examine(invocation.messages, opened.history.course, opened.policy, _place_in(invocation))
+        violations = [*intake.violations, *_toolset(invocation, opened)]
+        refused = [each for each in violations if each.level == "strict" and each.repaired is None]
+        if refused or intake.refused:
+            facts.violations = tuple(violations)
+            raise ContextViolation(
+                "what is said does not follow from what is stored", [*intake.refused, *refused]
+            )
+        facts.violations = tuple(violations)
+        self._take_in(invocation, options, opened, intake)
+        summaries = Summaries(self.contexts, ask)
+        teller = Teller(self.contexts, self._counting, summaries, opened, invocation)
+        return Conversation(self.contexts, self._counting, teller, opened, invocation, call, facts)
+
+    def _take_in(
+        self, invocation: ChatInvocation, options: ContextOptions, opened: Opened, intake: Intake
+    ) -> None:
+        """Draft the turns of what the caller says."""
+        for number, message in enumerate(intake.messages):
+            source: Source = "caller"
+            draft = self.contexts.draft(
+                opened,
+                replace(message, protocol=message.protocol or invocation.wire),
+                source=source,
+                pinned=options.pin,
+            )
+            _check_schema(draft, number)
+            opened.said.append(draft)
+
+
+def _describe(facts: ContextFacts, opened: Opened) -> None:
+    """Note what is known of a context as its call begins."""
+    stored = opened.stored
+    facts.id, facts.etag, facts.rev = opened.keys.context, stored.etag, stored.rev
+    facts.again = opened.lease.again
+    facts.enforcement = opened.policy.enforcement or "repair"
+    if stored.first == stored.turns:
+        facts.cache = "hit"
+    elif stored.first > stored.base:
+        facts.cache = "delta"
+
+
+def _check_schema(draft: Draft, number: int) -> None:
+    """Check C5: what is about to be stored is a turn of the protocol.
+
+    Raises:
+        SchemaViolation: it is none.
+    """
+    try:
+        decode_turn(draft.body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        violation = Violation(
+            rule="schema.turn", pointer=pointer_to("messages", number), message=str(error)[:300]
+        )
+        raise SchemaViolation("what is said cannot be stored", [violation]) from None
+
+
+def _toolset(invocation: ChatInvocation, opened: Opened) -> Sequence[Violation]:
+    """Note that other tools are offered than before: what the model worked out with those is lost to it."""
+    before = opened.toolset
+    now = toolset_digest(invocation)
+    level = opened.policy.level("toolset.changed")
+    if before is None or not now or now == before or level == "off":
+        return ()
+    return (
+        Violation(
+            rule="toolset.changed",
+            level=level,
+            severity="minor",
+            pointer="/tools",
+            message="the tools differ from those offered before",
+        ),
+    )
+
+
+class _Places:
+    """Where messages stand in the caller's own body."""
+
+    def __init__(self, *, apart: bool) -> None:
+        self._apart = apart
+
+    def __call__(self, number: int, part: int | None) -> str:
+        """The pointer to a message, or to a part of it where the dialect has parts."""
+        if not self._apart:
+            return pointer_to("messages", number)
+        if number == 0:
+            return pointer_to("system")
+        steps: tuple[str | int, ...] = ("messages", number - 1)
+        return pointer_to(*steps) if part is None else pointer_to(*steps, "content", part)
+
+
+def _place_in(invocation: ChatInvocation) -> _Places:
+    first = invocation.messages[0] if invocation.messages else None
+    apart = invocation.wire == _SAYS_INSTRUCTIONS_APART and first is not None and first.role == "system"
+    return _Places(apart=apart)

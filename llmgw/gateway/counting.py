@@ -1,0 +1,122 @@
+"""How many tokens a stored conversation is: a bound at once, counts only where it matters, both remembered."""
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from llmgw.accounting.tokens import TokenCounter
+from llmgw.context.contexts import Contexts
+from llmgw.context.kept import Kept
+from llmgw.context.names import COUNTS
+from llmgw.context.opened import Opened
+from llmgw.types import json
+from llmgw.types.errors import StoreUnavailable
+from llmgw.types.invocation import ChatInvocation
+from llmgw.types.target import Target
+
+_COARSEST: Final = 12
+"""Bytes of JSON per token that no ordinary conversation exceeds, for models nobody has asked yet."""
+_WEIGHT: Final = 0.2
+"""How much one call tells about a model, against all before it."""
+_MODELS: Final = 512
+_FOREIGN: Final = 1.2
+"""What is added to counts for models whose vocabulary is not OpenAI's."""
+_SHARE: Final = 8
+"""Without a limit for the answer an eighth of the window is left to it."""
+_FRAME: Final = 16
+"""Tokens a request takes beside its messages and tools."""
+
+
+class Calibration:
+    """How many bytes of JSON a token of each model is, learned from what providers report."""
+
+    def __init__(self) -> None:
+        self._ratios: OrderedDict[str, float] = OrderedDict()
+
+    def estimate(self, model: str, size: int) -> int:
+        """Estimate tokens from bytes; for a model nobody has asked yet, fewer than there can be."""
+        ratio = self._ratios.get(model)
+        return size // _COARSEST if ratio is None else round(size * ratio)
+
+    def learn(self, model: str, size: int, reported: int) -> None:
+        """Take in what a provider reported of a request of `size` bytes."""
+        if size <= 0 or reported <= 0:
+            return
+        ratio = reported / size
+        before = self._ratios.get(model)
+        self._ratios[model] = ratio if before is None else before + _WEIGHT * (ratio - before)
+        self._ratios.move_to_end(model)
+        while len(self._ratios) > _MODELS:
+            self._ratios.popitem(last=False)
+
+
+class Counting:
+    """Counts the turns of contexts, away from the event loop, each once for each vocabulary."""
+
+    def __init__(self, counter: TokenCounter, contexts: Contexts) -> None:
+        self._counter = counter
+        self._contexts = contexts
+        self.calibration = Calibration()
+
+    @staticmethod
+    def room(invocation: ChatInvocation, target: Target) -> int | None:
+        """Tokens that the messages may take; None where the window is not known.
+
+        Room is left for the answer and for tools, these by their size in bytes.
+        """
+        if target.window is None:
+            return None
+        answer = invocation.sampling.max_output_tokens
+        reserved = min(target.window // 2, answer) if answer is not None else target.window // _SHARE
+        tools = len(json.encode(invocation.tools)) if invocation.tools else 0
+        return max(0, target.window - reserved - tools - _FRAME)
+
+    async def counted(self, opened: Opened, turns: Sequence[Kept], target: Target) -> dict[int, int]:
+        """Tokens of turns, by their numbers, as the target counts them.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked for the counts made before.
+            InternalError: the installed vocabulary is damaged.
+        """
+        vocabulary = self._counter.vocabulary(target.model).name
+        known = opened.history.tokens.setdefault(vocabulary, {})
+        missing = [each for each in turns if each.seq not in known]
+        stored = [each for each in missing if each.seq < opened.stored.turns]
+        if stored:
+            fields = [f"{vocabulary}:{each.seq}" for each in stored]
+            found = await self._contexts.store.command(opened.keys, "HMGET", COUNTS, *fields)
+            known |= {
+                each.seq: int(count) for each, count in zip(stored, found, strict=True) if count is not None
+            }
+        fresh = [each for each in missing if each.seq not in known]
+        counts = await self._count(fresh, target.model) if fresh else {}
+        lasting = {seq: count for seq, count in counts.items() if seq < opened.stored.turns}
+        known |= lasting
+        if lasting:
+            self._contexts.finish_later(self._store(opened, vocabulary, lasting))
+        factor = 1.0 if target.protocol == "openai" else _FOREIGN
+        return {
+            each.seq: math.ceil(factor * (known[each.seq] if each.seq in known else counts[each.seq]))
+            for each in turns
+        }
+
+    async def _count(self, turns: Sequence[Kept], model: str) -> dict[int, int]:
+        def count() -> dict[int, int]:
+            return {each.seq: self._counter.message(each.message, model) for each in turns}
+
+        return await asyncio.get_running_loop().run_in_executor(None, count)
+
+    async def _store(self, opened: Opened, vocabulary: str, counts: dict[int, int]) -> None:
+        pairs: list[str | bytes | int] = []
+        for seq, count in counts.items():
+            pairs += (f"{vocabulary}:{seq}", count)
+        try:
+            await self._contexts.store.command(opened.keys, "HSET", COUNTS, *pairs)
+            if opened.stored.facts.expires:
+                await self._contexts.store.command(
+                    opened.keys, "PEXPIREAT", COUNTS, opened.stored.facts.expires
+                )
+        except StoreUnavailable:
+            return  # counted again another time

@@ -1,0 +1,309 @@
+"""What one target is told of a stored conversation: fitted into its window, in what it reads, as policy allows."""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from llmgw.context import fit
+from llmgw.context.bindings import Maker, can_read
+from llmgw.context.contexts import Contexts
+from llmgw.context.fit import DoesNotFit, Fitted
+from llmgw.context.kept import Kept
+from llmgw.context.opened import Opened
+from llmgw.context.report import of_request
+from llmgw.context.view import View, view_of, without_part
+from llmgw.gateway.counting import Counting
+from llmgw.gateway.summaries import Summaries
+from llmgw.providers.base import Provider, UpstreamRequest
+from llmgw.types import json
+from llmgw.types.context import Rule
+from llmgw.types.context_errors import ContextNotPreserved, ContextTooLong, MediaMissing
+from llmgw.types.errors import GatewayError, UnsupportedParameter
+from llmgw.types.invocation import ChatInvocation
+from llmgw.types.preservation import PartLoss, TokenFacts
+from llmgw.types.target import Target
+from llmgw.types.violation import Violation, Weight, pointer_to
+
+_MOST_REPLACED = 10_000
+"""Parts of one view that a target may refuse before it counts as one that cannot be asked."""
+
+
+class Telling(Struct, frozen=True, kw_only=True):
+    """A request for one target, and all that is known of what it says of the context."""
+
+    target: Target
+    maker: Maker
+    fitted: Fitted
+    view: View
+    request: UpstreamRequest
+    losses: tuple[PartLoss, ...]
+    violations: tuple[Violation, ...]
+    tokens: TokenFacts
+    size: int
+    """Bytes of the JSON of the turns that are told."""
+    prefix: str
+    """The digest of what the answer follows, to which it may be bound."""
+
+
+class Prefix:
+    """Digests of what stands before a turn: which turns are left out before it, and which tools there are."""
+
+    def __init__(self, tools: str, left_out: Sequence[int]) -> None:
+        self._tools = tools.encode()
+        self._left_out = left_out
+        self._known: dict[int, str] = {}
+
+    def __call__(self, seq: int) -> str:
+        """The digest of what stands before turn `seq`."""
+        count = bisect_left(self._left_out, seq)
+        digest = self._known.get(count)
+        if digest is None:
+            said = json.encode(self._left_out[:count])
+            digest = hashlib.blake2b(self._tools + said, digest_size=16).hexdigest()
+            self._known[count] = digest
+        return digest
+
+
+class Teller:
+    """Tells one call's context to targets, each in what it can take."""
+
+    def __init__(
+        self,
+        contexts: Contexts,
+        counting: Counting,
+        summaries: Summaries,
+        opened: Opened,
+        invocation: ChatInvocation,
+    ) -> None:
+        self._contexts = contexts
+        self._counting = counting
+        self._summaries = summaries
+        self._opened = opened
+        self._invocation = invocation
+        self.tools = toolset_digest(invocation)
+
+    async def tell(self, provider: Provider, target: Target) -> Telling:
+        """Write the request for one target.
+
+        Raises:
+            UnsupportedParameter: the target cannot be asked for what the caller says now.
+            ContextTooLong: what must be told does not fit into the target's window.
+            ContextNotPreserved: the policy forbids to leave out as much as the target cannot be told.
+            MediaMissing: content is gone, and the policy forbids to go on without it.
+        """
+        opened = self._opened
+        maker = self._maker(target)
+        fitted, tokens = await self._fit(target, maker)
+        turns = opened.turns
+        contents = await self._contexts.contents(opened, [turns[seq] for seq in self._special(turns)])
+        left_out = sorted(fitted.dropped | fitted.cleared | fitted.covered)
+        prefix = Prefix(self.tools, left_out)
+        view = view_of(turns, self._special(turns), fitted, maker, contents, prefix)
+        request = self._written(provider, target, view)
+        losses = (*view.losses, *of_request(request.losses, view))
+        violations = self._violations(view, fitted)
+        told = opened.history.course.size + sum(len(draft.body) for draft in opened.said)
+        gone = sum(turns[seq].size for seq in view.skipped)
+        return Telling(
+            target=target,
+            maker=maker,
+            fitted=fitted,
+            view=view,
+            request=request,
+            losses=losses,
+            violations=violations,
+            tokens=tokens,
+            size=told - gone,
+            prefix=prefix(len(turns)),
+        )
+
+    def _special(self, turns: Sequence[Kept]) -> list[int]:
+        stored = self._opened.history.course.special
+        return [*stored, *(each.seq for each in turns[self._opened.stored.turns :])]
+
+    def _maker(self, target: Target) -> Maker:
+        key = target.endpoint.api_key
+        return Maker(
+            provider=target.provider,
+            kind=target.kind,
+            protocol=target.protocol,
+            model=target.model,
+            account=self._contexts.chain_keys.account(key.reveal()) if key else "",
+        )
+
+    async def _fit(self, target: Target, maker: Maker) -> tuple[Fitted, TokenFacts]:
+        """Choose what is told: all of it if a bound of its tokens fits, else by counts."""
+        opened = self._opened
+        room = self._counting.room(self._invocation, target)
+        native = self._native(maker)
+        bound = opened.history.course.bound + sum(draft.turn.bound for draft in opened.said)
+        if room is None or bound <= room:
+            return self._whole(native, bound), TokenFacts(estimated=bound, window=target.window)
+        turns = opened.turns
+        counted = await self._counting.counted(opened, turns, target)
+        fitted = await self._cut(turns, counted, room, target, native)
+        facts = TokenFacts(estimated=fitted.tokens, exact=True, window=target.window)
+        return fitted, facts
+
+    def _native(self, maker: Maker) -> int:
+        """The turn whose provider's own summary the target reads; -1 for none."""
+        native = self._opened.history.course.native
+        if native < 0:
+            return -1
+        made_by = self._opened.history.turns[native].turn.produced_by
+        return native if made_by is not None and can_read(made_by, maker) else -1
+
+    def _whole(self, native: int, tokens: int) -> Fitted:
+        if native < 0:
+            return Fitted(tokens=tokens)
+        covered = fit.before(self._opened.history.turns, native)
+        return Fitted(tokens=tokens, native=native, covered=covered, how="provider_native")
+
+    async def _cut(
+        self, turns: list[Kept], counted: dict[int, int], room: int, target: Target, native: int
+    ) -> Fitted:
+        opened = self._opened
+        policy = opened.policy
+        mode = policy.fit or "error"
+        now = opened.stored.turns
+
+        def count(each: Kept) -> int:
+            return counted.get(each.seq, each.bound)
+
+        def cut(how: fit.Mode, summary: Kept | None = None) -> Fitted:
+            return fit.fitted(
+                turns,
+                now=now,
+                room=room,
+                count=count,
+                mode=how,
+                target=policy.fit_target or 1.0,
+                keep_first=policy.keep_first or 0,
+                summary=summary,
+            )
+
+        try:
+            if mode == "provider_native" and native >= 0:
+                return self._whole(native, sum(counted.values()))
+            return cut("error")
+        except DoesNotFit as too_long:
+            if mode == "error":
+                raise _too_long(too_long, target) from None
+        try:
+            if mode == "summarise":
+                summary = await self._summary(turns, room, count)
+                if summary is not None:
+                    return cut("drop_oldest", summary)
+            return cut("middle_out" if mode == "middle_out" else "drop_oldest")
+        except DoesNotFit as too_long:
+            raise _too_long(too_long, target) from None
+
+    async def _summary(self, turns: list[Kept], room: int, count: fit.Counter) -> Kept | None:
+        """The summary to be told: the last one where it does, else a new one; None where none can be had."""
+        opened = self._opened
+        policy = opened.policy
+        latest = opened.history.course.summaries[-1] if opened.history.course.summaries else None
+        if latest is not None and fit.fits_with(turns, latest, room, count, now=opened.stored.turns):
+            return latest
+        run = fit.oldest(
+            turns, now=opened.stored.turns, room=room, count=count, target=policy.fit_target or 1.0
+        )
+        if run is None or policy.summary_alias is None:
+            return latest
+        return await self._summaries.add(opened, turns, run, latest, policy.summary_alias) or latest
+
+    def _written(self, provider: Provider, target: Target, view: View) -> UpstreamRequest:
+        """Write the request; parts of earlier turns that the target refuses are left out, one by one."""
+        native = self._opened.policy.fit == "provider_native"
+        for _ in range(_MOST_REPLACED):
+            invocation = replace(
+                self._invocation,
+                messages=tuple(view.messages),
+                stored=True,
+                compact=native,
+            )
+            try:
+                return provider.build_request(invocation, target)
+            except UnsupportedParameter as refusal:
+                if refusal.pointer is None or not self._is_stored(view, refusal.pointer):
+                    raise
+                if not without_part(view, refusal.pointer):
+                    raise
+        raise UnsupportedParameter(f"{target.name} refuses too much of this conversation")
+
+    def _is_stored(self, view: View, pointer: str) -> bool:
+        """Whether a place among the messages is one of an earlier turn, not of what the caller says now."""
+        place = view.pointer(pointer)
+        return place is not None and place[1].seq < self._opened.stored.turns
+
+    def _violations(self, view: View, fitted: Fitted) -> tuple[Violation, ...]:
+        """Hold what is told against the policy.
+
+        Raises:
+            GatewayError: the policy refuses it.
+        """
+        found: list[Violation] = []
+        for pointer in view.unread:
+            self._note(
+                found, "opaque.binding", "minor", pointer, "sealed by another model, which alone reads it"
+            )
+        for digest in dict.fromkeys(view.missing):
+            self._note(found, "media.resolvable", "major", pointer_to(digest), "content is no longer kept")
+        if fitted.dropped - fitted.covered:
+            gone = min(fitted.dropped - fitted.covered)
+            self._note(
+                found,
+                "window.fit",
+                "major",
+                pointer_to("turns", gone),
+                f"{len(fitted.dropped - fitted.covered)} turns do not fit into the window",
+            )
+        strict = [each for each in found if each.level == "strict"]
+        if strict:
+            raise self._refusal(strict)
+        return tuple(found)
+
+    def _note(self, found: list[Violation], rule: Rule, severity: Weight, pointer: str, message: str) -> None:
+        level = self._opened.policy.level(rule)
+        if level == "off":
+            return
+        mended = "left out, and reported" if level == "repair" else None
+        found.append(
+            Violation(
+                rule=rule,
+                level=level,
+                severity=severity,
+                pointer=pointer,
+                message=message,
+                repairable=True,
+                repaired=mended,
+            )
+        )
+
+    @staticmethod
+    def _refusal(strict: Sequence[Violation]) -> GatewayError:
+        rules = {each.rule for each in strict}
+        if rules == {"media.resolvable"}:
+            return MediaMissing("content of this context is no longer kept", strict)
+        if rules == {"window.fit"}:
+            return ContextTooLong(strict[0].message)
+        return ContextNotPreserved(
+            "the policy of this context forbids what the target cannot be told", strict
+        )
+
+
+def toolset_digest(invocation: ChatInvocation) -> str:
+    """The digest of the tools a call offers; empty without any."""
+    if not invocation.tools:
+        return ""
+    return f"sha256:{hashlib.sha256(json.encode(invocation.tools)).hexdigest()}"
+
+
+def _too_long(failure: DoesNotFit, target: Target) -> ContextTooLong:
+    return ContextTooLong(
+        f"the conversation takes {failure.needed} tokens and {target.name} leaves room for {failure.room}; "
+        "set the context's policy.fit, or send less"
+    )

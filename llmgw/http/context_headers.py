@@ -1,0 +1,24 @@
+"""What an answer's headers say of the context it continues."""
+
+from llmgw.http.exchange import Headers
+from llmgw.types.call import ContextFacts
+
+
+def context_headers(facts: ContextFacts) -> Headers:
+    """Write the headers; the report in a stream's is that of the request, as the answer is not whole yet."""
+    headers: Headers = []
+    if facts.id:
+        headers.append((b"x-llmgw-context", facts.id.encode()))
+    if facts.etag and (facts.final or facts.replayed):
+        headers.append((b"etag", f'"{facts.etag}"'.encode()))
+    if facts.verdict:
+        said = f"verdict={facts.verdict};score={facts.score:.2f};losses={len(facts.losses)}"
+        headers.append((b"x-llmgw-preservation", (said if facts.final else f"{said};stage=sent").encode()))
+    if told := {each.rule for each in facts.violations if each.level in {"warn", "repair"}}:
+        headers.append((b"x-llmgw-violations", ",".join(sorted(told)).encode()))
+    if facts.forked_from is not None:
+        headers.append((b"x-llmgw-forked-from", facts.forked_from.encode()))
+    if facts.again:
+        # The provider may have been paid for a try whose answer was lost.
+        headers.append((b"x-llmgw-retried", b"true"))
+    return headers

@@ -1,0 +1,92 @@
+"""What callers ask of the gateway itself by headers; the body's own `llmgw` member wins."""
+
+import hashlib
+from typing import Final, get_args
+
+from msgspec.structs import replace
+
+from llmgw.http.exchange import Exchange
+from llmgw.types.context import ContextOptions, Idempotency, OnConflict
+from llmgw.types.errors import InvalidRequest
+from llmgw.types.invocation import CallOptions, Invocation
+
+SESSION_HEADERS: Final = ("x-llmgw-context-verify", "x-claude-code-session-id", "session-id", "session_id")
+"""Where clients that keep their own history name it: ours, Claude Code's, Codex' newer and older one."""
+
+_CONTEXT: Final = b"x-llmgw-context"
+_CREATE: Final = b"x-llmgw-context-create"
+_ON_CONFLICT: Final = b"x-llmgw-on-conflict"
+_IF_MATCH: Final = b"if-match"
+_IDEMPOTENCY: Final = b"idempotency-key"
+_TIMEOUT: Final = b"x-llmgw-timeout-ms"
+_LONGEST_KEY: Final = 256
+
+
+def with_header_options(invocation: Invocation, exchange: Exchange, body: bytes) -> Invocation:
+    """Add what headers ask for.
+
+    Raises:
+        InvalidRequest: a header's value is not what its name promises.
+    """
+    given = invocation.options
+    options = _timed(given, exchange)
+    context = _context(options.context, exchange)
+    if context is not None:
+        options = replace(options, context=context, idempotency=_idempotency(exchange, body))
+    elif options.verify is None and (session := _session(exchange)) is not None:
+        options = replace(options, verify=session)
+    return invocation if options is given else replace(invocation, options=options)
+
+
+def _timed(options: CallOptions, exchange: Exchange) -> CallOptions:
+    timeout = exchange.header(_TIMEOUT)
+    if timeout is None or options.timeout_ms is not None:
+        return options
+    if not (timeout.isascii() and timeout.isdigit() and 0 < int(timeout[:12]) <= 86_400_000):
+        raise _refusal(_TIMEOUT, "must be a whole number of milliseconds from 1 to 86400000")
+    return replace(options, timeout_ms=int(timeout))
+
+
+def _context(context: ContextOptions | None, exchange: Exchange) -> ContextOptions | None:
+    name = exchange.header(_CONTEXT)
+    create = exchange.header(_CREATE)
+    if create not in {None, "true", "false"}:
+        raise _refusal(_CREATE, "must be true or false")
+    if context is None:
+        if name is None and create != "true":
+            return None
+        context = ContextOptions(id=name, create=create == "true")
+    if_match = exchange.header(_IF_MATCH)
+    if if_match is not None and context.if_match is None:
+        context = replace(context, if_match=if_match)
+    on_conflict = exchange.header(_ON_CONFLICT)
+    if on_conflict is not None and context.on_conflict is None:
+        mode = next((mode for mode in get_args(OnConflict) if mode == on_conflict), None)
+        if mode is None:
+            raise _refusal(_ON_CONFLICT, f"must be one of {', '.join(get_args(OnConflict))}")
+        context = replace(context, on_conflict=mode)
+    return context
+
+
+def _idempotency(exchange: Exchange, body: bytes) -> Idempotency | None:
+    """The call's own name, as a digest: what callers write in it is nobody else's to read."""
+    key = exchange.header(_IDEMPOTENCY)
+    if key is None:
+        return None
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise _refusal(_IDEMPOTENCY, f"must have 1 to {_LONGEST_KEY} characters")
+    asked = hashlib.sha256(str(exchange.scope["path"]).encode() + b"\0" + body).hexdigest()
+    return Idempotency(key=hashlib.sha256(key.encode("latin-1")).hexdigest(), fingerprint=asked)
+
+
+def _session(exchange: Exchange) -> str | None:
+    for name in SESSION_HEADERS:
+        value = exchange.header(name.encode())
+        if value:
+            return value[:_LONGEST_KEY]
+    return None
+
+
+def _refusal(header: bytes, words: str) -> InvalidRequest:
+    name = header.decode()
+    return InvalidRequest(f"{name} {words}", param=name)
