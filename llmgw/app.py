@@ -174,6 +174,7 @@ class Worker:
         loop.add_signal_handler(RELOAD_SIGNAL, self._reload)
         loop.add_signal_handler(DRAIN_SIGNAL, self._runtime.drain)
         orphaned = loop.create_task(_stop_when_orphaned(os.getppid()))
+        sweeping = loop.create_task(_sweep(self._contexts))
         await self._state.connect()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
@@ -186,7 +187,8 @@ class Worker:
             for number in (RELOAD_SIGNAL, DRAIN_SIGNAL):
                 loop.remove_signal_handler(number)
             orphaned.cancel()
-            await self._contexts.aclose()
+            sweeping.cancel()
+            await self._contexts.aftercare.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._runtime.tracing.shutdown)
@@ -223,6 +225,13 @@ class Worker:
     def _new_id(self) -> str:
         """Draw an id whose text sorts by time."""
         return f"{self._clock.unix_ns() // 1_000_000:011x}{random.getrandbits(52):013x}"
+
+
+async def _sweep(contexts: Contexts) -> None:
+    """Have what nobody asks for forgotten, as long as the worker lives."""
+    while True:
+        await asyncio.sleep(60)
+        contexts.histories.sweep()
 
 
 async def _stop_when_orphaned(supervisor: int) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from llmgw.context import blobs
+from llmgw.context.aftercare import Aftercare
 from llmgw.context.answers import Begin, Commit, Lease, Replay, Stored
 from llmgw.context.birth import new_fields
 from llmgw.context.chain_keys import ChainKeys
@@ -63,8 +64,7 @@ class Contexts:
         self.settings = settings
         self._clock = clock
         self._jitter = jitter
-        self._open: set[Opened] = set()
-        self._closing: set[asyncio.Future[Any]] = set()
+        self.aftercare = Aftercare()
 
     def monotonic_ns(self) -> int:
         """Nanoseconds that never go back."""
@@ -118,9 +118,8 @@ class Contexts:
         try:
             opened = await self._opened(keys, asker, lease, options, base, idempotency)
         except BaseException:
-            self._close_later(self._release(keys, lease, idempotency, "refused"))
+            self.aftercare.begin(self._release(keys, lease, idempotency, "refused"))
             raise
-        self._open.add(opened)
         self._renew_soon(opened)
         return opened
 
@@ -182,9 +181,7 @@ class Contexts:
             key=opened.idempotency.key if opened.idempotency else "",
         )
         # Whoever waits may be cancelled; what was begun is brought to its end all the same.
-        writing = asyncio.ensure_future(self._write(opened, work, drafts, link))
-        self._track(writing)
-        return await asyncio.shield(writing)
+        return await asyncio.shield(self.aftercare.begin(self._write(opened, work, drafts, link)))
 
     async def release(self, opened: Opened, outcome: str) -> None:
         """Give a lease back and store nothing; never raises, and does nothing after a commit."""
@@ -194,11 +191,7 @@ class Contexts:
 
     def release_later(self, opened: Opened, outcome: str) -> None:
         """Give a lease back behind the caller's back: for those who may not wait."""
-        self._close_later(self.release(opened, outcome))
-
-    def finish_later(self, closing: Awaitable[None]) -> None:
-        """See something to its end although its caller has gone."""
-        self._close_later(closing)
+        self.aftercare.begin(self.release(opened, outcome))
 
     async def remember(self, opened: Opened, media_type: str, body: bytes) -> None:
         """Keep the answer as it is about to be sent, for the next time the call's idempotency key comes.
@@ -217,11 +210,6 @@ class Contexts:
             )
         except StoreUnavailable:
             _log.warning("the answer of call %s was not kept for its repetition", opened.asker.op)
-
-    async def aclose(self) -> None:
-        """Wait for what is still being given back."""
-        while self._closing:
-            await asyncio.gather(*self._closing, return_exceptions=True)
 
     def _fields(self, keys: Keys, options: ContextOptions, base: Policy) -> dict[str, Argument]:
         now = self.now_ms()
@@ -349,7 +337,6 @@ class Contexts:
 
     def _settle(self, opened: Opened) -> None:
         opened.settled = True
-        self._open.discard(opened)
         if opened.renewal is not None:
             opened.renewal.cancel()
 
@@ -358,19 +345,6 @@ class Contexts:
             await self.store.release(keys, lease, idempotency.key if idempotency else "", outcome)
         except StoreUnavailable:
             _log.warning("the lease of context %s was not given back; it runs out by itself", keys.context)
-
-    def _close_later(self, closing: Awaitable[None]) -> None:
-        self._track(asyncio.ensure_future(closing))
-
-    def _track(self, task: "asyncio.Future[Any]") -> None:
-        self._closing.add(task)
-        task.add_done_callback(self._closed)
-
-    def _closed(self, task: "asyncio.Future[Any]") -> None:
-        self._closing.discard(task)
-        if not task.cancelled():
-            # Read here, because whoever waited may be gone.
-            task.exception()
 
     def _renew_soon(self, opened: Opened) -> None:
         """Have the lease renewed for as long as the call is under way; most end before it is due."""

@@ -1,6 +1,7 @@
 """The turns of a context, proven and at hand: a worker reads each once, and after that only what is new."""
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -15,7 +16,7 @@ from llmgw.context.frame import Damaged
 from llmgw.context.frame import decode as decode_frame
 from llmgw.context.kept import Kept, from_frame
 from llmgw.context.lineage import Genesis, link_of_genesis
-from llmgw.context.names import BLOBS, TURNS, Keys
+from llmgw.context.names import BLOBS, HASH, TURNS, Keys
 from llmgw.context.proof import BadTurn, KeyMissing, proven
 from llmgw.context.renders import Render
 from llmgw.context.store import PAGE, ContextStore
@@ -24,6 +25,8 @@ from llmgw.types.turn import Turn
 
 _log = logging.getLogger(__name__)
 
+IDLE_S: Final = 300.0
+"""Seconds after which a worker forgets a context that nobody asks for."""
 _OVERHEAD: Final = 1200
 """Bytes a turn takes in memory beside its text."""
 _MOST_BLOBS: Final = 16 * 1024 * 1024
@@ -49,6 +52,7 @@ class History:
         "size",
         "tokens",
         "turns",
+        "used_s",
     )
 
     def __init__(self, lineage: tuple[Genesis, ...], cipher: Cipher | None, epoch: int) -> None:
@@ -63,6 +67,7 @@ class History:
         self.tokens: dict[str, dict[int, int]] = {}
         self.renders: dict[str, Render] = {}
         self.blobs: dict[str, bytes] = {}
+        self.used_s = time.monotonic()
 
     def add(self, turns: Iterable[Kept], link: bytes) -> None:
         """Take in turns that follow; the chain has come to `link`."""
@@ -94,7 +99,14 @@ class Histories:
         found = self._known.get(keys)
         if found is not None:
             self._known.move_to_end(keys)
+            found.used_s = time.monotonic()
         return found
+
+    def sweep(self) -> None:
+        """Forget what nobody has used for a while: content that was erased elsewhere does not stay here either."""
+        oldest = time.monotonic() - IDLE_S
+        for keys in [keys for keys, history in self._known.items() if history.used_s < oldest]:
+            self.forget(keys)
 
     def forget(self, keys: Keys) -> None:
         """Know nothing of a context."""
@@ -115,7 +127,8 @@ class Histories:
             self.forget(keys)
             await self._store.mark(keys, "gateway", "quarantined", str(error))
             _log.error("context %s of tenant %s is quarantined: %s", keys.context, keys.tenant, error)
-            raise IntegrityFailed(f"stored bytes are not what was stored: {error}") from None
+            turn = error.seq if isinstance(error, BadTurn) else None
+            raise IntegrityFailed(f"stored bytes are not what was stored: {error}", turn) from None
         except (KeyMissing, UnknownKey) as error:
             raise IntegrityFailed(f"the context cannot be proven: {error}") from None
 
@@ -259,17 +272,19 @@ class Histories:
         return link_of_genesis(self._keys, keys.tenant, genesis)
 
     def _own_cipher(self, keys: Keys, stored: Stored) -> Cipher | None:
-        dek = stored.facts.dek
-        if dek is None:
-            return None
-        try:
-            return open_cipher(self._keys, keys.tenant, keys.context, dek)
-        except Undecipherable:
-            raise BadTurn(stored.base, "the context's key is not its own") from None
+        return self._opened_by(keys, stored.facts.dek)
 
     async def _cipher(self, place: Keys) -> Cipher | None:
         """The cipher of an ancestor, which may have none."""
-        return self._own_cipher(place, await self._store.read(place, count=0))
+        return self._opened_by(place, await self._store.command(place, "HGET", HASH, "dek"))
+
+    def _opened_by(self, place: Keys, dek: bytes | None) -> Cipher | None:
+        if not dek:
+            return None
+        try:
+            return open_cipher(self._keys, place.tenant, place.context, dek)
+        except Undecipherable:
+            raise BadTurn(0, "the context's key is not its own") from None
 
 
 def _opened(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:

@@ -173,7 +173,14 @@ class ContextStore:
         await self._state.script(scripts.REMEMBER, keys.many(HASH, REPLAYS), asked)
 
     async def read(
-        self, keys: Keys, *, who: str = "", op: str = "", first: int = 0, count: int = PAGE
+        self,
+        keys: Keys,
+        *,
+        who: str = "",
+        op: str = "",
+        purpose: str = "",
+        first: int = 0,
+        count: int = PAGE,
     ) -> Stored:
         """Read a context and up to `count` of its own frames from turn `first` on; with an `op` it is audited.
 
@@ -182,11 +189,20 @@ class ContextStore:
             IntegrityFailed: turns are missing.
         """
         answer = await self._state.script(
-            scripts.READ, keys.many(HASH, TURNS, AUDIT), [who, op, first, count]
+            scripts.READ, keys.many(HASH, TURNS, AUDIT), [who, op, purpose, first, count]
         )
         if answer[0] != b"OK":
             raise refused(answer)
         return stored_of(answer[1], answer[2:])
+
+    async def rough(self, keys: Keys) -> tuple[int, int, str]:
+        """Read a context's revision, number of turns and head, whatever is wrong with the rest of it."""
+        rev, turns, head = await self._state.command("HMGET", keys.of(HASH), "rev", "turns", "head")
+        return int(rev or 0), int(turns or 0), (head or b"").decode()
+
+    async def forget_copies(self, keys: Keys) -> None:
+        """Delete what repeats the content of turns: answers kept for repetition, what calls left behind."""
+        await self._state.command("DEL", *keys.many(REPLAYS, REPLAY_TIMES, ORPHANS))
 
     async def create(self, keys: Keys, who: str, ttl_ms: int, fields: Mapping[str, Argument]) -> None:
         """Make a context.

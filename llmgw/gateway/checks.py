@@ -79,7 +79,7 @@ class Checks:
         name = f"{receipt.context}/{receipt.rev}".encode()
         chance = int.from_bytes(blake2b(name, digest_size=8).digest())
         if chance < self._contexts.settings.sample * _ALL:
-            self._contexts.finish_later(self._read_back(receipt, frame, record))
+            self._contexts.aftercare.begin(self._read_back(receipt, frame, record))
 
     @property
     def _has_special(self) -> bool:

@@ -148,7 +148,7 @@ class Conversation:
     def abandon(self) -> None:
         """The caller is gone, and so may be whoever would wait: end the call behind its back."""
         if not self.opened.settled:
-            self._contexts.finish_later(self.break_off(ClientGone("the client closed its connection")))
+            self._contexts.aftercare.begin(self.break_off(ClientGone("the client closed its connection")))
 
     async def remember(self, media_type: str, body: bytes) -> None:
         """Keep the answer's bytes for the next time the call's idempotency key comes."""

@@ -95,7 +95,7 @@ class Counting:
         lasting = {seq: count for seq, count in counts.items() if seq < opened.stored.turns}
         known |= lasting
         if lasting:
-            self._contexts.finish_later(self._store(opened, vocabulary, lasting))
+            self._contexts.aftercare.begin(self._store(opened, vocabulary, lasting))
         factor = 1.0 if target.protocol == "openai" else _FOREIGN
         return {
             each.seq: math.ceil(factor * (known[each.seq] if each.seq in known else counts[each.seq]))

@@ -210,7 +210,11 @@ class RevisionRequired(RequestError):
 
 
 class IntegrityFailed(GatewayError):
-    """Stored bytes are not what was stored; the context is quarantined."""
+    """Stored bytes are not what was stored; the context is quarantined. `turn` is the first bad one, if known."""
 
     code = "context_integrity_failed"
     status = 500
+
+    def __init__(self, message: str, turn: int | None = None) -> None:
+        super().__init__(message)
+        self.turn = turn

@@ -1,0 +1,122 @@
+"""What is written down beside the turns: reports, what calls left behind, and who looked at what."""
+
+import contextlib
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from llmgw.context import frame
+from llmgw.context.answers import Stored
+from llmgw.context.clock import moment
+from llmgw.context.kept import decode_turn
+from llmgw.context.library import Actor, Library
+from llmgw.context.names import AUDIT, ORPHANS, REPORTS, Keys
+from llmgw.types.context_errors import ContextErased
+from llmgw.types.errors import InvalidRequest, NotFound
+from llmgw.types.preservation import ReportRecord
+from llmgw.types.turn import Turn
+
+_PLACE: Final = re.compile(r"\d{1,20}-\d{1,20}")
+"""An entry of a stream."""
+
+_decode_record = msgspec.json.Decoder(ReportRecord).decode
+
+
+class Orphan(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a call left that was not stored: its answer where it lost its lease, its question where it died.
+
+    `call` is its id. `turns` are those it would have stored.
+    """
+
+    call: str
+    kind: str
+    at: str
+    turns: tuple[Turn, ...] = ()
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One access, chained to the one before it by `link`, a SHA-1 over both."""
+
+    at: str
+    who: str
+    op: str
+    outcome: str
+    rev: str
+    detail: str
+    link: str
+
+
+class Records:
+    """Reads what is written down about contexts."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._store = library.store
+
+    async def report(self, actor: Actor, context: str, rev: int | None) -> ReportRecord:
+        """Read what became of the context in the call that made a revision; by default the last.
+
+        Raises:
+            NotFound: no call made that revision, or its report is gone.
+        """
+        keys = self._library.keys(actor, context)
+        stored = await self._store.read(keys, who=actor.who, op="read_report", purpose=actor.purpose, count=0)
+        written = await self._store.command(keys, "HGET", REPORTS, str(stored.rev if rev is None else rev))
+        if written is None:
+            raise NotFound("there is no report of that revision")
+        return _decode_record(written)
+
+    async def orphans(self, actor: Actor, context: str) -> list[Orphan]:
+        """Read what calls left that was not stored: paid for, perhaps, and nobody's turn."""
+        keys = self._library.keys(actor, context)
+        stored = await self._store.read(
+            keys, who=actor.who, op="read_orphans", purpose=actor.purpose, count=0
+        )
+        entries = await self._store.command(keys, "XRANGE", ORPHANS, "-", "+")
+        found: dict[tuple[str, str], Orphan] = {}
+        for _, said in entries:
+            call, kind = said[b"op"].decode(), said[b"kind"].decode()
+            turns = self._orphaned(keys, stored, kind, said[b"data"])
+            before = found.get((call, kind))
+            found[call, kind] = Orphan(
+                call=call,
+                kind=kind,
+                at=moment(int(said[b"at"])),
+                turns=(*(before.turns if before else ()), *turns),
+            )
+        return list(found.values())
+
+    async def access_log(
+        self, actor: Actor, context: str, *, after: str | None, limit: int
+    ) -> tuple[list[AuditEntry], str | None]:
+        """Read who did what with a context, oldest first, erased ones included, and where the next page begins."""
+        keys = self._library.keys(actor, context)
+        # That it was erased, and by whom, stays readable for a while.
+        with contextlib.suppress(ContextErased):
+            await self._store.read(keys, who=actor.who, op="read_log", purpose=actor.purpose, count=0)
+        if after is not None and not _PLACE.fullmatch(after):
+            raise InvalidRequest("the log has no such place to go on from", param="after")
+        first = "-" if after is None else f"({after}"
+        entries = await self._store.command(keys, "XRANGE", AUDIT, first, "+", "COUNT", limit)
+        listed = [_entry(said) for _, said in entries]
+        return listed, entries[-1][0].decode() if len(entries) == limit else None
+
+    def _orphaned(self, keys: Keys, stored: Stored, kind: str, data: bytes) -> list[Turn]:
+        if kind != "fenced":
+            return []
+        found = frame.decode(data)
+        body = found.body
+        if found.encrypted:
+            body = self._library.contexts.histories.opened(keys, stored, body, str(frame.meta_of(found).seq))
+        return [decode_turn(body)]
+
+
+def _entry(said: Mapping[bytes, bytes]) -> AuditEntry:
+    texts = {
+        name: said[name.encode()].decode(errors="replace")
+        for name in ("who", "op", "outcome", "rev", "detail", "link")
+    }
+    return AuditEntry(at=moment(int(said[b"at"])), **texts)
