@@ -226,9 +226,8 @@ class Branches:
             raise _conflict("there is nothing new to merge", common)
         if strategy == "fast_forward" and len(ours) > common:
             raise _conflict("this context has gone on since the two parted", common)
-        if len(ours) > common and any(
-            len(unit) > 1 and unit[0].seq < common <= unit[-1].seq for unit in units(theirs)
-        ):
+        parted = [unit for unit in units(theirs) if unit[0].seq < common <= unit[-1].seq]
+        if len(ours) > common and parted:
             raise _conflict("the two parted between a call of a tool and its result", common)
 
 

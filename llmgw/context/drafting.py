@@ -17,11 +17,15 @@ from llmgw.types.turn import Turn
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """A turn that is about to be stored, and the bytes that will be; `at` is unix milliseconds."""
+    """A turn that is about to be stored, and the bytes that will be; `at` is unix milliseconds.
+
+    One that was redacted where it comes from has no bytes but the `digest` of those there were.
+    """
 
     turn: Kept
     body: bytes
     at: int
+    digest: bytes | None = None
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -65,16 +69,20 @@ def seal(
     key = keys.chain(tenant, key_id)
     frames: list[bytes] = []
     for each in drafts:
-        body = each.body if cipher is None else cipher.encrypt(each.body, str(each.turn.seq))
-        sealed = frame.sealed(
-            meta_of(each.turn.turn, each.at, len(each.body)),
-            body,
-            new_salt(),
-            key_id=key_id,
-            key=key,
-            before=link,
-            encrypted=cipher is not None,
-        )
+        meta = meta_of(each.turn.turn, each.at, len(each.body))
+        if each.digest is not None:
+            sealed = frame.redacted(meta, each.digest, key_id=key_id, key=key, before=link)
+        else:
+            body = each.body if cipher is None else cipher.encrypt(each.body, str(each.turn.seq))
+            sealed = frame.sealed(
+                meta,
+                body,
+                new_salt(),
+                key_id=key_id,
+                key=key,
+                before=link,
+                encrypted=cipher is not None,
+            )
         link = sealed.link
         frames.append(frame.encode(sealed))
     return frames, link

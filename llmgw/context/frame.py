@@ -104,6 +104,19 @@ def sealed(
     )
 
 
+def redacted(meta: FrameMeta, digest: bytes, *, key_id: str, key: bytes, before: bytes) -> Frame:
+    """Make the frame of a turn whose content is gone, of which the digest is known."""
+    written = _encode_meta(meta)
+    return Frame(
+        key_id=key_id,
+        meta=written,
+        salt=_NO_SALT,
+        digest=digest,
+        link=link_of(key, before, digest, written),
+        body=b"",
+    )
+
+
 def encode(frame: Frame) -> bytes:
     """Write a frame as it is stored."""
     flags = (_REDACTED if frame.redacted else 0) | (_ENCRYPTED if frame.encrypted else 0)

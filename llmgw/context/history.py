@@ -148,7 +148,7 @@ class Histories:
                     missing.setdefault(each.home, []).append(digest)
         for home, digests in missing.items():
             place = Keys(keys.tenant, home)
-            cipher = history.cipher if home == keys.context else await self._cipher(place)
+            cipher = history.cipher if home == keys.context else await self.cipher_of(place)
             contents = await self._store.command(place, "HMGET", BLOBS, *digests)
             for digest, content in zip(digests, contents, strict=True):
                 if content is None:
@@ -228,7 +228,7 @@ class Histories:
     async def _inherit(self, keys: Keys, history: History, each: Genesis, after: Genesis) -> None:
         """Take in the turns of one ancestor, up to where the next one left."""
         place = Keys(keys.tenant, each.context)
-        cipher = await self._cipher(place)
+        cipher = await self.cipher_of(place)
         history.link = self._genesis(keys, each)
         for first in range(each.at, after.at, PAGE):
             last = min(first + PAGE, after.at) - 1
@@ -274,8 +274,14 @@ class Histories:
     def _own_cipher(self, keys: Keys, stored: Stored) -> Cipher | None:
         return self._opened_by(keys, stored.facts.dek)
 
-    async def _cipher(self, place: Keys) -> Cipher | None:
-        """The cipher of an ancestor, which may have none."""
+    async def plain(self, place: Keys, content: bytes | None, digest: str) -> bytes | None:
+        """Decrypt a blob of a context; None where it is not there, or not what it was."""
+        if content is None:
+            return None
+        return _opened(content, digest, await self.cipher_of(place))
+
+    async def cipher_of(self, place: Keys) -> Cipher | None:
+        """The cipher of a context, which may have none."""
         return self._opened_by(place, await self._store.command(place, "HGET", HASH, "dek"))
 
     def _opened_by(self, place: Keys, dek: bytes | None) -> Cipher | None:

@@ -63,7 +63,7 @@ def from_frame(stored: Frame, seq: int, cipher: Cipher | None, home: str) -> Kep
     if meta.seq != seq:
         raise Damaged(f"the frame of turn {meta.seq}")
     if stored.redacted:
-        return kept(_redacted(meta), 0, home)
+        return kept(redacted_turn(meta), 0, home)
     try:
         turn = decode_turn(body_of(stored, seq, cipher))
     except (msgspec.DecodeError, RecursionError, Undecipherable) as error:
@@ -99,7 +99,8 @@ def meta_of(turn: Turn, at_ms: int, size: int) -> FrameMeta:
     )
 
 
-def _redacted(meta: FrameMeta) -> Turn:
+def redacted_turn(meta: FrameMeta) -> Turn:
+    """The turn of which only the header is left."""
     return Turn(
         id=meta.id,
         seq=meta.seq,

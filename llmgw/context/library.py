@@ -223,8 +223,8 @@ class Library:
             place = seq - stored.base
             (written,) = await self.store.command(keys, "LRANGE", TURNS, place, place)
             frames[seq] = frame.encode(frame.without_content(frame.decode(written)))
-        gone = {digest for seq in wanted for digest in _all_blobs(kept[seq])}
-        left = {digest for each in kept if each.seq not in frames for digest in _all_blobs(each)}
+        gone = {digest for seq in wanted for digest in all_blobs(kept[seq])}
+        left = {digest for each in kept if each.seq not in frames for digest in all_blobs(each)}
         await self.store.replace(keys, stored, frames, who=actor.who, op="redact")
         if doomed := sorted(gone - left):
             await self.store.command(keys, "HDEL", BLOBS, *doomed)
@@ -328,7 +328,8 @@ def check_metadata(metadata: dict[str, Any]) -> None:
         raise SchemaViolation("the metadata are too large", [violation])
 
 
-def _all_blobs(each: Kept) -> list[str]:
+def all_blobs(each: Kept) -> list[str]:
+    """The digests of all that a turn refers to, the provider's own bytes included."""
     raw = each.turn.raw
     return [*each.media, *([raw.blob] if raw is not None else [])]
 

@@ -1,0 +1,188 @@
+"""Contexts on their way from one gateway to another: exported as a signed bundle, taken over from one."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from llmgw.context import bundle, frame
+from llmgw.context.answers import Replay
+from llmgw.context.birth import new_fields
+from llmgw.context.bundle import Bundle, BundleWriter, Head, StateLine, TurnLine
+from llmgw.context.clock import moment
+from llmgw.context.drafting import Draft
+from llmgw.context.kept import Kept, body_of, decode_turn, kept, redacted_turn
+from llmgw.context.library import Actor, Library, all_blobs, check_metadata, info_of
+from llmgw.context.lineage import Genesis
+from llmgw.context.lineage import decode as decode_lineage
+from llmgw.context.names import BLOBS, HASH, TURNS, Keys, checked
+from llmgw.context.opened import Asker
+from llmgw.context.states import States
+from llmgw.context.store import PAGE
+from llmgw.types.context import ContextInfo, ContextOptions
+from llmgw.types.context_errors import BundleRejected, ContextExists
+from llmgw.types.violation import Violation
+
+_AT_A_TIME: Final = 64
+"""Turns whose blobs are read together."""
+
+
+class Transfer:
+    """Exports contexts and takes them over."""
+
+    def __init__(self, library: Library, states: States) -> None:
+        self._library = library
+        self._states = states
+        self._contexts = library.contexts
+        self._store = library.store
+
+    async def export(self, actor: Actor, context: str) -> AsyncIterator[bytes]:
+        """Write a context's bundle, line by line; a fork's has the turns of its parents, too.
+
+        Raises:
+            ContextNotFound, ContextErased: as their names say.
+            IntegrityFailed: stored bytes are not what was stored.
+        """
+        keys = self._library.keys(actor, context)
+        turns, stored = await self._library.proven(keys, actor, "export")
+        info = info_of(keys, stored)
+        writer = BundleWriter()
+        now = moment(self._contexts.now_ms())
+        yield writer.line(Head(format=bundle.VERSION, context=info, exported_at=now))
+        for schema in await self._states.schemas_of(actor.tenant, info):
+            yield writer.line(schema)
+        state = await self._states.document(keys)
+        if state is not None:
+            yield writer.line(StateLine(state=state))
+        head = stored.head
+        async for line in self._turns(keys, stored.facts.lineage, stored.turns):
+            head = line.link
+            yield writer.line(line)
+        for start in range(0, len(turns), _AT_A_TIME):
+            async for blob in self._blobs(keys, turns[start : start + _AT_A_TIME]):
+                yield writer.line(blob)
+        yield writer.proof(head, self._contexts.chain_keys.public, self._contexts.chain_keys.sign)
+
+    async def take_over(
+        self, actor: Actor, document: bytes, *, name: str | None, op: str
+    ) -> ContextInfo:
+        """Make a context of a bundle that a trusted gateway signed, under its own name or another.
+
+        Bodies stay the bytes they are; the chain is this gateway's own.
+
+        Raises:
+            BundleRejected: it is damaged, of an unknown form, or signed by nobody who is trusted.
+            ContextExists, ContextErased: there is one by that name, or was.
+            SchemaIncompatible: it is held to a schema that is another one here.
+        """
+        found = bundle.read(document)
+        if not self._contexts.chain_keys.trusts(found.proof.key):
+            raise BundleRejected(
+                f"the bundle is signed by {found.proof.key}, which is not among contexts.trust",
+                [Violation(rule="bundle.trust", pointer="", message="not a trusted key")],
+            )
+        drafts = _drafts(found)
+        info = found.head.context
+        keys = checked(actor.tenant, name or info.id)
+        check_metadata(info.metadata)
+        await self._states.take_over(actor.tenant, found.schemas)
+        await self._make(actor, keys, info, found.proof.key)
+        asker = Asker(tenant=actor.tenant, who=actor.who, op=op)
+        base = self._contexts.settings.base(actor.tenant)
+        opened = await self._contexts.open(asker, ContextOptions(id=keys.context), (), base)
+        if isinstance(opened, Replay):
+            raise ContextExists("this bundle was taken over before")
+        try:
+            opened.blobs.update(found.blobs)
+            own = [
+                replace(each, turn=replace(each.turn, home=keys.context)) for each in drafts
+            ]
+            if own:
+                await self._contexts.commit(opened, own)
+            else:
+                await self._contexts.release(opened, "empty")
+        except BaseException:
+            self._contexts.release_later(opened, "refused")
+            raise
+        if found.state is not None:
+            await self._states.put(actor, keys, None, found.state)
+        return await self._library.info(actor, keys.context, op="")
+
+    async def _make(self, actor: Actor, keys: Keys, info: ContextInfo, by: str) -> None:
+        now = self._contexts.now_ms()
+        ttl_s = info.policy.over(self._contexts.settings.base(actor.tenant)).ttl_s
+        await self._contexts.index.add(keys, info.subject, now)
+        fields = new_fields(
+            self._contexts.chain_keys,
+            keys,
+            (Genesis(context=keys.context, created=now, key_id=self._contexts.chain_keys.current),),
+            policy=info.policy,
+            ttl_s=ttl_s,
+            encrypt=self._contexts.settings.encrypt,
+            subject=info.subject,
+            metadata=info.metadata,
+            imported=by,
+        )
+        await self._store.create(keys, actor.who, (ttl_s or 0) * 1000, fields)
+
+    async def _turns(self, keys: Keys, stored: bytes, count: int) -> AsyncIterator[TurnLine]:
+        """Write the turns, those of the parents first, each from where it lies."""
+        lineage = decode_lineage(stored)
+        for place, each in enumerate(lineage):
+            end = lineage[place + 1].at if place + 1 < len(lineage) else count
+            home = Keys(keys.tenant, each.context)
+            cipher = await self._contexts.histories.cipher_of(home)
+            for first in range(each.at, end, PAGE):
+                last = min(first + PAGE, end) - 1
+                frames = await self._store.command(
+                    home, "LRANGE", TURNS, first - each.at, last - each.at
+                )
+                for seq, written in enumerate(frames, first):
+                    turn = frame.decode(written)
+                    yield bundle.turn_line(turn, body_of(turn, seq, cipher))
+
+    async def _blobs(self, keys: Keys, turns: Sequence[Kept]) -> AsyncIterator[bundle.BlobLine]:
+        by_home: dict[str, list[str]] = {}
+        for each in turns:
+            by_home.setdefault(each.home, []).extend(all_blobs(each))
+        for name, digests in by_home.items():
+            if not digests:
+                continue
+            home = Keys(keys.tenant, name)
+            salt = await self._store.command(home, "HGET", HASH, "salt")
+            for digest in dict.fromkeys(digests):
+                content = await self._store.command(home, "HGET", BLOBS, digest)
+                plain = await self._contexts.histories.plain(home, content, digest)
+                if plain is not None:
+                    yield bundle.blob_line(digest, salt, plain)
+
+
+def _drafts(found: Bundle) -> list[Draft]:
+    """The turns of a bundle as they are stored again: the same bytes.
+
+    Raises:
+        BundleRejected: one is no turn of the protocol.
+    """
+    drafts: list[Draft] = []
+    for number, line in enumerate(found.turns):
+        if line.body is None:
+            gone = kept(redacted_turn(line.meta), 0, "")
+            drafts.append(
+                Draft(turn=gone, body=b"", at=line.meta.at, digest=bytes.fromhex(line.digest))
+            )
+            continue
+        body = line.body.encode()
+        try:
+            turn = decode_turn(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _no_turn(number, str(error)) from None
+        if turn.seq != line.meta.seq or turn.id != line.meta.id or turn.role != line.meta.role:
+            raise _no_turn(number, "its header is another turn's")
+        drafts.append(Draft(turn=kept(turn, len(body), ""), body=body, at=line.meta.at))
+    return drafts
+
+
+def _no_turn(number: int, reason: str) -> BundleRejected:
+    message = f"turn {number} cannot be taken over: {reason[:200]}"
+    return BundleRejected(message, [Violation(rule="bundle", pointer=f"/{number}", message=message)])
