@@ -101,7 +101,9 @@ class BlockWriter:
         self._part_from_its_seal(part.seal, pointer)
         if not self._native and not TOOL_NAME.fullmatch(part.name):
             place = member_at(pointer)
-            raise UnsupportedParameter(f"{place} calls a tool by a name that is not taken", param=place)
+            raise UnsupportedParameter(
+                f"{place} calls a tool by a name that is not taken", param=place, pointer=pointer
+            )
         block: Details = {"type": "tool_use", "id": call_id, "name": part.name}
         block["input"] = self._input(part, pointer)
         return self._with(part.provider_details, block, pointer)
@@ -183,7 +185,9 @@ class BlockWriter:
             return None
         place = member_at(pointer)
         raise UnsupportedParameter(
-            f"{place} is a part of type {part.kind!r} that {self._target.name} cannot be sent", param=place
+            f"{place} is a part of type {part.kind!r} that {self._target.name} cannot be sent",
+            param=place,
+            pointer=pointer,
         )
 
     def _input(self, part: ToolCallPart, pointer: str) -> Json:

@@ -77,8 +77,11 @@ class ForeignTurns:
             self._losses.note(LossCode.DEVELOPER_AS_SYSTEM, pointer)
         for number, part in enumerate(message.parts):
             if not isinstance(part, TextPart):
-                place = member_at(f"{pointer}/parts/{number}")
-                raise UnsupportedParameter(f"{place} is no text, which a system message must be", param=place)
+                where = f"{pointer}/parts/{number}"
+                place = member_at(where)
+                raise UnsupportedParameter(
+                    f"{place} is no text, which a system message must be", param=place, pointer=where
+                )
         blocks = self._writer.blocks(message.parts, f"{pointer}/parts", assistant=False)
         if not self._turns:
             self._system += blocks

@@ -253,7 +253,7 @@ class PartWriter:
     @staticmethod
     def _refusal(pointer: str, what: str) -> UnsupportedParameter:
         place = member_at(pointer)
-        return UnsupportedParameter(f"{place} is {what}", param=place)
+        return UnsupportedParameter(f"{place} is {what}", param=place, pointer=pointer)
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -76,7 +76,9 @@ class Turns:
             where = f"{pointer}/parts/{number}"
             if not isinstance(part, TextPart):
                 place = member_at(where)
-                raise UnsupportedParameter(f"{place} is no text, which a system message must be", param=place)
+                raise UnsupportedParameter(
+                    f"{place} is no text, which a system message must be", param=place, pointer=where
+                )
             written = self._writer.part(part, where, assistant=False)
             if written is None:
                 continue

@@ -121,7 +121,7 @@ class MessageWriter:
         self, part: ToolResultPart, message: Message, place: str, head: Details, written: list[Json]
     ) -> list[tuple[str, Spoken]]:
         """Write one tool result; return the media in it that only a user message can hold."""
-        told: list[ContentPart] = []
+        told: list[tuple[str, ContentPart]] = []
         media: list[tuple[str, Spoken]] = []
         for number, item in enumerate(part.content):
             where = f"{place}/content/{number}"
@@ -129,13 +129,13 @@ class MessageWriter:
                 self._losses.note(LossCode.RESULT_MEDIA_FLATTENED, where)
                 media.append((where, item))
             else:
-                told.append(item)
+                told.append((where, item))
         if media:
             media.insert(0, (place, TextPart(text=f"What tool call {part.call_id} returned:")))
             if not told:
-                told.append(TextPart(text="The result is in the message that follows."))
+                told.append((place, TextPart(text="The result is in the message that follows.")))
         body = {**head, "role": "tool", "tool_call_id": self._ids.of(part.call_id, place)}
-        content = self._content([(place, item) for item in told]) if told else ""
+        content = self._content(told) if told else ""
         if not self._native:
             content = _as_text(content, between="\n")
             if part.is_error:
@@ -219,9 +219,11 @@ class MessageWriter:
                 return {"type": "text", "text": f"{title}{words}"}
             case MediaPart(file_id=str()) if not self._native:
                 member = member_at(place)
-                raise UnsupportedParameter(f"{member} names a file of another provider", param=member)
+                raise UnsupportedParameter(
+                    f"{member} names a file of another provider", param=member, pointer=place
+                )
             case MediaPart():
-                return self._with_details(media_part(part, member_at(place)), place, part.provider_details)
+                return self._with_details(media_part(part, place), place, part.provider_details)
             case OpaquePart():
                 return self._opaque(part, place)
             case _:
@@ -247,6 +249,7 @@ class MessageWriter:
             raise UnsupportedParameter(
                 f"{member} is a part of type {part.kind!r} that {self._target.name} cannot be sent",
                 param=member,
+                pointer=place,
             )
         return part.value
 
