@@ -9,10 +9,10 @@ from typing import Final, assert_never
 
 from llmgw.providers.anthropic.media import foreign_media, native_media
 from llmgw.providers.anthropic.models import profile_of
+from llmgw.providers.arguments import arguments_of
 from llmgw.providers.details import deepen, member_at, note_details
 from llmgw.providers.tool_ids import ToolIds
-from llmgw.types import json
-from llmgw.types.errors import InvalidJson, UnsupportedParameter
+from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import (
@@ -105,7 +105,7 @@ class BlockWriter:
                 f"{place} calls a tool by a name that is not taken", param=place, pointer=pointer
             )
         block: Details = {"type": "tool_use", "id": call_id, "name": part.name}
-        block["input"] = self._input(part, pointer)
+        block["input"] = arguments_of(part, pointer, self.losses)
         return self._with(part.provider_details, block, pointer)
 
     def result(self, part: ToolResultPart, call_id: str, pointer: str) -> Details:
@@ -189,17 +189,6 @@ class BlockWriter:
             param=place,
             pointer=pointer,
         )
-
-    def _input(self, part: ToolCallPart, pointer: str) -> Json:
-        if part.kind == "function":
-            try:
-                value = json.decode(part.arguments.encode() or b"{}")
-            except (InvalidJson, UnicodeEncodeError):
-                value = None
-            if isinstance(value, dict):
-                return value
-        self.losses.note(LossCode.ARGUMENTS_REENCODED, pointer)
-        return {"input": part.arguments}
 
     def _part_from_its_seal(self, seal: Seal | None, pointer: str) -> None:
         if seal is not None:

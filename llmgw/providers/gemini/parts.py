@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from llmgw.providers.arguments import arguments_of
 from llmgw.providers.details import member_at, note_details
 from llmgw.providers.gemini.ids import is_made
 from llmgw.providers.gemini.models import is_among, profile_of
 from llmgw.providers.gemini.quirks import quirks_of
-from llmgw.types import json
-from llmgw.types.errors import InvalidJson, UnsupportedParameter
+from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import (
@@ -131,7 +131,7 @@ class PartWriter:
         if not FUNCTION_NAME.fullmatch(part.name):
             raise self._refusal(pointer, "a call of a function whose name Gemini does not take")
         note_details(part.provider_details, pointer, self.losses)
-        call: Details = {"name": part.name, "args": self._arguments(part, pointer)}
+        call: Details = {"name": part.name, "args": arguments_of(part, pointer, self.losses)}
         if self.has_id(part.id):
             call["id"] = part.id
         return {"functionCall": call, **self._signature(part.seal, pointer)}
@@ -227,17 +227,6 @@ class PartWriter:
             return {_SIGNATURE: seal.value}
         self.losses.note(LossCode.REASONING_OPAQUE_DROPPED, pointer)
         return {}
-
-    def _arguments(self, part: ToolCallPart, pointer: str) -> Json:
-        if part.kind == "function":
-            try:
-                value = json.decode(part.arguments.encode() or b"{}")
-            except (InvalidJson, UnicodeEncodeError):
-                value = None
-            if isinstance(value, dict):
-                return value
-        self.losses.note(LossCode.ARGUMENTS_REENCODED, pointer)
-        return {"input": part.arguments}
 
     def _opaque(self, part: OpaquePart, pointer: str, *, assistant: bool) -> Details | None:
         bound_elsewhere = (part.provider is not None and part.provider != self._target.provider) or (
