@@ -7,7 +7,7 @@ protocol only what has a field of ours is written, and what is left out or alter
 from collections.abc import Iterable
 from typing import Final, TypeAlias, assert_never
 
-from llmgw.providers.details import REASONING_DETAILS, deepen, member_at, note_details, was_read
+from llmgw.providers.details import deepen, member_at, note_details, was_read
 from llmgw.providers.openai.call_ids import CallIds
 from llmgw.providers.openai.media import media_part
 from llmgw.providers.openai.quirks import quirks_of
@@ -27,6 +27,7 @@ from llmgw.types.message import (
     ToolCallPart,
     ToolResultPart,
 )
+from llmgw.types.openai_seals import REASONING_DETAILS
 from llmgw.types.target import Target
 
 PROTOCOL: Final = "openai"
