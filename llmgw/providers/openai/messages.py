@@ -1,7 +1,8 @@
 """Writing a conversation for OpenAI-like hosts.
 
 What came over the same protocol goes back as it came: `provider_details` are merged in last. From another
-protocol only what has a field of ours is written, and what is left out or altered is noted.
+protocol only what has a field of ours is written, and what is left out or altered is noted. The messages of a
+stored conversation go the one way or the other, each by itself.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,9 @@ from llmgw.providers.details import deepen, member_at, note_details, was_read
 from llmgw.providers.openai.call_ids import CallIds
 from llmgw.providers.openai.media import media_part
 from llmgw.providers.openai.quirks import quirks_of
+from llmgw.providers.stored import Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
+from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import (
@@ -27,7 +30,7 @@ from llmgw.types.message import (
     ToolCallPart,
     ToolResultPart,
 )
-from llmgw.types.openai_seals import REASONING_DETAILS
+from llmgw.types.openai_seals import EXTRA_CONTENT, REASONING_DETAILS
 from llmgw.types.target import Target
 
 PROTOCOL: Final = "openai"
@@ -41,38 +44,44 @@ GEMINI: Final = "gemini"
 Spoken: TypeAlias = TextPart | RefusalPart | ReasoningPart | MediaPart | ToolCallPart | OpaquePart
 
 _REASONING_MEMBERS: Final = ("reasoning_content", "reasoning")
+_SAID: Final = ("tool_calls", "refusal", "function_call", "audio")
+"""Members without which an assistant's message must have a content."""
+_TEXT: Final = {"type", "text"}
 
 
 class MessageWriter:
     """Writes messages for one target, noting what of them it cannot be told.
 
-    `native` tells that the conversation came over this protocol.
+    `native` tells that they came over this protocol, `stored` that their conversation is a stored one: there an
+    assistant's message may be an answer that no caller ever sent.
     """
 
-    def __init__(self, target: Target, losses: Losses, *, native: bool) -> None:
+    def __init__(
+        self, target: Target, losses: Losses, ids: CallIds, *, native: bool, stored: bool = False
+    ) -> None:
         self._target = target
         self._quirks = quirks_of(target)
         self._losses = losses
         self._native = native
+        self._stored = stored
         self._keeps_seals = native and self._quirks.reasoning_details
-        self._ids = CallIds(self._quirks, losses, native=native)
+        self._ids = ids
 
-    def messages(self, messages: Iterable[Message]) -> list[Json]:
-        """Write all messages.
+    def write(self, message: Message, position: int, written: list[Json]) -> None:
+        """Add what a message becomes: one message, or several for the results of tools, or none.
 
         Raises:
             UnsupportedParameter: a part belongs to another protocol.
         """
-        written: list[Json] = []
-        for position, message in enumerate(messages):
-            self._message(message, position, written)
-        return written
-
-    def _message(self, message: Message, position: int, written: list[Json]) -> None:
         place = f"/messages/{position}"
         body = self._head(message, place)
         parts = message.parts
-        if len(parts) == 1 and isinstance(only := parts[0], TextPart) and _is_plain(only):
+        if (
+            len(parts) == 1
+            and isinstance(only := parts[0], TextPart)
+            and _is_plain(only)
+            and (only.text or not self._stored)
+        ):
             body["content"] = only.text
             self._add(written, self._with_details(body, place, message.provider_details), place)
             return
@@ -91,7 +100,9 @@ class MessageWriter:
         self._parts(rest, body)
         says_nothing = body["content"] is None and body.keys() <= {"role", "name", "content"}
         if self._native or message.role != "assistant" or not says_nothing:
-            self._add(written, self._with_details(body, place, message.provider_details), place)
+            body = self._with_details(body, place, message.provider_details)
+            if not self._stored or message.role != "assistant" or self._speaks(body, place):
+                self._add(written, body, place)
 
     def _head(self, message: Message, place: str) -> Details:
         """Write who speaks, by the role the host knows, and by name where it takes names."""
@@ -170,12 +181,23 @@ class MessageWriter:
                 case _:
                     assert_never(part)
         body["content"] = self._content(content) if content else None
-        if body["role"] == "assistant" and not self._native:
+        if body["role"] == "assistant" and (not self._native or (self._stored and _is_cut(body["content"]))):
             body["content"] = _as_text(body["content"], between="")
         if calls:
             body["tool_calls"] = calls
             if self._quirks.reasoning_beside_calls and self._quirks.reasoning_member is not None:
                 body.setdefault(self._quirks.reasoning_member, "")
+
+    def _speaks(self, body: Details, place: str) -> bool:
+        """Whether an assistant's message says what hosts take for something; reasoning alone needs a content."""
+        if body["content"] or any(body.get(name) for name in _SAID):
+            return True
+        if any(body.get(name) for name in (*_REASONING_MEMBERS, REASONING_DETAILS)):
+            body["content"] = ""
+            return True
+        if body["content"] is not None:
+            self._losses.note(LossCode.EMPTY_DROPPED, place)
+        return False
 
     def _reasoning(self, part: ReasoningPart, place: str, body: Details) -> None:
         """Write reasoning where the host wants it back; its seal goes only to a host that gives such out itself."""
@@ -274,6 +296,49 @@ class MessageWriter:
             details = body.pop(REASONING_DETAILS, None)
             if details and not was_read(details):
                 self._losses.note(LossCode.REASONING_OPAQUE_DROPPED, place)
+        if self._stored and body["role"] == "assistant" and not self._quirks.thought_signatures:
+            # Google's endpoint gives its answers such members, and knows them alone.
+            for name in (EXTRA_CONTENT, "thought_signature"):
+                if body.pop(name, None) is not None:
+                    self._losses.note(LossCode.REASONING_OPAQUE_DROPPED, place)
+
+
+def written_messages(invocation: ChatInvocation, target: Target, losses: Losses) -> list[Json]:
+    """Write the messages of a call.
+
+    Raises:
+        UnsupportedParameter: a part belongs to another protocol.
+    """
+    stored = invocation.stored
+    # In a stored conversation an id is written in one way, whoever said it.
+    ids = CallIds(quirks_of(target), losses, native=invocation.wire == PROTOCOL and not stored)
+    origins = Origins(
+        invocation,
+        PROTOCOL,
+        losses,
+        native=MessageWriter(target, losses, ids, native=True, stored=stored),
+        foreign=MessageWriter(target, losses, ids, native=False, stored=stored),
+    )
+    # Who speaks so and says plain words is told alike everywhere.
+    plainly = {"system", "assistant"} | ({"user"} if quirks_of(target).user_after_tool else set())
+    written: list[Json] = []
+    for position, message in enumerate(invocation.messages):
+        text = plain_text(message)
+        if text and message.role in plainly:
+            written.append({"role": message.role, "content": text})
+        else:
+            writer = origins.writer_of(message)
+            writer.write(origins.as_asked(message, position), position, written)
+    return written
+
+
+def _is_cut(content: Json) -> bool:
+    """Whether content is a list of several texts and nothing else: an answer whose pieces stood apart."""
+    return (
+        isinstance(content, list)
+        and len(content) > 1
+        and all(isinstance(item, dict) and item.keys() == _TEXT for item in content)
+    )
 
 
 def _is_plain(part: TextPart) -> bool:
