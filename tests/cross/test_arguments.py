@@ -186,3 +186,25 @@ def test_calls_and_other_blocks_keep_apart() -> None:
         '{"n":1E1}',
         '{"n":2E1}',
     ]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "body"),
+    [
+        ("anthropic", ANTHROPIC.replace('"content":[', '"content":"","content":[')),
+        ("gemini", GEMINI.replace('"parts":[', '"parts":"","parts":[')),
+    ],
+)
+def test_an_answer_that_says_something_twice_is_still_read(protocol: str, body: str) -> None:
+    """The last one counts; its arguments are then what they were decoded to."""
+    read = events(protocol, answered(body, '{"x":1E2}'), stream=False)
+    assert "".join(event.arguments for event in read if isinstance(event, ToolCallDelta)) == '{"x":100.0}'
+
+
+def test_a_request_that_says_something_twice_is_still_read() -> None:
+    """Likewise what callers say."""
+    body = returned("anthropic", '{"x":1E2}').replace(b'"content":[', b'"content":1,"content":[')
+    invocation = NEXT["anthropic"][0].decode_request(body)
+    assert isinstance(invocation, ChatInvocation)
+    [call] = [part for part in invocation.messages[1].parts if isinstance(part, ToolCallPart)]
+    assert call.arguments == '{"x":100.0}'

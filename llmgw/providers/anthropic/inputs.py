@@ -35,17 +35,25 @@ _opening: Final = msgspec.json.Decoder(_Opening).decode
 
 def keep_inputs(answer: bytes, content: list[Details]) -> None:
     """Give the calls in an answer's decoded `content` their inputs as they stand in its bytes, in place."""
-    if any(block.get("type") == _CALL for block in content):
-        for block, written in zip(content, _whole(answer).content, strict=True):
-            _keep(block, written)
+    calls = [(number, block) for number, block in enumerate(content) if _has_input(block)]
+    if not calls:
+        return
+    try:
+        written = _whole(answer).content
+    except msgspec.ValidationError:
+        return  # it names a member twice, once in a wrong form: what counts was decoded
+    for number, block in calls:
+        block["input"] = written[number].input
 
 
 def keep_input(event: bytes, block: Json) -> None:
     """Likewise for the block that an event of a stream opens: some hosts tell a call's input at once."""
-    if isinstance(block, dict) and block.get("input"):
-        _keep(block, _opening(event).content_block)
+    if isinstance(block, dict) and _has_input(block) and block["input"] != {}:
+        try:
+            block["input"] = _opening(event).content_block.input
+        except msgspec.ValidationError:
+            return
 
 
-def _keep(block: Details, written: _Block) -> None:
-    if block.get("type") == _CALL and block.get("input") is not None:
-        block["input"] = written.input
+def _has_input(block: Details) -> bool:
+    return block.get("type") == _CALL and block.get("input") is not None
