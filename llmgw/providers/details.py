@@ -7,17 +7,14 @@ from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import Details
+from llmgw.types.openai_seals import FORMATS, REASONING_DETAILS
 from llmgw.types.target import Target
 
 _CACHE_MARK: Final = "cache_control"
 _CITATIONS: Final = "citations"
-REASONING_DETAILS: Final = "reasoning_details"
-"""OpenRouter's member for reasoning with what proves it."""
 
 _READ: Final = frozenset(
-    (form, kind)
-    for form in ("anthropic-claude-v1", "google-gemini-v1")
-    for kind in ("reasoning.text", "reasoning.encrypted")
+    (form, kind) for form in FORMATS.values() for kind in ("reasoning.text", "reasoning.encrypted")
 )
 """The items of `reasoning_details` that the OpenAI wire reads as reasoning and seals."""
 _SAYS_NOTHING: Final = frozenset({"type", _CACHE_MARK, _CITATIONS})

@@ -133,11 +133,14 @@ class ChatInvocation(Struct, frozen=True, kw_only=True):
     that speaks the same protocol also receives `passthrough`, the request members without a field here, and
     `headers`, those of the caller's that belong to its dialect. `demands` are the members of `passthrough` that
     change what is answered: a target of another protocol must refuse them, while it may drop and report the rest.
+    `stored` tells that the messages are a stored conversation's, each of which names its own protocol; all other
+    members still are of `wire`. Such messages are written alike whatever else the call says.
     """
 
     model: str
     wire: str
     messages: tuple[Message, ...]
+    stored: bool = False
     sampling: Sampling = Sampling()
     tools: tuple[Tool, ...] | None = None
     tool_choice: ToolChoice | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from llmgw.providers.anthropic.blocks import PROTOCOL
+from llmgw.providers.anthropic.inputs import keep_inputs
 from llmgw.providers.anthropic.pieces import (
     OF_DELTA,
     BadBlock,
@@ -33,11 +34,12 @@ class AnswerParser:
         content = answer.get("content")
         if not isinstance(content, list):
             raise ProviderBadResponse("the provider's answer has no content")
+        if not all(isinstance(value, dict) for value in content):
+            raise ProviderBadResponse("the provider's answer has a block that is not an object")
+        keep_inputs(frame.data, content)
         events: list[StreamEvent] = [start_of(answer)]
         calls = 0
         for part, value in enumerate(content):
-            if not isinstance(value, dict):
-                raise ProviderBadResponse("the provider's answer has a block that is not an object")
             try:
                 block = new_block(value, part, calls)
             except BadBlock as bad:

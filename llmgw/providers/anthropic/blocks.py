@@ -9,10 +9,10 @@ from typing import Final, assert_never
 
 from llmgw.providers.anthropic.media import foreign_media, native_media
 from llmgw.providers.anthropic.models import profile_of
+from llmgw.providers.arguments import arguments_of
 from llmgw.providers.details import deepen, member_at, note_details
 from llmgw.providers.tool_ids import ToolIds
-from llmgw.types import json
-from llmgw.types.errors import InvalidJson, UnsupportedParameter
+from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import (
@@ -41,15 +41,17 @@ class BlockWriter:
     """Writes parts for one target; `native` tells that they came over this protocol.
 
     Natively all is sent as it came but seals of other protocols, and ids that do not fit. Otherwise only what
-    has a field of ours is written, and the rest is noted.
+    has a field of ours is written, and the rest is noted. In a `stored` conversation native texts are never
+    blank, either: answers may be, and the vendor would refuse all that follows.
     """
 
-    def __init__(self, target: Target, losses: Losses, *, native: bool) -> None:
+    def __init__(self, target: Target, losses: Losses, *, native: bool, stored: bool = False) -> None:
         self.profile = profile_of(target.model)
         self.losses = losses
         self.ids = ToolIds(_TOOL_ID, _LONGEST_ID, losses)
         self._target = target
-        self._native = native
+        self.native = native
+        self._keeps_blanks = native and not stored
 
     def block(self, part: Part, pointer: str, *, assistant: bool) -> Details | None:
         """Write one part; None where it is left out, which is noted.
@@ -99,11 +101,13 @@ class BlockWriter:
             UnsupportedParameter: no tool can be called so.
         """
         self._part_from_its_seal(part.seal, pointer)
-        if not self._native and not TOOL_NAME.fullmatch(part.name):
+        if not self.native and not TOOL_NAME.fullmatch(part.name):
             place = member_at(pointer)
-            raise UnsupportedParameter(f"{place} calls a tool by a name that is not taken", param=place)
+            raise UnsupportedParameter(
+                f"{place} calls a tool by a name that is not taken", param=place, pointer=pointer
+            )
         block: Details = {"type": "tool_use", "id": call_id, "name": part.name}
-        block["input"] = self._input(part, pointer)
+        block["input"] = arguments_of(part, pointer, self.losses)
         return self._with(part.provider_details, block, pointer)
 
     def result(self, part: ToolResultPart, call_id: str, pointer: str) -> Details:
@@ -139,7 +143,7 @@ class BlockWriter:
                 return True
 
     def _text(self, text: str, details: Details, pointer: str) -> Details | None:
-        if not self._native and not text.strip():
+        if not self._keeps_blanks and not text.strip():
             self.losses.note(LossCode.EMPTY_DROPPED, pointer)
             note_details(details, pointer, self.losses)
             return None
@@ -164,7 +168,7 @@ class BlockWriter:
         return self._with(part.provider_details, block, pointer)
 
     def _media(self, part: MediaPart, pointer: str, *, assistant: bool) -> Details | None:
-        if self._native:
+        if self.native:
             return self._with(part.provider_details, native_media(part), pointer)
         if assistant:
             # An assistant's turn may hold neither images nor documents.
@@ -183,19 +187,10 @@ class BlockWriter:
             return None
         place = member_at(pointer)
         raise UnsupportedParameter(
-            f"{place} is a part of type {part.kind!r} that {self._target.name} cannot be sent", param=place
+            f"{place} is a part of type {part.kind!r} that {self._target.name} cannot be sent",
+            param=place,
+            pointer=pointer,
         )
-
-    def _input(self, part: ToolCallPart, pointer: str) -> Json:
-        if part.kind == "function":
-            try:
-                value = json.decode(part.arguments.encode() or b"{}")
-            except (InvalidJson, UnicodeEncodeError):
-                value = None
-            if isinstance(value, dict):
-                return value
-        self.losses.note(LossCode.ARGUMENTS_REENCODED, pointer)
-        return {"input": part.arguments}
 
     def _part_from_its_seal(self, seal: Seal | None, pointer: str) -> None:
         if seal is not None:
@@ -204,7 +199,7 @@ class BlockWriter:
     def _with(self, details: Details, block: Details, pointer: str) -> Details:
         if not details:
             return block
-        if self._native:
+        if self.native:
             deepen(block, details)
         else:
             note_details(details, pointer, self.losses)

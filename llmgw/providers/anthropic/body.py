@@ -8,15 +8,17 @@ from typing import Final, assert_never
 
 from msgspec import structs
 
-from llmgw.providers.anthropic.blocks import BlockWriter
-from llmgw.providers.anthropic.continuity import lost_its_thinking
+from llmgw.providers.anthropic.blocks import PROTOCOL, BlockWriter
+from llmgw.providers.anthropic.continuity import began_without_thinking, lost_its_thinking
 from llmgw.providers.anthropic.foreign import ForeignTurns, lacks_thinking
 from llmgw.providers.anthropic.models import Profile, profile_of
 from llmgw.providers.anthropic.reasoning import Thinking, thinking_for
 from llmgw.providers.anthropic.schema import Recursive, StrictRoom, narrowed
+from llmgw.providers.anthropic.stored import stored_conversation
 from llmgw.providers.anthropic.tools import foreign_choice, foreign_tools, native_choice, native_tools
 from llmgw.providers.anthropic.turns import native_conversation
 from llmgw.providers.details import deepen, note_details, note_passthrough
+from llmgw.providers.stored import Origins
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.invocation import (
     ChatInvocation,
@@ -63,7 +65,10 @@ def native_body(invocation: ChatInvocation, target: Target, losses: Losses) -> D
         UnsupportedParameter: a part or tool belongs to another target.
     """
     writer = BlockWriter(target, losses, native=True)
-    system, messages = native_conversation(invocation.messages, writer)
+    if invocation.stored:
+        system, messages = stored_conversation(invocation, target, losses)
+    else:
+        system, messages = native_conversation(invocation.messages, writer)
     body: Details = {"model": target.model, "messages": messages}
     if system is not None:
         body["system"] = system
@@ -74,10 +79,16 @@ def native_body(invocation: ChatInvocation, target: Target, losses: Losses) -> D
     if invocation.tools is not None:
         body["tools"] = native_tools(invocation.tools)
     choice = native_choice(invocation)
+    if invocation.stored and not invocation.tools:
+        choice = _add_called_tools(body, invocation.messages, losses) or choice
     if choice is not None:
         body["tool_choice"] = choice
     thinking = invocation.reasoning.provider_details
-    if thinking.get("type") == "enabled" and lost_its_thinking(invocation.messages, writer.keeps):
+    if thinking.get("type") == "enabled" and (
+        began_without_thinking(messages)
+        if invocation.stored
+        else lost_its_thinking(invocation.messages, writer.keeps)
+    ):
         losses.note(LossCode.PARAMETER_DROPPED, "/reasoning")
     elif thinking:
         body["thinking"] = thinking
@@ -105,10 +116,16 @@ def foreign_body(invocation: ChatInvocation, target: Target, losses: Losses) -> 
     config = _foreign_config(invocation.output_format, profile, room, losses)
     max_tokens = _max_tokens(invocation.sampling, profile, losses)
     thinking = thinking_for(invocation, profile, max_tokens, losses)
-    writer = BlockWriter(target, losses, native=False)
-    answered = not profile.prefill or bool(config) or thinking.is_on
-    system, messages = ForeignTurns(writer, answered=answered).conversation(invocation.messages)
-    if thinking.has_budget and lacks_thinking(messages):
+    if invocation.stored:
+        system, messages = stored_conversation(invocation, target, losses)
+    else:
+        writer = BlockWriter(target, losses, native=False)
+        origins = Origins(invocation, PROTOCOL, losses, native=writer, foreign=writer)
+        answered = not profile.prefill or bool(config) or thinking.is_on
+        system, messages = ForeignTurns(origins, losses, answered=answered).conversation(invocation.messages)
+    if thinking.has_budget and (
+        began_without_thinking(messages) if invocation.stored else lacks_thinking(messages)
+    ):
         losses.note(LossCode.PARAMETER_DROPPED, "/reasoning")
         thinking = Thinking()
     body: Details = {"model": target.model, "messages": messages, "max_tokens": max_tokens}

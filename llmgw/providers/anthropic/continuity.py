@@ -1,4 +1,4 @@
-"""Whether a conversation of this protocol may go on with a budget for thinking.
+"""Whether a conversation may go on with a budget for thinking.
 
 With one, the vendor refuses a turn that is still using tools and does not begin with its thinking. It does take
 further steps of such a turn without any, as the model itself does not think anew after each result.
@@ -6,8 +6,12 @@ https://platform.claude.com/docs/en/build-with-claude/extended-thinking
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
+from llmgw.types.json import Json
 from llmgw.types.message import Message, Part, ReasoningPart, ToolCallPart, ToolResultPart
+
+_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 
 
 def lost_its_thinking(messages: Sequence[Message], keeps: Callable[[Part], bool]) -> bool:
@@ -19,6 +23,23 @@ def lost_its_thinking(messages: Sequence[Message], keeps: Callable[[Part], bool]
     if not steps or not _calls(steps[-1]) or _thinks(steps[-1], keeps):
         return False
     return not _thinks(steps[0], keeps) or not all(keeps(part) for step in steps for part in step)
+
+
+def began_without_thinking(turns: Sequence[Json]) -> bool:
+    """Whether the last turn uses tools and its thinking is missing; `turns` take turns, as they are sent."""
+    said = [turn for turn in turns if turn["role"] != "system"]
+    at = len(said) - 1 if said[-1]["role"] == "assistant" else len(said) - 2
+    if at < 0 or "tool_use" not in map(_kind, said[at]["content"]):
+        return False
+    if _kind(said[at]["content"][0]) in _THOUGHTS:
+        return False
+    while at > 2 and _kind(said[at - 1]["content"][0]) == "tool_result":
+        at -= 2
+    return _kind(said[at]["content"][0]) not in _THOUGHTS
+
+
+def _kind(block: Json) -> Json:
+    return block.get("type")
 
 
 def _steps(messages: Sequence[Message]) -> list[list[Part]]:

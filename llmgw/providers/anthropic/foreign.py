@@ -1,4 +1,4 @@
-"""Writing a conversation that came over another protocol within the grammar of Anthropic's.
+"""Writing a conversation that came over another protocol, or over several, within the grammar of Anthropic's.
 
 System messages open the conversation or follow a user's turn; users and assistants take turns, the user first;
 each call of an assistant's turn has its one result at the very beginning of the user's turn behind it; no text
@@ -6,11 +6,12 @@ is empty. https://platform.claude.com/docs/en/agents-and-tools/tool-use/handle-t
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from llmgw.providers.anthropic.blocks import BlockWriter
 from llmgw.providers.details import member_at, note_details
+from llmgw.providers.stored import Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
@@ -24,17 +25,22 @@ from llmgw.types.message import (
     ToolResultPart,
 )
 
+_PLAIN_ROLES: Final = frozenset({"user", "assistant"})
 _BEGIN: Final = "Begin."
 _CONTINUE: Final = "Continue."
 _NO_RESULT: Final = "There is no result of this call."
 
 
 class ForeignTurns:
-    """Writes one conversation; `answered` tells that the answer may not continue an assistant's message."""
+    """Writes one conversation; `answered` tells that the answer may not continue an assistant's message.
 
-    def __init__(self, writer: BlockWriter, *, answered: bool) -> None:
-        self._writer = writer
-        self._losses: Losses = writer.losses
+    `origins` knows who writes the parts of a message; those that are of this protocol keep their order.
+    """
+
+    def __init__(self, origins: Origins[BlockWriter], losses: Losses, *, answered: bool) -> None:
+        self._origins = origins
+        self._losses = losses
+        self._writer: BlockWriter  # of the message at hand
         self._answered = answered
         self._system: list[Json] = []
         self._turns: list[Details] = []  # messages as they are sent
@@ -55,11 +61,17 @@ class ForeignTurns:
         Raises:
             UnsupportedParameter: a part cannot be sent.
         """
-        for position, message in enumerate(messages):
+        for position, said in enumerate(messages):
+            text = plain_text(said)
+            if text and said.role in _PLAIN_ROLES and not text.isspace():
+                self._say_plainly(said.role, text, position)
+                continue
             pointer = f"/messages/{position}"
+            message = self._origins.as_asked(said, position)
             if message.name is not None:
                 self._losses.note(LossCode.NAME_DROPPED, pointer)
             note_details(message.provider_details, pointer, self._losses)
+            self._writer = self._origins.writer_of(message)
             match message.role:
                 case "system" | "developer":
                     self._instruct(message, pointer)
@@ -72,13 +84,34 @@ class ForeignTurns:
         self._finish(f"/messages/{max(len(messages) - 1, 0)}")
         return self._system or None, list(self._turns)
 
+    def _say_plainly(self, role: str, text: str, position: int) -> None:
+        """Write a message of words alone, which is told alike whoever wrote it."""
+        by_user = role == "user"
+        block = {"type": "text", "text": text}
+        last = self._turns[-1] if self._turns else None
+        if last is not None and last["role"] != role and not (self._open or self._amid):
+            # The other one's turn, which nothing waits for: what `_turn` comes to, in a third of the time.
+            self._turns.append({"role": role, "content": [block]})
+            self._spoke = by_user
+            self._results = 0
+            return
+        before = last if self._spoke or not by_user else None
+        turn = self._turn(role)
+        if turn is before:
+            self._losses.note(LossCode.TURNS_MERGED, f"/messages/{position}")
+        turn["content"].append(block)
+        self._spoke = self._spoke or by_user
+
     def _instruct(self, message: Message, pointer: str) -> None:
         if message.role == "developer":
             self._losses.note(LossCode.DEVELOPER_AS_SYSTEM, pointer)
         for number, part in enumerate(message.parts):
             if not isinstance(part, TextPart):
-                place = member_at(f"{pointer}/parts/{number}")
-                raise UnsupportedParameter(f"{place} is no text, which a system message must be", param=place)
+                where = f"{pointer}/parts/{number}"
+                place = member_at(where)
+                raise UnsupportedParameter(
+                    f"{place} is no text, which a system message must be", param=place, pointer=where
+                )
         blocks = self._writer.blocks(message.parts, f"{pointer}/parts", assistant=False)
         if not self._turns:
             self._system += blocks
@@ -123,8 +156,10 @@ class ForeignTurns:
 
     def _answer(self, message: Message, pointer: str) -> None:
         before = self._turns[-1] if self._turns else None
-        # Reasoning stands at the beginning of its turn, or the vendor does not know it for its own.
-        order = sorted(enumerate(message.parts), key=lambda item: not isinstance(item[1], ReasoningPart))
+        order: Iterable[tuple[int, Part]] = enumerate(message.parts)
+        if not self._writer.native:
+            # Reasoning stands at the beginning of its turn, or the vendor does not know it for its own.
+            order = sorted(order, key=lambda item: not isinstance(item[1], ReasoningPart))
         for number, part in order:
             where = f"{pointer}/parts/{number}"
             if isinstance(part, ToolCallPart):
@@ -214,7 +249,7 @@ class ForeignTurns:
     def _trim(self, last: Details, pointer: str) -> None:
         """Take the white space off the end of a message that the answer continues."""
         block = last["content"][-1]
-        if block["type"] == "text" and block["text"] != block["text"].rstrip():
+        if block.get("type") == "text" and block["text"] != block["text"].rstrip():
             self._losses.note(LossCode.WHITESPACE_TRIMMED, pointer)
             block["text"] = block["text"].rstrip()
 

@@ -89,4 +89,4 @@ def _document_source(part: MediaPart, pointer: str) -> Details:
 
 def _refusal(why: str, pointer: str) -> UnsupportedParameter:
     place = member_at(pointer)
-    return UnsupportedParameter(f"{place} cannot be sent to Anthropic: {why}", param=place)
+    return UnsupportedParameter(f"{place} cannot be sent to Anthropic: {why}", param=place, pointer=pointer)

@@ -7,6 +7,8 @@ stream's are filled in between. https://platform.claude.com/docs/en/build-with-c
 from collections.abc import Collection
 from typing import ClassVar, Final
 
+import msgspec
+
 from llmgw.providers.anthropic.blocks import PROTOCOL
 from llmgw.types import json
 from llmgw.types.completion import merge
@@ -222,6 +224,8 @@ class CallBlock(Block):
         if self._begun:
             return []
         value = self._value.get("input")
+        if isinstance(value, msgspec.Raw):
+            return self.arguments(bytes(value).decode())
         return self.arguments("{}" if value is None else json.encode(value).decode())
 
 

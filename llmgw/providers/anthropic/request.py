@@ -6,10 +6,12 @@ from urllib.parse import urlencode
 
 from llmgw.providers.anthropic.blocks import PROTOCOL
 from llmgw.providers.anthropic.body import counted, foreign_body, native_body
+from llmgw.providers.anthropic.marks import CACHE_MARK, keep_latest_marks
 from llmgw.providers.base import Framing, UpstreamRequest
 from llmgw.types import json
 from llmgw.types.invocation import ChatInvocation, CountInvocation
 from llmgw.types.loss import Losses
+from llmgw.types.message import Details
 from llmgw.types.target import Endpoint, Target
 
 _VERSION: Final = "2023-06-01"
@@ -32,7 +34,7 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     """
     losses = Losses()
     write = native_body if invocation.wire == PROTOCOL else foreign_body
-    body = json.encode(write(invocation, target, losses))
+    body = _encoded(write(invocation, target, losses), invocation, losses)
     return _request(invocation, target, "/messages", body, losses)
 
 
@@ -44,7 +46,7 @@ def count_request(invocation: CountInvocation, target: Target) -> UpstreamReques
     """
     losses = Losses()
     write = native_body if invocation.chat.wire == PROTOCOL else foreign_body
-    body = json.encode(counted(write(invocation.chat, target, losses)))
+    body = _encoded(counted(write(invocation.chat, target, losses)), invocation.chat, losses)
     return _request(invocation.chat, target, "/messages/count_tokens", body, losses)
 
 
@@ -55,6 +57,14 @@ def address(endpoint: Endpoint, path: str) -> str:
     """
     base = endpoint.base_url.rstrip("/")
     return f"{base}{path}" if _VERSIONED.search(base) else f"{base}/v1{path}"
+
+
+def _encoded(body: Details, chat: ChatInvocation, losses: Losses) -> bytes:
+    encoded = json.encode(body)
+    if chat.stored and CACHE_MARK.encode() in encoded:
+        keep_latest_marks(body, losses)
+        encoded = json.encode(body)
+    return encoded
 
 
 def _request(chat: ChatInvocation, target: Target, path: str, body: bytes, losses: Losses) -> UpstreamRequest:

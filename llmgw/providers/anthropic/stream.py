@@ -6,6 +6,7 @@ https://platform.claude.com/docs/en/build-with-claude/streaming
 from collections.abc import Sequence
 from typing import Final
 
+from llmgw.providers.anthropic.inputs import keep_input
 from llmgw.providers.anthropic.pieces import (
     BadBlock,
     Block,
@@ -119,6 +120,7 @@ class StreamParser:
             case "message_start":
                 return self._start(event)
             case "content_block_start":
+                keep_input(frame.data, event.get("content_block"))
                 return self._open(event)
             case "content_block_delta":
                 return self._opened(event).filled(_members(event, "delta"))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from llmgw.providers.base import Frame
+from llmgw.providers.gemini.arguments import keep_arguments
 from llmgw.providers.gemini.errors import google_report
 from llmgw.providers.gemini.parts import PROTOCOL
 from llmgw.providers.gemini.pieces import (
@@ -31,6 +32,7 @@ class AnswerParser:
         """See `EventParser.feed`."""
         answer = decode_answer(frame.data, google_report)
         candidates = candidates_of(answer, ProviderBadResponse)
+        keep_arguments(frame.data, candidates)
         reason = block_reason(answer)
         if not candidates and not reason:
             raise ProviderBadResponse("the provider's answer has no candidates")

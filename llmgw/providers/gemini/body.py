@@ -1,6 +1,7 @@
 """Writing the body of a request to Gemini.
 
-There is no caller's dialect of this protocol, so that every call came over another one and is translated.
+There is no caller's dialect of this protocol, so that every call came over another one and is translated. Only the
+model's own answers in a stored conversation are of this one.
 https://ai.google.dev/api/generate-content
 """
 
@@ -9,11 +10,12 @@ from typing import Final, assert_never
 
 from llmgw.providers.details import note_details, note_passthrough
 from llmgw.providers.gemini.models import Profile
-from llmgw.providers.gemini.parts import PartWriter
+from llmgw.providers.gemini.parts import PROTOCOL, PartWriter
 from llmgw.providers.gemini.quirks import quirks_of
 from llmgw.providers.gemini.thinking import thinking_config
 from llmgw.providers.gemini.tools import add_tools
 from llmgw.providers.gemini.turns import Turns
+from llmgw.providers.stored import Origins
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.invocation import (
     ChatInvocation,
@@ -46,7 +48,9 @@ def chat_body(invocation: ChatInvocation, target: Target, losses: Losses) -> Det
     note_passthrough(invocation, target, losses)
     if invocation.user is not None:
         losses.note(LossCode.PARAMETER_DROPPED, "/user")
-    system, contents = Turns(writer).conversation(invocation.messages)
+    native = PartWriter(target, losses, native=True)
+    origins = Origins(invocation, PROTOCOL, losses, native=native, foreign=writer)
+    system, contents = Turns(origins, writer.profile, losses).conversation(invocation.messages)
     body: Details = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}

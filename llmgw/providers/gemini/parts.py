@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from llmgw.providers.arguments import arguments_of
 from llmgw.providers.details import member_at, note_details
 from llmgw.providers.gemini.ids import is_made
 from llmgw.providers.gemini.models import is_among, profile_of
 from llmgw.providers.gemini.quirks import quirks_of
-from llmgw.types import json
-from llmgw.types.errors import InvalidJson, UnsupportedParameter
+from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import (
@@ -83,14 +83,19 @@ class Response(Struct, frozen=True):
 
 
 class PartWriter:
-    """Writes parts for one target and notes what of them it is not told."""
+    """Writes parts for one target and notes what of them it is not told.
 
-    def __init__(self, target: Target, losses: Losses) -> None:
+    `native` tells that they are of this protocol, which only messages of stored conversations are. It changes
+    little: of what an answer's parts say without a field of ours, requests take few members.
+    """
+
+    def __init__(self, target: Target, losses: Losses, *, native: bool = False) -> None:
         self.profile = profile_of(target.model)
         self.losses = losses
         self._target = target
         self._quirks = quirks_of(target)
         self._takes_ids = is_among(target.model, self._quirks.call_id_models)
+        self._taken_back = self._quirks.part_members if native else frozenset[str]()
 
     def part(self, part: Part, pointer: str, *, assistant: bool) -> Details | None:
         """Write one part; None where it is left out, which is noted.
@@ -100,12 +105,12 @@ class PartWriter:
         """
         match part:
             case TextPart(text=text):
-                note_details(part.provider_details, pointer, self.losses)
+                more = self._details(part.provider_details, pointer)
                 signature = self._signature(part.seal, pointer)
                 if not text and not signature:
                     self.losses.note(LossCode.EMPTY_DROPPED, pointer)
                     return None
-                return {"text": text, **signature}
+                return {"text": text, **signature, **more}
             case RefusalPart(text=text):
                 self.losses.note(LossCode.REFUSAL_AS_TEXT, pointer)
                 return {"text": text} if text else None
@@ -130,11 +135,11 @@ class PartWriter:
         """
         if not FUNCTION_NAME.fullmatch(part.name):
             raise self._refusal(pointer, "a call of a function whose name Gemini does not take")
-        note_details(part.provider_details, pointer, self.losses)
-        call: Details = {"name": part.name, "args": self._arguments(part, pointer)}
+        more = self._details(part.provider_details, pointer)
+        call: Details = {"name": part.name, "args": arguments_of(part, pointer, self.losses)}
         if self.has_id(part.id):
             call["id"] = part.id
-        return {"functionCall": call, **self._signature(part.seal, pointer)}
+        return {"functionCall": call, **self._signature(part.seal, pointer), **more}
 
     def has_id(self, call_id: str) -> bool:
         """Whether the target is told this id of a call."""
@@ -187,15 +192,15 @@ class PartWriter:
 
     def _media(self, part: MediaPart, pointer: str) -> Details:
         """Write an image, sound, film or document; refuse one that is where the target cannot get it."""
-        note_details(part.provider_details, pointer, self.losses)
+        more = self._details(part.provider_details, pointer)
         if part.detail not in {None, "auto"} or part.filename is not None:
             self.losses.note(LossCode.DETAILS_DROPPED, pointer)
         if part.base64 is not None:
             kind = part.media_type or _by_ending(part.filename or "") or _TYPES[part.kind]
-            return {"inlineData": {"mimeType": kind, "data": part.base64}}
+            return {"inlineData": {"mimeType": kind, "data": part.base64}, **more}
         if part.url is None:
             raise self._refusal(pointer, "a file of another provider")
-        return {"fileData": self._file(part.url, part, pointer)}
+        return {"fileData": self._file(part.url, part, pointer), **more}
 
     def _file(self, url: str, part: MediaPart, pointer: str) -> Details:
         scheme, path = _split(url)
@@ -216,9 +221,19 @@ class PartWriter:
         if part.seal is not None and part.seal.protocol != PROTOCOL:
             self.losses.note(LossCode.REASONING_OPAQUE_DROPPED, pointer)
             return None
-        note_details(part.provider_details, pointer, self.losses)
+        more = self._details(part.provider_details, pointer)
         signature = self._signature(part.seal, pointer)
-        return {"text": part.text, "thought": True, **signature} if part.text or signature else None
+        return {"text": part.text, "thought": True, **signature, **more} if part.text or signature else None
+
+    def _details(self, members: Details, pointer: str) -> Details:
+        """What of a part's further members the target takes; the others are noted."""
+        if not members:
+            return members
+        taken = {name: value for name, value in members.items() if name in self._taken_back}
+        if len(taken) < len(members):
+            others = {name: value for name, value in members.items() if name not in taken}
+            note_details(others, pointer, self.losses)
+        return taken
 
     def _signature(self, seal: Seal | None, pointer: str) -> Details:
         if seal is None:
@@ -228,20 +243,11 @@ class PartWriter:
         self.losses.note(LossCode.REASONING_OPAQUE_DROPPED, pointer)
         return {}
 
-    def _arguments(self, part: ToolCallPart, pointer: str) -> Json:
-        if part.kind == "function":
-            try:
-                value = json.decode(part.arguments.encode() or b"{}")
-            except (InvalidJson, UnicodeEncodeError):
-                value = None
-            if isinstance(value, dict):
-                return value
-        self.losses.note(LossCode.ARGUMENTS_REENCODED, pointer)
-        return {"input": part.arguments}
-
     def _opaque(self, part: OpaquePart, pointer: str, *, assistant: bool) -> Details | None:
-        bound_elsewhere = (part.provider is not None and part.provider != self._target.provider) or (
-            part.model is not None and part.model != self._target.model
+        bound_elsewhere = (
+            (part.provider is not None and part.provider != self._target.provider)
+            or (part.model is not None and part.model != self._target.model)
+            or part.kind in self._quirks.unknown_parts
         )
         if part.protocol == PROTOCOL and not bound_elsewhere and isinstance(part.value, dict):
             return part.value
@@ -253,7 +259,7 @@ class PartWriter:
     @staticmethod
     def _refusal(pointer: str, what: str) -> UnsupportedParameter:
         place = member_at(pointer)
-        return UnsupportedParameter(f"{place} is {what}", param=place)
+        return UnsupportedParameter(f"{place} is {what}", param=place, pointer=pointer)
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from llmgw.providers.gemini.arguments import as_written, plain
 from llmgw.providers.gemini.ids import made_id
 from llmgw.providers.gemini.parts import PROTOCOL
-from llmgw.types import json
 from llmgw.types.errors import ProviderBadResponse, ProviderBadStream, ProviderFailed
 from llmgw.types.event import (
     ChoiceEnd,
@@ -244,7 +244,7 @@ class Candidate:
         self._calls += 1
         name, args, given = call.get("name"), call.get("args"), call.get("id")
         name = name if isinstance(name, str) else ""
-        arguments = "{}" if args is None else json.encode(args).decode()
+        arguments = as_written(args)
         own = given if isinstance(given, str) and given else None
         unknown = leftover(part, ("functionCall", _SIGNATURE))
         events.append(
@@ -252,7 +252,7 @@ class Candidate:
                 index=number,
                 choice=self.index,
                 part=self.part,
-                id=own or made_id(self._of, self.index, number, name, arguments),
+                id=own or made_id(self._of, self.index, number, name, plain(arguments)),
                 name=name,
                 arguments=arguments,
                 kind="function",

@@ -21,6 +21,10 @@ class GeminiQuirks(Quirks, frozen=True, kw_only=True):
     """A pattern of addresses that every model takes: the host's own files, films the vendor holds."""
     media_type_needed: bool = False
     """Whether media by address must say their type."""
+    part_members: frozenset[str] = frozenset({"mediaResolution", "partMetadata", "videoMetadata"})
+    """What a part may say besides what it is: members of the vendor's own answers that requests take back."""
+    unknown_parts: frozenset[str] = frozenset()
+    """Kinds of part that models elsewhere give out and the host does not take."""
     labels: bool = False
     """Whether a request may carry labels, which is where metadata go."""
     counts: Literal["wrapped", "bare"] = "wrapped"

@@ -5,6 +5,7 @@ from typing import Final
 
 from llmgw.providers.base import Frame
 from llmgw.providers.error_reports import in_answer
+from llmgw.providers.gemini.arguments import keep_arguments
 from llmgw.providers.gemini.errors import google_report
 from llmgw.providers.gemini.pieces import (
     ANSWER_MEMBERS,
@@ -94,7 +95,9 @@ class ChunkParser:
             events.append(start_of(chunk, self._model))
         elif unknown := leftover(chunk, _OF_START):
             events.append(Detail(extra=Extra(chunk=unknown)))
-        for position, each in enumerate(candidates_of(chunk, ProviderBadStream)):
+        candidates = candidates_of(chunk, ProviderBadStream)
+        keep_arguments(data, candidates)
+        for position, each in enumerate(candidates):
             self._candidate(index_of(each, position)).read(each, events, ProviderBadStream)
         reason = block_reason(chunk)
         if reason and not self._candidates:

@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from llmgw.providers.details import member_at, note_details
+from llmgw.providers.gemini.models import Profile
 from llmgw.providers.gemini.parts import PartWriter
+from llmgw.providers.stored import Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
-from llmgw.types.loss import LossCode
+from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import Details, Message, Part, TextPart, ToolCallPart, ToolResultPart
 
 DUMMY_SIGNATURE: Final = "skip_thought_signature_validator"
 """What the vendor takes in place of a signature: https://ai.google.dev/gemini-api/docs/thought-signatures."""
 
+_PLAIN_ROLES: Final = {"user": "user", "assistant": "model"}
 _BEGIN: Final = "Begin."
 _CONTINUE: Final = "Continue."
 _NO_RESULT: Final = "There is no result of this call."
@@ -36,11 +39,13 @@ class _Call:
 
 
 class Turns:
-    """Writes one conversation."""
+    """Writes one conversation; `origins` knows who writes the parts of a message."""
 
-    def __init__(self, writer: PartWriter) -> None:
-        self._writer = writer
-        self._losses = writer.losses
+    def __init__(self, origins: Origins[PartWriter], profile: Profile, losses: Losses) -> None:
+        self._origins = origins
+        self._writer: PartWriter  # of the message at hand
+        self._profile = profile
+        self._losses = losses
         self._system: list[Details] = []
         self._contents: list[Details] = []
         self._calls: list[_Call] = []  # of the model's last content
@@ -54,11 +59,17 @@ class Turns:
         Raises:
             UnsupportedParameter: a part cannot be sent.
         """
-        for position, message in enumerate(messages):
+        for position, said in enumerate(messages):
+            text = plain_text(said)
+            if text and said.role in _PLAIN_ROLES:
+                self._say_plainly(_PLAIN_ROLES[said.role], text, position)
+                continue
             pointer = f"/messages/{position}"
+            message = self._origins.as_asked(said, position)
             if message.name is not None:
                 self._losses.note(LossCode.NAME_DROPPED, pointer)
             note_details(message.provider_details, pointer, self._losses)
+            self._writer = self._origins.writer_of(message)
             match message.role:
                 case "system" | "developer":
                     self._instruct(message, pointer)
@@ -69,6 +80,14 @@ class Turns:
         self._finish(f"/messages/{max(len(messages) - 1, 0)}")
         return self._system, self._contents
 
+    def _say_plainly(self, role: str, text: str, position: int) -> None:
+        """Write a message of words alone, which is told alike whoever wrote it."""
+        before = self._contents[-1] if self._contents else None
+        content = self._model_content() if role == "model" else self._user_content()
+        if content is before:
+            self._losses.note(LossCode.TURNS_MERGED, f"/messages/{position}")
+        content["parts"].append({"text": text})
+
     def _instruct(self, message: Message, pointer: str) -> None:
         if message.role == "developer":
             self._losses.note(LossCode.DEVELOPER_AS_SYSTEM, pointer)
@@ -76,7 +95,9 @@ class Turns:
             where = f"{pointer}/parts/{number}"
             if not isinstance(part, TextPart):
                 place = member_at(where)
-                raise UnsupportedParameter(f"{place} is no text, which a system message must be", param=place)
+                raise UnsupportedParameter(
+                    f"{place} is no text, which a system message must be", param=place, pointer=where
+                )
             written = self._writer.part(part, where, assistant=False)
             if written is None:
                 continue
@@ -187,9 +208,9 @@ class Turns:
         self._settle()
         if not self._contents:
             self._say(_BEGIN, pointer)
-        if self._contents[-1]["role"] == "model" and not self._writer.profile.continues:
+        if self._contents[-1]["role"] == "model" and not self._profile.continues:
             self._say(_CONTINUE, pointer)
-        if self._writer.profile.needs_signatures:
+        if self._profile.needs_signatures:
             self._add_signatures()
 
     def _say(self, words: str, pointer: str) -> None:

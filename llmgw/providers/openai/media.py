@@ -2,29 +2,30 @@
 
 from typing import assert_never
 
+from llmgw.providers.details import member_at
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.message import Details, MediaPart
 
 
-def media_part(part: MediaPart, place: str) -> Details:
+def media_part(part: MediaPart, pointer: str) -> Details:
     """Write a media part as the OpenAI reference has it, or as the hosts do that take films.
 
     Raises:
-        UnsupportedParameter: the part cannot be told in this protocol; `param` is `place`.
+        UnsupportedParameter: the part cannot be told in this protocol.
     """
     match part.kind:
         case "image":
-            image: Details = {"url": _url(part, place, "image/png")}
+            image: Details = {"url": _url(part, pointer, "image/png")}
             if part.detail is not None:
                 image["detail"] = part.detail
             return {"type": "image_url", "image_url": image}
         case "audio":
             if part.base64 is None:
-                raise UnsupportedParameter(f"{place} is audio by reference; send it as base64", param=place)
+                raise _refusal("is audio by reference; send it as base64", pointer)
             sound = (part.media_type or "audio/wav").removeprefix("audio/")
             return {"type": "input_audio", "input_audio": {"data": part.base64, "format": sound}}
         case "video":
-            return {"type": "video_url", "video_url": {"url": _url(part, place, "video/mp4")}}
+            return {"type": "video_url", "video_url": {"url": _url(part, pointer, "video/mp4")}}
         case "file":
             file: Details = {}
             if part.file_id is not None:
@@ -32,7 +33,7 @@ def media_part(part: MediaPart, place: str) -> Details:
             elif part.base64 is not None and part.media_type is None:
                 file["file_data"] = part.base64
             else:
-                file["file_data"] = _url(part, place, "application/octet-stream")
+                file["file_data"] = _url(part, pointer, "application/octet-stream")
             if part.filename is not None:
                 file["filename"] = part.filename
             return {"type": "file", "file": file}
@@ -40,9 +41,14 @@ def media_part(part: MediaPart, place: str) -> Details:
             assert_never(part.kind)
 
 
-def _url(part: MediaPart, place: str, media_type: str) -> str:
+def _url(part: MediaPart, pointer: str, media_type: str) -> str:
     if part.url is not None:
         return part.url
     if part.base64 is None:
-        raise UnsupportedParameter(f"{place} names a file of another provider", param=place)
+        raise _refusal("names a file of another provider", pointer)
     return f"data:{part.media_type or media_type};base64,{part.base64}"
+
+
+def _refusal(what: str, pointer: str) -> UnsupportedParameter:
+    place = member_at(pointer)
+    return UnsupportedParameter(f"{place} {what}", param=place, pointer=pointer)

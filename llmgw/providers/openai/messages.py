@@ -1,17 +1,20 @@
 """Writing a conversation for OpenAI-like hosts.
 
 What came over the same protocol goes back as it came: `provider_details` are merged in last. From another
-protocol only what has a field of ours is written, and what is left out or altered is noted.
+protocol only what has a field of ours is written, and what is left out or altered is noted. The messages of a
+stored conversation go the one way or the other, each by itself.
 """
 
 from collections.abc import Iterable
 from typing import Final, TypeAlias, assert_never
 
-from llmgw.providers.details import REASONING_DETAILS, deepen, member_at, note_details, was_read
+from llmgw.providers.details import deepen, member_at, note_details, was_read
 from llmgw.providers.openai.call_ids import CallIds
 from llmgw.providers.openai.media import media_part
 from llmgw.providers.openai.quirks import quirks_of
+from llmgw.providers.stored import Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
+from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import (
@@ -27,6 +30,7 @@ from llmgw.types.message import (
     ToolCallPart,
     ToolResultPart,
 )
+from llmgw.types.openai_seals import EXTRA_CONTENT, REASONING_DETAILS
 from llmgw.types.target import Target
 
 PROTOCOL: Final = "openai"
@@ -40,38 +44,44 @@ GEMINI: Final = "gemini"
 Spoken: TypeAlias = TextPart | RefusalPart | ReasoningPart | MediaPart | ToolCallPart | OpaquePart
 
 _REASONING_MEMBERS: Final = ("reasoning_content", "reasoning")
+_SAID: Final = ("tool_calls", "refusal", "function_call", "audio")
+"""Members without which an assistant's message must have a content."""
+_TEXT: Final = {"type", "text"}
 
 
 class MessageWriter:
     """Writes messages for one target, noting what of them it cannot be told.
 
-    `native` tells that the conversation came over this protocol.
+    `native` tells that they came over this protocol, `stored` that their conversation is a stored one: there an
+    assistant's message may be an answer that no caller ever sent.
     """
 
-    def __init__(self, target: Target, losses: Losses, *, native: bool) -> None:
+    def __init__(
+        self, target: Target, losses: Losses, ids: CallIds, *, native: bool, stored: bool = False
+    ) -> None:
         self._target = target
         self._quirks = quirks_of(target)
         self._losses = losses
         self._native = native
+        self._stored = stored
         self._keeps_seals = native and self._quirks.reasoning_details
-        self._ids = CallIds(self._quirks, losses, native=native)
+        self._ids = ids
 
-    def messages(self, messages: Iterable[Message]) -> list[Json]:
-        """Write all messages.
+    def write(self, message: Message, position: int, written: list[Json]) -> None:
+        """Add what a message becomes: one message, or several for the results of tools, or none.
 
         Raises:
             UnsupportedParameter: a part belongs to another protocol.
         """
-        written: list[Json] = []
-        for position, message in enumerate(messages):
-            self._message(message, position, written)
-        return written
-
-    def _message(self, message: Message, position: int, written: list[Json]) -> None:
         place = f"/messages/{position}"
         body = self._head(message, place)
         parts = message.parts
-        if len(parts) == 1 and isinstance(only := parts[0], TextPart) and _is_plain(only):
+        if (
+            len(parts) == 1
+            and isinstance(only := parts[0], TextPart)
+            and _is_plain(only)
+            and (only.text or not self._stored)
+        ):
             body["content"] = only.text
             self._add(written, self._with_details(body, place, message.provider_details), place)
             return
@@ -90,7 +100,9 @@ class MessageWriter:
         self._parts(rest, body)
         says_nothing = body["content"] is None and body.keys() <= {"role", "name", "content"}
         if self._native or message.role != "assistant" or not says_nothing:
-            self._add(written, self._with_details(body, place, message.provider_details), place)
+            body = self._with_details(body, place, message.provider_details)
+            if not self._stored or message.role != "assistant" or self._speaks(body, place):
+                self._add(written, body, place)
 
     def _head(self, message: Message, place: str) -> Details:
         """Write who speaks, by the role the host knows, and by name where it takes names."""
@@ -121,7 +133,7 @@ class MessageWriter:
         self, part: ToolResultPart, message: Message, place: str, head: Details, written: list[Json]
     ) -> list[tuple[str, Spoken]]:
         """Write one tool result; return the media in it that only a user message can hold."""
-        told: list[ContentPart] = []
+        told: list[tuple[str, ContentPart]] = []
         media: list[tuple[str, Spoken]] = []
         for number, item in enumerate(part.content):
             where = f"{place}/content/{number}"
@@ -129,13 +141,13 @@ class MessageWriter:
                 self._losses.note(LossCode.RESULT_MEDIA_FLATTENED, where)
                 media.append((where, item))
             else:
-                told.append(item)
+                told.append((where, item))
         if media:
             media.insert(0, (place, TextPart(text=f"What tool call {part.call_id} returned:")))
             if not told:
-                told.append(TextPart(text="The result is in the message that follows."))
+                told.append((place, TextPart(text="The result is in the message that follows.")))
         body = {**head, "role": "tool", "tool_call_id": self._ids.of(part.call_id, place)}
-        content = self._content([(place, item) for item in told]) if told else ""
+        content = self._content(told) if told else ""
         if not self._native:
             content = _as_text(content, between="\n")
             if part.is_error:
@@ -169,12 +181,23 @@ class MessageWriter:
                 case _:
                     assert_never(part)
         body["content"] = self._content(content) if content else None
-        if body["role"] == "assistant" and not self._native:
+        if body["role"] == "assistant" and (not self._native or (self._stored and _is_cut(body["content"]))):
             body["content"] = _as_text(body["content"], between="")
         if calls:
             body["tool_calls"] = calls
             if self._quirks.reasoning_beside_calls and self._quirks.reasoning_member is not None:
                 body.setdefault(self._quirks.reasoning_member, "")
+
+    def _speaks(self, body: Details, place: str) -> bool:
+        """Whether an assistant's message says what hosts take for something; reasoning alone needs a content."""
+        if body["content"] or any(body.get(name) for name in _SAID):
+            return True
+        if any(body.get(name) for name in (*_REASONING_MEMBERS, REASONING_DETAILS)):
+            body["content"] = ""
+            return True
+        if body["content"] is not None:
+            self._losses.note(LossCode.EMPTY_DROPPED, place)
+        return False
 
     def _reasoning(self, part: ReasoningPart, place: str, body: Details) -> None:
         """Write reasoning where the host wants it back; its seal goes only to a host that gives such out itself."""
@@ -219,9 +242,11 @@ class MessageWriter:
                 return {"type": "text", "text": f"{title}{words}"}
             case MediaPart(file_id=str()) if not self._native:
                 member = member_at(place)
-                raise UnsupportedParameter(f"{member} names a file of another provider", param=member)
+                raise UnsupportedParameter(
+                    f"{member} names a file of another provider", param=member, pointer=place
+                )
             case MediaPart():
-                return self._with_details(media_part(part, member_at(place)), place, part.provider_details)
+                return self._with_details(media_part(part, place), place, part.provider_details)
             case OpaquePart():
                 return self._opaque(part, place)
             case _:
@@ -247,6 +272,7 @@ class MessageWriter:
             raise UnsupportedParameter(
                 f"{member} is a part of type {part.kind!r} that {self._target.name} cannot be sent",
                 param=member,
+                pointer=place,
             )
         return part.value
 
@@ -270,6 +296,49 @@ class MessageWriter:
             details = body.pop(REASONING_DETAILS, None)
             if details and not was_read(details):
                 self._losses.note(LossCode.REASONING_OPAQUE_DROPPED, place)
+        if self._stored and body["role"] == "assistant" and not self._quirks.thought_signatures:
+            # Google's endpoint gives its answers such members, and knows them alone.
+            for name in (EXTRA_CONTENT, "thought_signature"):
+                if body.pop(name, None) is not None:
+                    self._losses.note(LossCode.REASONING_OPAQUE_DROPPED, place)
+
+
+def written_messages(invocation: ChatInvocation, target: Target, losses: Losses) -> list[Json]:
+    """Write the messages of a call.
+
+    Raises:
+        UnsupportedParameter: a part belongs to another protocol.
+    """
+    stored = invocation.stored
+    # In a stored conversation an id is written in one way, whoever said it.
+    ids = CallIds(quirks_of(target), losses, native=invocation.wire == PROTOCOL and not stored)
+    origins = Origins(
+        invocation,
+        PROTOCOL,
+        losses,
+        native=MessageWriter(target, losses, ids, native=True, stored=stored),
+        foreign=MessageWriter(target, losses, ids, native=False, stored=stored),
+    )
+    # Who speaks so and says plain words is told alike everywhere.
+    plainly = {"system", "assistant"} | ({"user"} if quirks_of(target).user_after_tool else set())
+    written: list[Json] = []
+    for position, message in enumerate(invocation.messages):
+        text = plain_text(message)
+        if text and message.role in plainly:
+            written.append({"role": message.role, "content": text})
+        else:
+            writer = origins.writer_of(message)
+            writer.write(origins.as_asked(message, position), position, written)
+    return written
+
+
+def _is_cut(content: Json) -> bool:
+    """Whether content is a list of several texts and nothing else: an answer whose pieces stood apart."""
+    return (
+        isinstance(content, list)
+        and len(content) > 1
+        and all(isinstance(item, dict) and item.keys() == _TEXT for item in content)
+    )
 
 
 def _is_plain(part: TextPart) -> bool:

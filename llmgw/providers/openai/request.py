@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 
 from llmgw.providers.base import Framing, UpstreamRequest
 from llmgw.providers.openai import foreign
-from llmgw.providers.openai.messages import PROTOCOL, MessageWriter
+from llmgw.providers.openai.messages import PROTOCOL, written_messages
 from llmgw.providers.openai.quirks import quirks_of
 from llmgw.providers.openai.tools import add_tools
 from llmgw.types import json
@@ -48,8 +48,7 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     """
     native = invocation.wire == PROTOCOL
     losses = Losses()
-    writer = MessageWriter(target, losses, native=native)
-    body: Details = {"model": target.model, "messages": writer.messages(invocation.messages)}
+    body: Details = {"model": target.model, "messages": written_messages(invocation, target, losses)}
     _add_sampling(body, invocation.sampling, target)
     add_tools(body, invocation, target, losses)
     if invocation.output_format is not None:

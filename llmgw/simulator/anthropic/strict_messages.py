@@ -39,6 +39,7 @@ _OF_ROLE: Final = {
     "system": frozenset({"text"}),
 }
 _ONLY_OF: Final = {"tool_result": "user", "tool_use": "assistant"}
+_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 _IN_RESULT: Final = frozenset({"text", "image", "document", "search_result", "tool_reference"}) | {
     "browser_state"
 }
@@ -228,8 +229,12 @@ def _require_tools_defined(body: dict[str, Json]) -> None:
 
 
 def _require_thinking_first(body: dict[str, Json]) -> None:
-    """With a thinking budget, the turn that is still using tools must begin with its thinking."""
-    # https://github.com/UKGovernmentBEIS/inspect_ai/issues/3025
+    """With a thinking budget, the turn that is still using tools must begin with its thinking.
+
+    Its further steps need none, as without interleaved thinking the model does not think anew after each result.
+    """
+    # https://github.com/UKGovernmentBEIS/inspect_ai/issues/3025; "a tool-use loop is one assistant turn":
+    # https://platform.claude.com/docs/en/build-with-claude/thinking-tool-workflows
     if (body.get("thinking") or {}).get("type") != "enabled":
         return
     messages: list[dict[str, Json]] = body["messages"]
@@ -241,16 +246,31 @@ def _require_thinking_first(body: dict[str, Json]) -> None:
     content = list(blocks(messages[index], "content", f"messages.{index}"))
     uses_tools = any(block["type"] == "tool_use" for _, block in content)
     is_last = index == len(messages) - 1
-    if not content or not (uses_tools or is_last):
+    if not content or not (uses_tools or is_last) or content[0][1]["type"] in _THOUGHTS:
         return
-    at, first = content[0]
-    if first["type"] not in {"thinking", "redacted_thinking"}:
+    begin = index if is_last else _begin_of_turn(messages, index)
+    at, first = next(blocks(messages[begin], "content", f"messages.{begin}"), content[0])
+    if first["type"] not in _THOUGHTS:
         raise invalid(
             f"{at}.type",
             f"Expected `thinking` or `redacted_thinking`, but found `{first['type']}`. When `thinking` is "
             "enabled, a final `assistant` message must start with a thinking block (preceeding the lastmost set of "
             "`tool_use` and `tool_result` blocks).",
         )
+
+
+def _begin_of_turn(messages: list[dict[str, Json]], index: int) -> int:
+    """Where the turn began that has come to a message of the assistant's: results of tools do not end it."""
+    begin = index
+    for nth in range(index - 1, -1, -1):
+        message = messages[nth]
+        if message["role"] == "assistant":
+            begin = nth
+        elif message["role"] == "user" and not any(
+            block["type"] == "tool_result" for _, block in blocks(message, "content", f"messages.{nth}")
+        ):
+            break
+    return begin
 
 
 def _require_few_marks(body: dict[str, Json]) -> None:

@@ -22,6 +22,7 @@ from llmgw.types.message import (
     ToolResultPart,
 )
 from llmgw.wire.anthropic.ids import original_id
+from llmgw.wire.anthropic.inputs import Inputs
 from llmgw.wire.anthropic.members import (
     array,
     at,
@@ -52,9 +53,10 @@ _PDF: Final = "application/pdf"
 
 
 class Blocks:
-    """Reads content and notes the features and cache marks in it."""
+    """Reads content and notes the features and cache marks in it; `body` is the request that it stands in."""
 
-    def __init__(self) -> None:
+    def __init__(self, body: bytes) -> None:
+        self._inputs = Inputs(body)
         self.needs: dict[Feature, str] = {}
         self.cache_marks = 0
 
@@ -106,7 +108,7 @@ class Blocks:
                     self.needs.setdefault(Feature.FILES, place)
                 return document
             case "tool_use":
-                return _tool_call(block, place)
+                return self._tool_call(block, place)
             case "tool_result":
                 return self._tool_result(block, place)
             case "thinking":
@@ -118,6 +120,15 @@ class Blocks:
                 )
             case _:
                 return OpaquePart(protocol=PROTOCOL, kind=kind, value=block)
+
+    def _tool_call(self, block: Details, place: str) -> ToolCallPart:
+        given = needed_members(block, "input", place)
+        return ToolCallPart(
+            id=original_id(needed_name(block, "id", place)),
+            name=needed_name(block, "name", place),
+            arguments=self._inputs.at(place) or json.encode(given).decode(),
+            provider_details=unknown(block, ("type", "id", "name", "input")),
+        )
 
     def _tool_result(self, block: Details, place: str) -> ToolResultPart:
         details = unknown(block, ("type", "tool_use_id", "content", "is_error"))
@@ -139,15 +150,6 @@ def _mark_lone_text(parts: list[Part]) -> None:
     lone = parts[0]
     if isinstance(lone, TextPart) and not lone.provider_details and lone.seal is None:
         parts[0] = TextPart(text=lone.text, provider_details={"type": "text"})
-
-
-def _tool_call(block: Details, place: str) -> ToolCallPart:
-    return ToolCallPart(
-        id=original_id(needed_name(block, "id", place)),
-        name=needed_name(block, "name", place),
-        arguments=json.encode(needed_members(block, "input", place)).decode(),
-        provider_details=unknown(block, ("type", "id", "name", "input")),
-    )
 
 
 def _by_source(kind: str, block: Details, place: str) -> MediaPart | OpaquePart:

@@ -87,6 +87,7 @@ def decode_message(body: bytes) -> ChatInvocation:
     stream = flag(members, "stream") or False
     metadata = members_of(members, "metadata") or {}
     invocation = _chat(
+        body,
         members,
         model,
         unknown(members, _TYPED),
@@ -105,7 +106,7 @@ def decode_count(body: bytes) -> CountInvocation:
     """Read the body of a request to count tokens; see `WireFormat.decode_request`."""
     members = request_object(json.decode(body))
     model = needed_name(members, "model")
-    chat = _chat(members, model, unknown(members, _COUNTED))
+    chat = _chat(body, members, model, unknown(members, _COUNTED))
     return CountInvocation(
         model=model,
         wire=PROTOCOL,
@@ -115,9 +116,11 @@ def decode_count(body: bytes) -> CountInvocation:
     )
 
 
-def _chat(members: Details, model: str, passthrough: Details, **of_message: object) -> ChatInvocation:
+def _chat(
+    body: bytes, members: Details, model: str, passthrough: Details, **of_message: object
+) -> ChatInvocation:
     """Read what both kinds of request have; `of_message` are the fields that only one has."""
-    conversation = Conversation()
+    conversation = Conversation(body)
     system = conversation.system(members.get("system"))
     messages = conversation.messages(members.get("messages"))
     conversation.note_mark(members)

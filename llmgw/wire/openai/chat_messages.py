@@ -24,6 +24,7 @@ from llmgw.types.message import (
     ToolCallPart,
     ToolResultPart,
 )
+from llmgw.types.openai_seals import call_seal, reasoning_parts, with_seals
 from llmgw.wire.members import (
     array,
     member_object,
@@ -34,7 +35,6 @@ from llmgw.wire.members import (
     unknown,
     wrong_type,
 )
-from llmgw.wire.openai.seals import call_seal, reasoning_parts, with_seals
 
 PROTOCOL: Final = "openai"
 

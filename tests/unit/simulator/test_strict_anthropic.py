@@ -377,6 +377,31 @@ RULES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
     ),
     (
+        "thinking first in its turn",
+        used(
+            assistant(THOUGHT, ONE),
+            user(result()),
+            system(),
+            assistant(OTHER),
+            user(result("toolu_2")),
+            thinking=BUDGET,
+        ),
+        used(assistant(ONE), user(result()), assistant(OTHER), user(result("toolu_2")), thinking=BUDGET),
+        "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
+    ),
+    (
+        "thinking first in this turn",
+        used(
+            assistant(ONE),
+            user(result()),
+            assistant(THOUGHT, OTHER),
+            user(result("toolu_2")),
+            thinking=BUDGET,
+        ),
+        used(assistant(THOUGHT, text()), ASKED, assistant(ONE), user(result()), thinking=BUDGET),
+        "messages.3.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
+    ),
+    (
         "no thinking needed in turns that are over",
         body(ASKED, assistant(text()), ASKED, thinking=BUDGET),
         body(ASKED, assistant(text()), thinking=BUDGET),

@@ -19,8 +19,8 @@ from llmgw.types.event import (
     ToolCallDelta,
 )
 from llmgw.types.message import OpaquePart, Part, ReasoningPart, Seal, TextPart, ToolCallPart
+from llmgw.types.openai_seals import with_seals
 from llmgw.wire.openai.chat import WIRE
-from llmgw.wire.openai.seals import with_seals
 from tests.contract.exchange import STREAMED, asked
 
 SIGNED = Seal(protocol="anthropic", value="c2lnbmVk+/=")
