@@ -1,9 +1,9 @@
 """A context as a file that another gateway can take over: every stored byte, the schemas, and a signature.
 
-A bundle is NDJSON, one object a line, in this order: `bundle`, then `schema` lines, `state` at most once, `turn` lines in
-their order, `blob` lines, and `proof` last. A turn's `body` is a JSON text within the JSON: the bytes as they were
-stored, so that `digest` = SHA-256(salt, body) can be checked without any secret. The proof signs the SHA-256 of all
-lines before it, line breaks included, with the exporting gateway's Ed25519 key.
+A bundle is NDJSON, one object a line, in this order: `bundle`, then `schema` lines, `state` at most once,
+`turn` lines in their order, `blob` lines, and `proof` last. A turn's `body` is a JSON text within the JSON: the
+bytes as they were stored, so that `digest` = SHA-256(salt, body) can be checked without any secret. The proof
+signs the SHA-256 of all lines before it, line breaks included, with the exporting gateway's Ed25519 key.
 """
 
 import base64
@@ -39,7 +39,9 @@ class Head(Struct, frozen=True, kw_only=True, tag="bundle", tag_field="line", fo
     exported_at: str
 
 
-class SchemaLine(Struct, frozen=True, kw_only=True, tag="schema", tag_field="line", forbid_unknown_fields=True):
+class SchemaLine(
+    Struct, frozen=True, kw_only=True, tag="schema", tag_field="line", forbid_unknown_fields=True
+):
     """A schema that the context's state or metadata are held to; `document` is JSON."""
 
     name: str
@@ -232,9 +234,7 @@ def _assembled(head: Head, lines: Iterable[Line], proof: Proof) -> Bundle:
         raise _rejected(f"{len(turns)} turns of {head.context.turns}", 0)
     if turns and turns[-1].link != proof.head:
         raise _rejected("the last turn is not the one the proof ends with", len(turns))
-    return Bundle(
-        head=head, schemas=tuple(schemas), state=state, turns=tuple(turns), blobs=kept, proof=proof
-    )
+    return Bundle(head=head, schemas=tuple(schemas), state=state, turns=tuple(turns), blobs=kept, proof=proof)
 
 
 def _check_turn(line: TurnLine, seq: int, number: int) -> None:

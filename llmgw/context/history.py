@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -129,8 +129,11 @@ class Histories:
             _log.error("context %s of tenant %s is quarantined: %s", keys.context, keys.tenant, error)
             turn = error.seq if isinstance(error, BadTurn) else None
             raise IntegrityFailed(f"stored bytes are not what was stored: {error}", turn) from None
-        except (KeyMissing, UnknownKey) as error:
+        except KeyMissing as error:
             raise IntegrityFailed(f"the context cannot be proven: {error}") from None
+        except UnknownKey as error:
+            message = f"the context cannot be proven: its key {error} is not among contexts.keys"
+            raise IntegrityFailed(message) from None
 
     async def blobs(self, keys: Keys, history: History, wanted: Iterable[Kept]) -> dict[str, bytes]:
         """Fetch what some turns refer to; what is not there is not in the answer.
@@ -187,14 +190,17 @@ class Histories:
 
     async def _at(self, keys: Keys, stored: Stored) -> History:
         history = self.known(keys)
-        if history is None or history.epoch != stored.epoch or len(history.turns) != stored.first:
+        if history is None or history.epoch != stored.epoch or len(history.turns) > stored.turns:
             self.forget(keys)
             history = await self._begun(keys, stored)
         before = history.size
-        await self._read_on(keys, stored, history)
+        # Between the question and its answer another call may have read on, or all may have been forgotten.
+        await self._read_up_to(keys, stored, history, stored.first)
+        self._take(history, keys, stored.frames[len(history.turns) - stored.first :])
+        await self._read_up_to(keys, stored, history, stored.turns)
         if history.link.hex() != stored.head:
             raise BadTurn(max(0, stored.turns - 1), "the chain does not end where it should")
-        history.rev = stored.rev
+        history.rev = max(history.rev, stored.rev)
         self.keep(keys, history, before)
         return history
 
@@ -228,41 +234,38 @@ class Histories:
     async def _inherit(self, keys: Keys, history: History, each: Genesis, after: Genesis) -> None:
         """Take in the turns of one ancestor, up to where the next one left."""
         place = Keys(keys.tenant, each.context)
-        cipher = await self.cipher_of(place)
         history.link = self._genesis(keys, each)
+        cipher = await self.cipher_of(place)
         for first in range(each.at, after.at, PAGE):
             last = min(first + PAGE, after.at) - 1
             frames = await self._store.command(place, "LRANGE", TURNS, first - each.at, last - each.at)
-            self._take(history, keys.tenant, frames, first, cipher, each.context)
+            self._take(history, place, frames, cipher)
         if len(history.turns) != after.at or history.link.hex() != after.head:
             raise BadTurn(
                 after.at - 1, f"the turns of context {each.context} are not those it was forked from"
             )
 
-    async def _read_on(self, keys: Keys, stored: Stored, history: History) -> None:
-        self._take(history, keys.tenant, stored.frames, stored.first, history.cipher, keys.context)
-        while len(history.turns) < stored.turns:
-            first = len(history.turns)
-            last = min(first + PAGE, stored.turns) - 1
+    async def _read_up_to(self, keys: Keys, stored: Stored, history: History, end: int) -> None:
+        """Read a context's own turns, page by page, until there are `end`."""
+        while (first := len(history.turns)) < end:
+            last = min(first + PAGE, end) - 1
             frames = await self._store.command(keys, "LRANGE", TURNS, first - stored.base, last - stored.base)
             if not frames:
                 raise BadTurn(first, "it is missing")
-            self._take(history, keys.tenant, frames, first, history.cipher, keys.context)
+            # Another call may have read the same meanwhile.
+            self._take(history, keys, frames[len(history.turns) - first :])
 
     def _take(
-        self,
-        history: History,
-        tenant: str,
-        frames: list[bytes],
-        first: int,
-        cipher: Cipher | None,
-        home: str,
+        self, history: History, home: Keys, frames: Sequence[bytes], cipher: Cipher | None = None
     ) -> None:
+        """Take in the frames that follow, each as soon as it is proven; they are `home`'s."""
+        first = len(history.turns)
+        cipher = cipher or history.cipher
         link = history.link
         turns: list[Kept] = []
-        for seq, found in enumerate(proven(self._keys, tenant, frames, first, link), first):
+        for seq, found in enumerate(proven(self._keys, home.tenant, frames, first, link), first):
             try:
-                turns.append(from_frame(found, seq, cipher, home))
+                turns.append(from_frame(found, seq, cipher, home.context))
             except Damaged as error:
                 raise BadTurn(seq, str(error)) from None
             link = found.link

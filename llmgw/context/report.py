@@ -41,6 +41,8 @@ _DROPPED: Final = frozenset(
     }
 )
 """Codes of parts that are not told at all; sealed reasoning goes with its seal, other sealed parts do not."""
+_VITAL: Final[frozenset[Check]] = frozenset({"c1", "c4", "c5", "c6", "c7", "c8"})
+"""Checks whose failure says that something did not reach the model, or is not what it was."""
 _WITH_SEAL: Final = frozenset({LossCode.REASONING_OPAQUE_DROPPED, LossCode.REASONING_PREFIX_INVALIDATED})
 _CHOSEN: Final = frozenset(
     {
@@ -199,13 +201,14 @@ def _is_all_seal(part: Part) -> bool:
 def _verdict(
     losses: Sequence[PartLoss], checks: Mapping[Check, CheckResult], score: float, floor: float | None
 ) -> Verdict:
-    if "fail" in checks.values() or (floor is not None and score < floor):
+    failed = {check for check, result in checks.items() if result == "fail"}
+    if failed & _VITAL or (floor is not None and score < floor):
         return "lost"
     if any(
         loss.severity == "fatal" or (loss.severity == "major" and LossCode(loss.code) not in _CHOSEN)
         for loss in losses
     ):
         return "lost"
-    if any(loss.severity != "info" for loss in losses):
+    if failed or any(loss.severity != "info" for loss in losses):
         return "degraded"
     return "unverified" if checks.get("c6") == "skip" else "preserved"

@@ -64,9 +64,7 @@ class Transfer:
                 yield writer.line(blob)
         yield writer.proof(head, self._contexts.chain_keys.public, self._contexts.chain_keys.sign)
 
-    async def take_over(
-        self, actor: Actor, document: bytes, *, name: str | None, op: str
-    ) -> ContextInfo:
+    async def take_over(self, actor: Actor, document: bytes, *, name: str | None, op: str) -> ContextInfo:
         """Make a context of a bundle that a trusted gateway signed, under its own name or another.
 
         Bodies stay the bytes they are; the chain is this gateway's own.
@@ -95,9 +93,7 @@ class Transfer:
             raise ContextExists("this bundle was taken over before")
         try:
             opened.blobs.update(found.blobs)
-            own = [
-                replace(each, turn=replace(each.turn, home=keys.context)) for each in drafts
-            ]
+            own = [replace(each, turn=replace(each.turn, home=keys.context)) for each in drafts]
             if own:
                 await self._contexts.commit(opened, own)
             else:
@@ -135,9 +131,7 @@ class Transfer:
             cipher = await self._contexts.histories.cipher_of(home)
             for first in range(each.at, end, PAGE):
                 last = min(first + PAGE, end) - 1
-                frames = await self._store.command(
-                    home, "LRANGE", TURNS, first - each.at, last - each.at
-                )
+                frames = await self._store.command(home, "LRANGE", TURNS, first - each.at, last - each.at)
                 for seq, written in enumerate(frames, first):
                     turn = frame.decode(written)
                     yield bundle.turn_line(turn, body_of(turn, seq, cipher))
@@ -168,9 +162,7 @@ def _drafts(found: Bundle) -> list[Draft]:
     for number, line in enumerate(found.turns):
         if line.body is None:
             gone = kept(redacted_turn(line.meta), 0, "")
-            drafts.append(
-                Draft(turn=gone, body=b"", at=line.meta.at, digest=bytes.fromhex(line.digest))
-            )
+            drafts.append(Draft(turn=gone, body=b"", at=line.meta.at, digest=bytes.fromhex(line.digest)))
             continue
         body = line.body.encode()
         try:

@@ -291,8 +291,13 @@ def _without_seal(part: Part) -> Part | None:
 
 
 def is_compaction(part: Part) -> bool:
-    """Whether a part is a provider's own summary of what stood before it."""
-    return isinstance(part, OpaquePart) and part.kind == "compaction"
+    """Whether a part is a provider's own summary of what stood before it; without content it is one that failed."""
+    return (
+        isinstance(part, OpaquePart)
+        and part.kind == "compaction"
+        and isinstance(part.value, dict)
+        and part.value.get("content") is not None
+    )
 
 
 def _note_dropped(view: View, turns: Sequence[Kept], fitted: Fitted) -> None:

@@ -18,7 +18,7 @@ from llmgw.gateway.counting import Counting
 from llmgw.gateway.summaries import Ask, Summaries
 from llmgw.gateway.telling import Teller, toolset_digest
 from llmgw.types.call import Call, ContextFacts
-from llmgw.types.context import ContextOptions, Policy
+from llmgw.types.context import ContextOptions, Policy, etag
 from llmgw.types.context_errors import (
     ContextLocked,
     ContextViolation,
@@ -80,6 +80,7 @@ class Conversations:
             facts.begin_ended_ns = contexts.monotonic_ns()
         if isinstance(opened, Replay):
             facts.replayed, facts.rev = True, opened.rev
+            facts.etag = etag(opened.rev, opened.head)
             return opened
         try:
             return self._begun(invocation, options, call, facts, opened, ask)

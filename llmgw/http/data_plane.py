@@ -151,7 +151,7 @@ class Endpoint:
                 writer.abandon()
                 await self._replay(exchange, call, invocation, reply)
                 return
-            await self._send_stream(writer, encoder, reply, invocation)
+            await self._send_stream(writer, encoder, reply, call, invocation)
             call.status = 200
         except GatewayError as failure:
             error = failure
@@ -162,7 +162,7 @@ class Endpoint:
         except Exception:  # noqa: BLE001  # logged there, and told in the stream where that has begun
             error = _fault(call)
         finally:
-            if isinstance(reply, Reply):
+            if reply is not None and not isinstance(reply, Replay):
                 reply.abandon(error or ClientGone("the call was cancelled"))
             if error is None or exchange.gone:
                 writer.abandon()
@@ -171,7 +171,7 @@ class Endpoint:
 
     @staticmethod
     async def _send_stream(
-        writer: StreamWriter, encoder: EventEncoder, reply: Reply, invocation: Invocation
+        writer: StreamWriter, encoder: EventEncoder, reply: Reply, call: Call, invocation: Invocation
     ) -> None:
         """Write a stream to its end; where the call may come again, its bytes are kept before the last ones go."""
         kept: list[bytes] | None = [] if invocation.options.idempotency is not None else None
@@ -182,8 +182,8 @@ class Endpoint:
                 if batch and isinstance(batch[-1], Finish):
                     await reply.remember(EVENTS, b"".join(kept))
             if piece:
-                await writer.send(piece, _routing(reply.call))
-        await writer.end(b"", _routing(reply.call))
+                await writer.send(piece, _routing(call))
+        await writer.end(b"", _routing(call))
 
     async def _end_broken(
         self, exchange: Exchange, call: Call, writer: StreamWriter, last: bytes, error: GatewayError

@@ -56,6 +56,8 @@ class Knobs(Struct, frozen=True, kw_only=True):
     empty: bool = False
     nodone: bool = False
     nousage: bool = False
+    reads: int | None = None
+    """Tokens at the end of a prompt that are read; what stands before them is passed over without a word."""
 
 
 _Fields: TypeAlias = dict[str, Any]
@@ -120,6 +122,7 @@ _GRAMMAR: tuple[tuple[str, _Reader], ...] = (
     (r"empty", _flag("empty")),
     (r"nodone", _flag("nodone")),
     (r"nousage", _flag("nousage")),
+    (r"reads-(\d{1,7})", _integer("reads")),
 )
 _KNOBS = tuple((re.compile(f"-{pattern}(?=-|$)"), reader) for pattern, reader in _GRAMMAR)
 

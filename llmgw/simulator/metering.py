@@ -34,6 +34,18 @@ def prompt_tokens(prompt: Prompt) -> PromptTokens:
     return PromptTokens(tools + sum(turns) + _THE_ANSWER, cached, before)
 
 
+def read_of(turns: tuple[Turn, ...], most: int | None) -> tuple[Turn, ...]:
+    """The last turns of at most so many tokens, one at least: some hosts cut off the rest and say nothing of it."""
+    if most is None:
+        return turns
+    left = most
+    for place in range(len(turns) - 1, -1, -1):
+        left -= _turn(turns[place])
+        if left < 0:
+            return turns[min(place + 1, len(turns) - 1) :]
+    return turns
+
+
 def _turn(turn: Turn) -> int:
     media = sum(_MEDIA[each.kind] for each in turn.media)
     calls = sum(count(call.name) + count(call.arguments) for call in turn.calls)

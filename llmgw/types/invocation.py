@@ -156,8 +156,6 @@ class ChatInvocation(Struct, frozen=True, kw_only=True):
     passthrough: Details = {}
     demands: frozenset[str] = frozenset()
     headers: tuple[tuple[str, str], ...] = ()
-    stored: bool = False
-    """Whether the messages are a stored conversation's, each of which tells its own protocol."""
     compact: bool = False
     """Whether a provider that can sum up a conversation by itself shall do so when it grows too long."""
     options: CallOptions = CallOptions()

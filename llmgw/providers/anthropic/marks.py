@@ -7,12 +7,10 @@ https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 from collections.abc import Iterator
 from typing import Final
 
+from llmgw.providers.history import CACHE_MARK
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import Details
-
-CACHE_MARK: Final = "cache_control"
-"""The member that marks where a beginning worth caching ends."""
 
 _MOST: Final = 4
 

@@ -44,6 +44,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     """Whether `output_config.format` and strict tools are taken."""
     signed: bool = True
     """Whether thinking goes back only under its signature."""
+    compacts: bool = True
+    """Whether the vendor sums up conversations with the model by itself."""
 
 
 _ANOTHER: Final = Profile(
@@ -56,6 +58,7 @@ _ANOTHER: Final = Profile(
     prefill=True,
     system_amid=False,
     structured=False,
+    compacts=False,
 )
 """A model by a name that says nothing of it, on a host that speaks the protocol: what most of them take.
 
@@ -91,6 +94,7 @@ _TABLE: Final[tuple[tuple[str, Profile], ...]] = (
         r"(opus|sonnet|haiku)-4[-.]5",
         Profile(
             max_output_tokens=64_000,
+            compacts=False,
             thinking="budget",
             thinks_unasked=False,
             efforts=(),
@@ -103,6 +107,7 @@ _TABLE: Final[tuple[tuple[str, Profile], ...]] = (
         r"opus-4(?![-.]\d(?!\d))|opus-4[-.][01](?!\d)",
         Profile(
             max_output_tokens=32_000,
+            compacts=False,
             thinking="budget",
             thinks_unasked=False,
             efforts=(),
@@ -116,6 +121,7 @@ _TABLE: Final[tuple[tuple[str, Profile], ...]] = (
         r"sonnet-4(?![-.]\d(?!\d))|sonnet-4[-.]0(?!\d)|3[-.]7-sonnet",
         Profile(
             max_output_tokens=64_000,
+            compacts=False,
             thinking="budget",
             thinks_unasked=False,
             efforts=(),
@@ -129,6 +135,7 @@ _TABLE: Final[tuple[tuple[str, Profile], ...]] = (
         r"3[-.]5-",
         Profile(
             max_output_tokens=8_192,
+            compacts=False,
             thinking="none",
             thinks_unasked=False,
             efforts=(),
@@ -142,6 +149,7 @@ _TABLE: Final[tuple[tuple[str, Profile], ...]] = (
         r"claude-(3-|2|instant)",
         Profile(
             max_output_tokens=4_096,
+            compacts=False,
             thinking="none",
             thinks_unasked=False,
             efforts=(),

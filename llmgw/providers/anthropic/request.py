@@ -1,14 +1,16 @@
 """Writing requests to Anthropic: the address, the headers and the body together."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
 from llmgw.providers.anthropic.blocks import PROTOCOL
 from llmgw.providers.anthropic.body import counted, foreign_body, native_body
-from llmgw.providers.anthropic.marks import CACHE_MARK, keep_latest_marks
+from llmgw.providers.anthropic.compaction import add_compaction
+from llmgw.providers.anthropic.marks import keep_latest_marks
 from llmgw.providers.base import Framing, UpstreamRequest
-from llmgw.types import json
+from llmgw.providers.history import CACHE_MARK, Written, written
 from llmgw.types.invocation import ChatInvocation, CountInvocation
 from llmgw.types.loss import Losses
 from llmgw.types.message import Details
@@ -34,8 +36,10 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     """
     losses = Losses()
     write = native_body if invocation.wire == PROTOCOL else foreign_body
-    body = _encoded(write(invocation, target, losses), invocation, losses)
-    return _request(invocation, target, "/messages", body, losses)
+    body = write(invocation, target, losses)
+    betas = add_compaction(body, invocation, target)
+    told = _encoded(body, invocation, losses)
+    return _request(invocation, target, "/messages", told, losses, betas)
 
 
 def count_request(invocation: CountInvocation, target: Target) -> UpstreamRequest:
@@ -46,8 +50,8 @@ def count_request(invocation: CountInvocation, target: Target) -> UpstreamReques
     """
     losses = Losses()
     write = native_body if invocation.chat.wire == PROTOCOL else foreign_body
-    body = _encoded(counted(write(invocation.chat, target, losses)), invocation.chat, losses)
-    return _request(invocation.chat, target, "/messages/count_tokens", body, losses)
+    told = _encoded(counted(write(invocation.chat, target, losses)), invocation.chat, losses)
+    return _request(invocation.chat, target, "/messages/count_tokens", told, losses)
 
 
 def address(endpoint: Endpoint, path: str) -> str:
@@ -59,15 +63,22 @@ def address(endpoint: Endpoint, path: str) -> str:
     return f"{base}{path}" if _VERSIONED.search(base) else f"{base}/v1{path}"
 
 
-def _encoded(body: Details, chat: ChatInvocation, losses: Losses) -> bytes:
-    encoded = json.encode(body)
-    if chat.stored and CACHE_MARK.encode() in encoded:
+def _encoded(body: Details, chat: ChatInvocation, losses: Losses) -> Written:
+    told = written(body, "messages", ("system",), stored=chat.stored)
+    if chat.stored and CACHE_MARK.encode() in told.body:
         keep_latest_marks(body, losses)
-        encoded = json.encode(body)
-    return encoded
+        told = written(body, "messages", ("system",), stored=True)
+    return told
 
 
-def _request(chat: ChatInvocation, target: Target, path: str, body: bytes, losses: Losses) -> UpstreamRequest:
+def _request(
+    chat: ChatInvocation,
+    target: Target,
+    path: str,
+    told: Written,
+    losses: Losses,
+    betas: Sequence[str] = (),
+) -> UpstreamRequest:
     endpoint = target.endpoint
     url = address(endpoint, path)
     if endpoint.query:
@@ -76,14 +87,16 @@ def _request(chat: ChatInvocation, target: Target, path: str, body: bytes, losse
     return UpstreamRequest(
         method="POST",
         url=url,
-        headers=_headers(chat, endpoint),
-        body=body,
+        headers=_headers(chat, endpoint, betas),
+        body=told.body,
         framing=framing,
         losses=losses.noted(),
+        history=told.messages,
+        history_head=told.head,
     )
 
 
-def _headers(chat: ChatInvocation, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+def _headers(chat: ChatInvocation, endpoint: Endpoint, betas: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """The headers of a request: ours, then the caller's of this dialect, then the operator's, later ones first.
 
     The betas of caller and operator are a list to which both add.
@@ -96,6 +109,8 @@ def _headers(chat: ChatInvocation, endpoint: Endpoint) -> tuple[tuple[str, str],
     }
     if chat.wire == PROTOCOL:
         headers |= {name.lower(): value for name, value in chat.headers}
+    if betas:
+        headers[_BETA] = _joined(headers.get(_BETA, ""), ",".join(betas))
     if endpoint.api_key is not None and endpoint.auth != "none":
         if endpoint.auth == "bearer":
             headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"

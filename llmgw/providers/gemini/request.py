@@ -6,10 +6,10 @@ from urllib.parse import quote, urlencode
 from llmgw.providers.base import Framing, UpstreamRequest
 from llmgw.providers.gemini.body import chat_body, count_body
 from llmgw.providers.gemini.embeddings import embeddings_body
+from llmgw.providers.history import Written, written
 from llmgw.types import json
 from llmgw.types.invocation import ChatInvocation, CountInvocation, EmbeddingInvocation
 from llmgw.types.loss import Losses
-from llmgw.types.message import Details
 from llmgw.types.target import Endpoint, Target
 
 _MODELS: Final = "models/"
@@ -45,9 +45,10 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     """
     losses = Losses()
     body = chat_body(invocation, target, losses)
+    told = written(body, "contents", ("systemInstruction",), stored=invocation.stored)
     if invocation.stream:
-        return _request(target, "streamGenerateContent", body, losses, stream=True)
-    return _request(target, "generateContent", body, losses)
+        return _request(target, "streamGenerateContent", told, losses, stream=True)
+    return _request(target, "generateContent", told, losses)
 
 
 def count_request(invocation: CountInvocation, target: Target) -> UpstreamRequest:
@@ -58,7 +59,7 @@ def count_request(invocation: CountInvocation, target: Target) -> UpstreamReques
     """
     losses = Losses()
     body = count_body(invocation.chat, target, resource_of(target).name, losses)
-    return _request(target, "countTokens", body, losses)
+    return _request(target, "countTokens", Written(json.encode(body)), losses)
 
 
 def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> UpstreamRequest:
@@ -69,11 +70,11 @@ def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> Upstr
     """
     losses = Losses()
     method, body = embeddings_body(invocation, target, resource_of(target).name, losses)
-    return _request(target, method, body, losses)
+    return _request(target, method, Written(json.encode(body)), losses)
 
 
 def _request(
-    target: Target, method: str, body: Details, losses: Losses, *, stream: bool = False
+    target: Target, method: str, told: Written, losses: Losses, *, stream: bool = False
 ) -> UpstreamRequest:
     resource = resource_of(target)
     query = (("alt", "sse"), *target.endpoint.query) if stream else target.endpoint.query
@@ -83,9 +84,11 @@ def _request(
         method="POST",
         url=f"{url}?{urlencode(query)}" if query else url,
         headers=_headers(target.endpoint, "text/event-stream" if stream else "application/json"),
-        body=json.encode(body),
+        body=told.body,
         framing=framing,
         losses=losses.noted(),
+        history=told.messages,
+        history_head=told.head,
     )
 
 

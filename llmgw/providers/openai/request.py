@@ -4,6 +4,7 @@ from typing import Final, assert_never
 from urllib.parse import quote, urlencode
 
 from llmgw.providers.base import Framing, UpstreamRequest
+from llmgw.providers.history import Written, written
 from llmgw.providers.openai import foreign
 from llmgw.providers.openai.messages import PROTOCOL, written_messages
 from llmgw.providers.openai.quirks import quirks_of
@@ -78,7 +79,8 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
         if options:
             body["stream_options"] = options
     body = _quirked(body, target, losses)
-    return _request(target, quirks_of(target).chat_path, body, losses, stream=invocation.stream)
+    told = written(body, "messages", ("model",), stored=invocation.stored)
+    return _request(target, quirks_of(target).chat_path, told, losses, stream=invocation.stream)
 
 
 def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> UpstreamRequest:
@@ -99,7 +101,8 @@ def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> Upstr
     if invocation.wire == PROTOCOL:
         body |= invocation.passthrough
     body = _quirked(body, target, losses)
-    return _request(target, quirks_of(target).embeddings_path, body, losses, stream=False)
+    told = Written(json.encode(body))
+    return _request(target, quirks_of(target).embeddings_path, told, losses, stream=False)
 
 
 def _add_sampling(body: Details, sampling: Sampling, target: Target) -> None:
@@ -172,7 +175,7 @@ def _quirked(body: Details, target: Target, losses: Losses) -> Details:
     return body
 
 
-def _request(target: Target, path: str, body: Details, losses: Losses, *, stream: bool) -> UpstreamRequest:
+def _request(target: Target, path: str, told: Written, losses: Losses, *, stream: bool) -> UpstreamRequest:
     endpoint = target.endpoint
     url = f"{endpoint.base_url.rstrip('/')}{path}"
     if "{model}" in url:
@@ -184,9 +187,11 @@ def _request(target: Target, path: str, body: Details, losses: Losses, *, stream
         method="POST",
         url=url,
         headers=_headers(endpoint, "text/event-stream" if stream else "application/json"),
-        body=json.encode(body),
+        body=told.body,
         framing=framing,
         losses=losses.noted(),
+        history=told.messages,
+        history_head=told.head,
     )
 
 

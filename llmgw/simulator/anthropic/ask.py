@@ -17,6 +17,7 @@ from llmgw.simulator.anthropic.shapes import (
     text,
 )
 from llmgw.simulator.knobs import Knobs
+from llmgw.simulator.metering import read_of
 from llmgw.simulator.refusal import Refused
 from llmgw.simulator.transcript import OfferedTool, Prompt, Turn
 from llmgw.types.json import Json
@@ -74,7 +75,7 @@ def read_prompt(body: dict[str, Json], knobs: Knobs, seed: bytes) -> Prompt:
     tools = _tools(body)
     offered, forced, parallel = _choice(body, tools)
     return Prompt(
-        turns=turns,
+        turns=read_of(turns, knobs.reads),
         seed=hashlib.blake2b(seed, digest_size=15).hexdigest(),
         tools=offered,
         forced=forced,

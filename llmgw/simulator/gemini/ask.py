@@ -9,6 +9,7 @@ from llmgw.simulator.gemini.read import Fault
 from llmgw.simulator.gemini.schema import json_schema
 from llmgw.simulator.gemini.turns import violation
 from llmgw.simulator.knobs import Knobs
+from llmgw.simulator.metering import read_of
 from llmgw.simulator.refusal import Refused
 from llmgw.simulator.transcript import OfferedTool, Prompt
 from llmgw.types.json import Json
@@ -62,7 +63,7 @@ def read_generate(body: dict[str, Json], knobs: Knobs, seed: bytes) -> GeminiAsk
     offered, forced = _offered(body)
     thinking = config.get("thinkingConfig", {})
     prompt = Prompt(
-        turns=turns,
+        turns=read_of(turns, knobs.reads),
         seed=hashlib.blake2b(seed, digest_size=15).hexdigest(),
         tools=offered,
         forced=forced,

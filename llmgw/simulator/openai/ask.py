@@ -4,6 +4,7 @@ import hashlib
 
 from msgspec import Struct
 
+from llmgw.simulator.metering import read_of
 from llmgw.simulator.openai.messages import missing, read_messages, wrong_type, wrong_value
 from llmgw.simulator.refusal import Refused
 from llmgw.simulator.transcript import OfferedTool, Prompt
@@ -40,8 +41,10 @@ class ChatAsk(Struct, frozen=True, kw_only=True):
     """How many alternatives to name with each token; None for no log probabilities."""
 
 
-def read_chat(body: dict[str, Json], seed: bytes, *, think: bool) -> ChatAsk:
+def read_chat(body: dict[str, Json], seed: bytes, *, think: bool, reads: int | None = None) -> ChatAsk:
     """Read a request body; ids are made from `seed`, and `think` asks for reasoning whatever the body says.
+
+    `reads` caps the tokens of messages that are read at all, and says nothing of it.
 
     Raises:
         Refused: OpenAI would refuse it, or the simulator cannot do what it asks for.
@@ -61,7 +64,7 @@ def read_chat(body: dict[str, Json], seed: bytes, *, think: bool) -> ChatAsk:
             param="stream_options",
         )
     prompt = Prompt(
-        turns=turns,
+        turns=read_of(turns, reads),
         seed=hashlib.blake2b(seed, digest_size=15).hexdigest(),
         tools=offered,
         forced=forced,

@@ -86,7 +86,7 @@ class OpenAI:
             return other
         if self._strict or knobs.strict:
             strict_openai.check(body)
-        ask = read_chat(body, request.body, think=knobs.think)
+        ask = read_chat(body, request.body, think=knobs.think, reads=knobs.reads)
         choices = _choices(ask, knobs)
         telling = Telling(
             id=f"chatcmpl-{ask.prompt.seed}",

@@ -33,7 +33,7 @@ class BrokenReply:
         """Fail as code fails."""
         raise KeyError("a mistake")
 
-    def end(self, error: object) -> None:
+    def abandon(self, error: object) -> None:
         """Nothing is open."""
 
 

@@ -35,6 +35,7 @@ NAMES = {
     "sim-empty": Knobs(empty=True),
     "sim-nodone": Knobs(nodone=True),
     "sim-nousage": Knobs(nousage=True),
+    "sim-reads-64": Knobs(reads=64),
     "sim-ttft-200ms-chunk-10ms-chunks-50-cut-after-5": Knobs(
         ttft_s=0.2, chunk_s=0.01, chunks=50, cut_after=5
     ),

@@ -1,0 +1,43 @@
+"""Writing a body whose messages are a stored conversation's: each message as its own bytes.
+
+So it can be seen whether what a target was told before stands unchanged at the beginning of what it is told now.
+"""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+import msgspec
+
+from llmgw.types import json
+from llmgw.types.json import Json
+from llmgw.types.message import Details
+
+CACHE_MARK: Final = "cache_control"
+"""A mark that moves from message to message with every call and says nothing to the model."""
+
+
+class Written(NamedTuple):
+    """A body, and of a stored conversation its messages behind what the model is told before them."""
+
+    body: bytes
+    head: bytes = b""
+    messages: tuple[bytes, ...] = ()
+
+
+def written(body: Details, member: str, before: Collection[str], *, stored: bool) -> Written:
+    """Encode a body; `member` holds its messages, and `before` names what a model reads ahead of them."""
+    if not stored or not isinstance(body.get(member), list):
+        return Written(json.encode(body))
+    messages = tuple(map(json.encode, body[member]))
+    whole = json.encode({**body, member: msgspec.Raw(b"[%b]" % b",".join(messages))})
+    head = json.encode({name: body[name] for name in before if name in body})
+    if CACHE_MARK.encode() in whole:
+        messages = tuple(json.encode(_unmarked(message)) for message in body[member])
+        head = json.encode(_unmarked({name: body[name] for name in before if name in body}))
+    return Written(whole, head, messages)
+
+
+def _unmarked(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _unmarked(item) for name, item in value.items() if name != CACHE_MARK}
+    return [_unmarked(item) for item in value] if isinstance(value, list) else value
