@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from llmgw.types.json import Json
-from llmgw.types.turn import ContextId, Digest, Moment, Name, Seq
+from llmgw.types.turn import MAX_COUNT, ContextId, Count, Digest, Moment, Name, Seq
 from llmgw.types.violation import Level
 
 Rule: TypeAlias = Literal[
@@ -53,7 +53,7 @@ class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     summary_alias: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     on_conflict: OnConflict | None = None
     ttl_s: Annotated[int, Meta(ge=60, le=3_153_600_000)] | None = None
-    max_bytes: Annotated[int, Meta(ge=1024)] | None = None
+    max_bytes: Annotated[int, Meta(ge=1024, le=MAX_COUNT)] | None = None
     require_if_match: bool | None = None
     state_schema: SchemaRef | None = None
     metadata_schema: SchemaRef | None = None
@@ -105,7 +105,7 @@ class Parent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class StateDoc(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What an application remembers beside the conversation; `rev` counts its changes."""
 
-    rev: Annotated[int, Meta(ge=0)]
+    rev: Count
     data: dict[str, Json]
     schema: SchemaRef | None = None
 
@@ -119,13 +119,13 @@ class ContextInfo(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
 
     id: ContextId
     v: Literal[1]
-    rev: Annotated[int, Meta(ge=0)]
+    rev: Count
     head: Head
-    turns: Seq
+    turns: Count
     status: ContextStatus
     created_at: Moment
     updated_at: Moment
-    bytes: Annotated[int, Meta(ge=0)] = 0
+    bytes: Count = 0
     expires_at: Moment | None = None
     parent: Parent | None = None
     subject: Subject | None = None
