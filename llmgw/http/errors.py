@@ -19,6 +19,7 @@ from llmgw.types.errors import (
     RequestTooLarge,
 )
 from llmgw.types.json import encode
+from llmgw.types.violation import Problem, Violation, pointer_to
 
 _log = logging.getLogger(__name__)
 
@@ -55,18 +56,20 @@ def make_request_id_stamp(new_id: Callable[[], str]) -> Callable[[Response[Any]]
     return stamp
 
 
-def problem(error: GatewayError) -> dict[str, Any]:
-    """Describe an error as RFC 9457 asks; `code` is ours, stable, for programs."""
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": error.code.replace("_", " "),
-        "status": error.status,
-        "detail": error.message,
-        "code": error.code,
-    }
-    if error.param is not None:
-        document["violations"] = [{"pointer": "/" + error.param.replace(".", "/"), "detail": error.message}]
-    return document
+def problem(error: GatewayError) -> Problem:
+    """Describe an error as RFC 9457 asks."""
+    violations = error.violations
+    if not violations and error.param is not None:
+        place = pointer_to(*error.param.split("."))
+        violations = (Violation(rule=error.code, pointer=place, message=error.message),)
+    return Problem(
+        type="about:blank",
+        title=error.code.replace("_", " "),
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+        violations=violations,
+    )
 
 
 def _translated(request: Request[Any, Any, Any], error: Exception) -> GatewayError:

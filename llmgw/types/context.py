@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from llmgw.types.json import Json
-from llmgw.types.turn import ContextId, Digest, Moment, Name, Seq
+from llmgw.types.scalars import MAX_COUNT, ContextId, Count, Digest, Moment, Name, Seq
 from llmgw.types.violation import Level
 
 Rule: TypeAlias = Literal[
@@ -61,7 +61,7 @@ class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     a context of its own."""
     ttl_s: Annotated[int, Meta(ge=60, le=3_153_600_000)] | None = None
     """Seconds from the last write until the context is gone; for ever without it."""
-    max_bytes: Annotated[int, Meta(ge=1024, le=1_000_000_000_000)] | None = None
+    max_bytes: Annotated[int, Meta(ge=1024, le=MAX_COUNT)] | None = None
     """The most bytes the context may take in the store."""
     require_if_match: bool | None = None
     """Whether each call must name the revision it follows."""
@@ -118,7 +118,7 @@ class Parent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class StateDoc(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What an application remembers beside the conversation; `rev` counts its changes."""
 
-    rev: Annotated[int, Meta(ge=0)]
+    rev: Count
     data: dict[str, Json]
     schema: SchemaRef | None = None
 
@@ -132,13 +132,13 @@ class ContextInfo(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
 
     id: ContextId
     v: Literal[1]
-    rev: Annotated[int, Meta(ge=0)]
+    rev: Count
     head: Head
-    turns: Seq
+    turns: Count
     status: ContextStatus
     created_at: Moment
     updated_at: Moment
-    bytes: Annotated[int, Meta(ge=0)] = 0
+    bytes: Count = 0
     expires_at: Moment | None = None
     parent: Parent | None = None
     subject: Subject | None = None

@@ -1,7 +1,10 @@
 """What is said: messages made of typed parts.
 
 Nothing a caller or provider sends is lost: a member without a field here rides in `provider_details` of the
-smallest value it belongs to, and a part of an unknown type becomes an `OpaquePart`.
+smallest value it belongs to, and a part of an unknown type becomes an `OpaquePart`. In JSON these structs take no
+member they do not know, as it would be dropped without a word.
+
+The parts are `schemas/context/1/part.json` in Python; tests prove that both accept the same documents.
 """
 
 from typing import Literal, TypeAlias
@@ -9,6 +12,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from llmgw.types.json import Json
+from llmgw.types.scalars import Count, Digest
 
 Details: TypeAlias = dict[str, Json]
 """Members without a field of ours, keyed as they came; never interpreted outside their own protocol."""
@@ -19,7 +23,7 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "f
 MediaKind: TypeAlias = Literal["image", "audio", "video", "file"]
 
 
-class Seal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Seal(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A provider's proof over a part it made, unreadable to all others.
 
     It goes back byte for byte with its part, and only to the protocol that made it. A `signature` stands beside
@@ -32,7 +36,7 @@ class Seal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Literal["signature", "encrypted"] = "signature"
 
 
-class TextPart(Struct, frozen=True, kw_only=True, tag="text", omit_defaults=True):
+class TextPart(Struct, frozen=True, kw_only=True, tag="text", omit_defaults=True, forbid_unknown_fields=True):
     """Plain text."""
 
     text: str
@@ -40,14 +44,18 @@ class TextPart(Struct, frozen=True, kw_only=True, tag="text", omit_defaults=True
     provider_details: Details = {}
 
 
-class RefusalPart(Struct, frozen=True, kw_only=True, tag="refusal", omit_defaults=True):
+class RefusalPart(
+    Struct, frozen=True, kw_only=True, tag="refusal", omit_defaults=True, forbid_unknown_fields=True
+):
     """The model's words for why it does not answer."""
 
     text: str
     provider_details: Details = {}
 
 
-class ReasoningPart(Struct, frozen=True, kw_only=True, tag="reasoning", omit_defaults=True):
+class ReasoningPart(
+    Struct, frozen=True, kw_only=True, tag="reasoning", omit_defaults=True, forbid_unknown_fields=True
+):
     """Reasoning the provider shows in the clear; `member` is the name it came under, for the way back."""
 
     text: str
@@ -56,7 +64,9 @@ class ReasoningPart(Struct, frozen=True, kw_only=True, tag="reasoning", omit_def
     provider_details: Details = {}
 
 
-class MediaPart(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=True):
+class MediaPart(
+    Struct, frozen=True, kw_only=True, tag="media", omit_defaults=True, forbid_unknown_fields=True
+):
     """An image, sound, film or document by exactly one of `url`, `base64`, `file_id` or, if plain, `text`.
 
     `base64` stays the caller's text: the bytes are never decoded here. `media_type` is an IANA type; audio of
@@ -69,15 +79,24 @@ class MediaPart(Struct, frozen=True, kw_only=True, tag="media", omit_defaults=Tr
     base64: str | None = None
     file_id: str | None = None
     text: str | None = None
-    blob: str | None = None
-    size: int | None = None
+    blob: Digest | None = None
+    size: Count | None = None
     media_type: str | None = None
     filename: str | None = None
     detail: str | None = None
     provider_details: Details = {}
 
+    def __post_init__(self) -> None:
+        """Raises: ValueError: if there is no content, or more than one."""
+        if (self.url, self.base64, self.file_id, self.text, self.blob).count(None) != 4:
+            raise ValueError(
+                "media are given by exactly one of `url`, `base64`, `file_id`, `text` and `blob`"
+            )
 
-class ToolCallPart(Struct, frozen=True, kw_only=True, tag="tool_call", omit_defaults=True):
+
+class ToolCallPart(
+    Struct, frozen=True, kw_only=True, tag="tool_call", omit_defaults=True, forbid_unknown_fields=True
+):
     """A call the model wants made; `arguments` is its raw string, which need not be valid JSON."""
 
     id: str
@@ -88,7 +107,9 @@ class ToolCallPart(Struct, frozen=True, kw_only=True, tag="tool_call", omit_defa
     provider_details: Details = {}
 
 
-class OpaquePart(Struct, frozen=True, kw_only=True, tag="opaque", omit_defaults=True):
+class OpaquePart(
+    Struct, frozen=True, kw_only=True, tag="opaque", omit_defaults=True, forbid_unknown_fields=True
+):
     """A part only its own protocol understands: signed thinking, encrypted reasoning, a vendor's invention.
 
     `value` is the part as it came. `provider` and `model`, where set, bind it further: it is sent only there.
@@ -104,7 +125,9 @@ class OpaquePart(Struct, frozen=True, kw_only=True, tag="opaque", omit_defaults=
 ContentPart: TypeAlias = TextPart | MediaPart | OpaquePart
 
 
-class ToolResultPart(Struct, frozen=True, kw_only=True, tag="tool_result", omit_defaults=True):
+class ToolResultPart(
+    Struct, frozen=True, kw_only=True, tag="tool_result", omit_defaults=True, forbid_unknown_fields=True
+):
     """What a tool answered to the call `call_id`; `is_error` is the tool's own word for failure."""
 
     call_id: str
@@ -118,7 +141,7 @@ Part: TypeAlias = (
 )
 
 
-class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One utterance by one role, parts in order.
 
     `protocol` names the one whose members are in the `provider_details` of the message and its parts; empty

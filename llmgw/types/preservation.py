@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from llmgw.types.turn import Binding, ContextId, Digest, Moment, Name, Seq, TurnId
+from llmgw.types.scalars import ContextId, Count, Digest, Moment, Name, Seq, TurnId
+from llmgw.types.turn import Binding
 from llmgw.types.violation import Pointer, Violation, Weight
 
 Verdict: TypeAlias = Literal["preserved", "degraded", "lost", "unverified"]
@@ -16,7 +17,6 @@ something was not told that should have been. `unverified`: nothing is known to 
 LossSource: TypeAlias = Literal["render", "fit", "upstream", "storage"]
 CheckResult: TypeAlias = Literal["pass", "fail", "skip"]
 Check: TypeAlias = Literal["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"]
-Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 WEIGHTS: Final[dict[Weight, float]] = {"info": 0.0, "minor": 0.05, "major": 0.5, "fatal": 1.0}
 """What a loss takes off the score, as a share of one part."""

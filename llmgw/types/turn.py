@@ -8,16 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from llmgw.types.message import Details, Message, Part, Role
-
-ContextId: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")]
-"""A context's name within its tenant: the gateway's (`ctx_` and 26 characters), or one of the caller's choice."""
-TurnId: TypeAlias = Annotated[str, Meta(pattern=r"^turn_[0-9a-z]{26}\Z")]
-Digest: TypeAlias = Annotated[str, Meta(pattern=r"^(sha256|hmac-sha256):[0-9a-f]{64}\Z")]
-Moment: TypeAlias = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")]
-"""RFC 3339 in UTC, with milliseconds."""
-Seq: TypeAlias = Annotated[int, Meta(ge=0)]
-"""A turn's place in its context, from 0."""
-Name: TypeAlias = Annotated[str, Meta(max_length=256)]
+from llmgw.types.scalars import ContextId, Count, Digest, Moment, Name, Seq, TurnId
 
 TurnStatus: TypeAlias = Literal["complete", "incomplete", "redacted"]
 """`incomplete`: the answer broke off; `redacted`: its content was taken out, its digest stays."""
@@ -53,6 +44,11 @@ class Compaction(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     digest: Digest
     by: Name = ""
 
+    def __post_init__(self) -> None:
+        """Raises: ValueError: if the last turn comes before the first."""
+        if self.last < self.first:
+            raise ValueError("a compaction's `last` turn comes before its `first`")
+
 
 class RawAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Where the provider's own bytes of an answer are: a blob of the context.
@@ -61,7 +57,7 @@ class RawAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     """
 
     blob: Digest
-    size: Annotated[int, Meta(ge=0)]
+    size: Count
     encoding: Literal["identity", "deflate"] = "identity"
 
 
@@ -76,7 +72,8 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
     """One stored message.
 
     `protocol` names the dialect whose members `provider_details` hold, here and in the parts. Only a redacted or
-    incomplete turn may have no parts. `call` is the gateway's id of the call that stored it.
+    incomplete turn may have no parts, and it then sums up no others. `call` is the gateway's id of the call that
+    stored it.
     """
 
     id: TurnId
@@ -96,6 +93,11 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
     compaction: Compaction | None = None
     raw: RawAnswer | None = None
     origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError: if there are no parts and there must be."""
+        if not self.parts and (self.status == "complete" or self.compaction is not None):
+            raise ValueError("a complete turn, and one that sums up others, has at least one part")
 
     @property
     def message(self) -> Message:

@@ -1,4 +1,7 @@
-"""What is wrong with a document, and where: the items of a problem's `violations`."""
+"""What is wrong with a document, and where; and how an error is told outside the callers' dialects.
+
+These structs are `schemas/context/1` in Python; tests prove that both accept the same documents.
+"""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -26,6 +29,20 @@ class Violation(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     schema_pointer: Pointer | None = None
     repairable: bool = False
     repaired: str | None = None
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as RFC 9457 tells it; `code` is ours, stable, for programs.
+
+    Members it does not know pass, as that standard asks: a problem is read and never stored.
+    """
+
+    type: str
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str
+    code: Annotated[str, Meta(pattern=r"^[a-z][a-z_]*\Z")]
+    violations: tuple[Violation, ...] = ()
 
 
 def pointer_to(*steps: str | int) -> str:

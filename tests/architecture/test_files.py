@@ -43,7 +43,19 @@ def test_the_wheel_brings_code_types_and_schemas(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"llmgw/_schemas/config.json", "llmgw/py.typed", "llmgw/app.py"} <= names
+    schemas = {"llmgw/_schemas/config.json", "llmgw/_schemas/context/1/turn.json"}
+    assert {*schemas, "llmgw/py.typed", "llmgw/app.py"} <= names
     assert [name for name in names if name.endswith(".pth") or name.startswith("tests/")] == []
     metadata = next(name for name in names if name.endswith("entry_points.txt"))
     assert "llmgw = llmgw.cli:main" in zipfile.ZipFile(wheel).read(metadata).decode()
+    # Straight from the archive, far from any checkout, the package finds its own schemas.
+    script = "from llmgw.context import protocol; print(protocol.__file__, len(protocol.schemas()))"
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(wheel)},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert found.stdout.decode().split() == [f"{wheel}/llmgw/context/protocol.py", "8"]

@@ -1,0 +1,7 @@
+"""Print the page of all documents of the context protocol."""
+
+import sys
+
+from llmgw.context.reference import page
+
+sys.stdout.write(page())
