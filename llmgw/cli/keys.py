@@ -18,7 +18,7 @@ from llmgw.policy.pepper import PepperError, load_pepper
 from llmgw.settings import ConfigError, Settings, load
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, attach_or_start
-from llmgw.types.call import Role
+from llmgw.types.call import DEFAULT_TENANT, Role
 from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.json import encode
 
@@ -42,12 +42,13 @@ def keys() -> None:
 @click.option(
     "--role", type=click.Choice(get_args(Role)), default="caller", show_default=True, help="What it may do."
 )
+@click.option("--tenant", default=DEFAULT_TENANT, show_default=True, help="Whose contexts it reaches.")
 @click.option("--expires-days", type=click.IntRange(1, 36_500), help="Days until it ends; never by default.")
-def create(config: str | None, name: str, role: Role, expires_days: int | None) -> None:
+def create(config: str | None, name: str, role: Role, tenant: str, expires_days: int | None) -> None:
     """Make a key and print it, once: the gateway keeps only a digest of it."""
     expires_at_ms = None if expires_days is None else time.time_ns() // 1_000_000 + expires_days * DAY_MS
-    made = _with_keyring(config, lambda keyring: keyring.create(name, role, expires_at_ms))
-    click.echo(f"key {made.id} for {name} ({role}); keep it, it is not shown again:", err=True)
+    made = _with_keyring(config, lambda keyring: keyring.create(name, role, expires_at_ms, tenant=tenant))
+    click.echo(f"key {made.id} for {name} ({role} of {tenant}); keep it, it is not shown again:", err=True)
     click.echo(made.token.reveal())
 
 
@@ -101,12 +102,13 @@ async def _act(state: State, act: Callable[[State], Awaitable[T]]) -> T:
 
 
 def _table(records: list[KeyRecord], now_ms: int) -> Table:
-    table = Table("ID", "Name", "Role", "Created", "Expires", "State")
+    table = Table("ID", "Name", "Role", "Tenant", "Created", "Expires", "State")
     for record in records:
         table.add_row(
             record.id,
             Text(record.name),  # a name is text, never markup
             record.role,
+            record.tenant,
             _day(record.created_ms),
             "never" if record.expires_ms is None else _day(record.expires_ms),
             _state(record, now_ms),

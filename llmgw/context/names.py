@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from llmgw.types.call import TENANT
 from llmgw.types.errors import InvalidRequest
 
 CONTEXT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 class Keys(Struct, frozen=True):

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
-from llmgw.types.call import Role
+from llmgw.types.call import DEFAULT_TENANT, Role
 from llmgw.types.errors import InvalidRequest, NotFound
 from llmgw.types.json import encode
 
@@ -21,6 +21,7 @@ class NewKeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     name: str
     role: Role = "caller"
+    tenant: str = DEFAULT_TENANT
 
 
 _new_key_decoder = msgspec.json.Decoder(NewKeyRequest)
@@ -64,8 +65,14 @@ def _key_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
             wanted = _new_key_decoder.decode(await request.body())
         except msgspec.DecodeError as error:
             raise InvalidRequest(f"the body does not describe a key: {error}") from None
-        created = await keyring.create(wanted.name, wanted.role)
-        answer = {"id": created.id, "name": wanted.name, "role": wanted.role, "key": created.token.reveal()}
+        created = await keyring.create(wanted.name, wanted.role, tenant=wanted.tenant)
+        answer = {
+            "id": created.id,
+            "name": wanted.name,
+            "role": wanted.role,
+            "tenant": wanted.tenant,
+            "key": created.token.reveal(),
+        }
         return _json(answer, status=201)
 
     @delete("/admin/v1/keys/{key_id:str}", opt={"permission": Permission.ADMINISTER}, status_code=200)

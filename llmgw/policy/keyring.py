@@ -18,7 +18,7 @@ from msgspec import Struct
 from llmgw.policy import keyformat
 from llmgw.state.connection import State
 from llmgw.state.scripts import Script
-from llmgw.types.call import Caller, Role
+from llmgw.types.call import DEFAULT_TENANT, TENANT, Caller, Role
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.errors import InvalidApiKey, InvalidRequest, StoreUnavailable
 from llmgw.types.secret import Secret
@@ -51,7 +51,7 @@ return 1
 )
 _ID = re.compile(rf"[0-9A-Za-z]{{{keyformat.ID_LENGTH}}}", re.ASCII)
 _NO_DIGEST = bytes(32)
-_FIELDS = ("name", "role", "created_ms", "expires_ms", "revoked_ms", "digest")
+_FIELDS = ("name", "role", "tenant", "created_ms", "expires_ms", "revoked_ms", "digest")
 
 
 class KeyRecord(Struct, frozen=True, kw_only=True):
@@ -60,6 +60,7 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     id: str
     name: str
     role: Role
+    tenant: str
     created_ms: int
     expires_ms: int | None = None
     revoked_ms: int | None = None
@@ -158,19 +159,21 @@ class Keyring:
         # Many calls that wait for one check share it, and none of them can cancel it for the others.
         return await asyncio.shield(self._check(digest, key_id))
 
-    async def create(self, name: str, role: Role, expires_at_ms: int | None = None) -> NewKey:
-        """Make a key; `expires_at_ms` is in unix milliseconds.
+    async def create(
+        self, name: str, role: Role, expires_at_ms: int | None = None, *, tenant: str = DEFAULT_TENANT
+    ) -> NewKey:
+        """Make a key; `expires_at_ms` is in unix milliseconds. What it makes belongs to its tenant.
 
         Raises:
-            InvalidRequest: the name, role or expiry cannot be meant.
+            InvalidRequest: the name, role, tenant or expiry cannot be meant.
             StoreUnavailable: the key could not be stored.
         """
-        _check(name, role)
+        _check(name, role, tenant)
         if expires_at_ms is not None and expires_at_ms <= self._now_ms():
             raise InvalidRequest("the key would be expired already", param="expires_at")
         fresh = keyformat.draw()
         # The record first: should the second step fail, what remains is a key that nobody was ever shown.
-        await self._store(fresh, name, role, expires_at_ms)
+        await self._store(fresh, name, role, tenant, expires_at_ms)
         await self._state.command("SADD", INDEX, fresh.id)
         return NewKey(id=fresh.id, token=Secret(fresh.token))
 
@@ -186,7 +189,7 @@ class Keyring:
         if self._first is None and await self._state.command("SCARD", INDEX):
             return None
         fresh = self._first = self._first or keyformat.draw()
-        await self._store(fresh, "first admin", "admin", None)
+        await self._store(fresh, "first admin", "admin", DEFAULT_TENANT, None)
         won = await self._state.script(_CLAIM_FIRST, [INDEX], [fresh.id])
         if not won:
             await self._state.delete(_key(fresh.id))
@@ -254,7 +257,7 @@ class Keyring:
             raise _wrong()
         record = stored.record
         known = _Known(
-            caller=Caller(key_id=record.id, name=record.name, role=record.role),
+            caller=Caller(key_id=record.id, name=record.name, role=record.role, tenant=record.tenant),
             checked_ns=self._clock.monotonic_ns(),
             expires_ms=record.expires_ms,
         )
@@ -273,10 +276,13 @@ class Keyring:
     def _expired(self, known: _Known) -> bool:
         return known.expires_ms is not None and known.expires_ms <= self._now_ms()
 
-    async def _store(self, fresh: keyformat.FreshKey, name: str, role: Role, expires_ms: int | None) -> None:
+    async def _store(
+        self, fresh: keyformat.FreshKey, name: str, role: Role, tenant: str, expires_ms: int | None
+    ) -> None:
         fields: dict[str, str | bytes | int] = {
             "name": name,
             "role": role,
+            "tenant": tenant,
             "created_ms": self._now_ms(),
             "digest": self._digest(fresh.token),
         }
@@ -285,13 +291,16 @@ class Keyring:
         await self._state.put_hash(_key(fresh.id), fields)
 
     async def _load(self, key_id: str) -> _Stored | None:
-        name, role, created, expires, revoked, digest = await self._state.hash_fields(_key(key_id), *_FIELDS)
+        name, role, tenant, created, expires, revoked, digest = await self._state.hash_fields(
+            _key(key_id), *_FIELDS
+        )
         if name is None or role is None or created is None or digest is None:
             return None
         record = KeyRecord(
             id=key_id,
             name=name.decode(),
             role=_role(role.decode()),
+            tenant=DEFAULT_TENANT if tenant is None else tenant.decode(),
             created_ms=int(created),
             expires_ms=None if expires is None else int(expires),
             revoked_ms=None if revoked is None else int(revoked),
@@ -319,8 +328,13 @@ def _role(text: str) -> Role:
     return next((role for role in roles if role == text), "viewer")
 
 
-def _check(name: str, role: str) -> None:
+def _check(name: str, role: str, tenant: str) -> None:
     if not 1 <= len(name) <= NAME_MAX or any(unicodedata.category(char).startswith("C") for char in name):
         raise InvalidRequest(f"a key's name has 1 to {NAME_MAX} printable characters", param="name")
     if role not in get_args(Role):
         raise InvalidRequest(f"a key's role is one of {', '.join(get_args(Role))}", param="role")
+    if not TENANT.fullmatch(tenant):
+        raise InvalidRequest(
+            "a tenant's name has 1 to 63 of a-z, 0-9, '_' and '-', and begins with a letter or digit",
+            param="tenant",
+        )

@@ -11,6 +11,7 @@ from llmgw.settings.address import base_url_problem, http_url_problem, is_host, 
 from llmgw.settings.model import Alias, Provider, Settings
 from llmgw.settings.problem import Finding, Path, Problem, closest, located, quoted
 from llmgw.state.url import StoreUrlError, parse_url
+from llmgw.types.call import TENANT
 from llmgw.types.secret import Secret
 
 RESERVED_HEADERS = frozenset(
@@ -149,6 +150,12 @@ def _contexts(settings: Settings) -> Iterator[Finding]:
     for number, key in enumerate(settings.contexts.trust):
         if not _PUBLIC_KEY.fullmatch(key):
             yield Finding(path=(*path, "trust", number), message="is not a public key: 64 hexadecimal digits")
+    for name in settings.contexts.tenants:
+        if not TENANT.fullmatch(name):
+            message = (
+                "a tenant's name has 1 to 63 of a-z, 0-9, '_' and '-', and begins with a letter or digit"
+            )
+            yield Finding(path=(*path, "tenants", name), message=message)
     policies = [
         ((*path, "policy"), settings.contexts.policy),
         *(((*path, "tenants", name), policy) for name, policy in settings.contexts.tenants.items()),

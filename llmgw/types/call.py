@@ -1,8 +1,9 @@
 """The facts of one call, gathered on its way through the house and handed to telemetry at its end."""
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -15,13 +16,19 @@ from llmgw.types.violation import Violation
 Role: TypeAlias = Literal["admin", "operator", "publisher", "caller", "viewer"]
 
 
+TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+"""What a tenant may be called."""
+DEFAULT_TENANT: Final = "default"
+"""The tenant of keys that name none."""
+
+
 class Caller(Struct, frozen=True, kw_only=True):
     """Who calls: the holder of a key, or anybody where the operator allows it on loopback."""
 
     key_id: str
     name: str
     role: Role
-    tenant: str = "default"
+    tenant: str = DEFAULT_TENANT
 
 
 ANYBODY = Caller(key_id="none", name="anybody", role="admin")

@@ -56,10 +56,13 @@ def test_keys_are_made_listed_and_revoked_beside_a_running_store(config: Path) -
     """Commands use the running gateway's store; the list shows what they did."""
     with EmbeddedValkey(config.parent / "state"):
         assert run(config, "create", "--name", "one").exit_code == 0
-        assert run(config, "create", "--name", "two", "--expires-days", "30").exit_code == 0
+        assert (
+            run(config, "create", "--name", "two", "--expires-days", "30", "--tenant", "acme").exit_code == 0
+        )
         one, two = listed(config)
         assert (one.name, one.role, one.expires_ms) == ("one", "caller", None)
         assert two.expires_ms is not None
+        assert (one.tenant, two.tenant) == ("default", "acme")
         assert run(config, "revoke", one.id).exit_code == 0
         assert [record.revoked_ms is None for record in listed(config)] == [False, True]
         table = run(config, "list").stdout

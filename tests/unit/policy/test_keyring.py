@@ -70,6 +70,24 @@ def test_a_made_key_opens_the_door(store_url: str) -> None:
     with_keyring(store_url, use)
 
 
+def test_a_key_is_its_tenants(store_url: str) -> None:
+    """The holder belongs to the tenant that the key was made for, and a key made before tenants to the default one."""
+
+    async def use(keyring: Keyring, _: ManualClock) -> None:
+        theirs = await keyring.create("app", "caller", tenant="acme")
+        nobodys = await keyring.create("app", "caller")
+        with Redis.from_url(store_url) as client:
+            client.hdel(f"llmgw:key:{{{nobodys.id}}}", "tenant")
+        assert (await keyring.authenticate(theirs.token.reveal())).tenant == "acme"
+        assert (await keyring.authenticate(nobodys.token.reveal())).tenant == "default"
+        assert {record.tenant for record in await keyring.list()} == {"acme", "default"}
+        for name in ("", "Acme", "a/b", "-a", "a" * 64, "ä", "a{b}"):
+            with pytest.raises(InvalidRequest, match="tenant"):
+                await keyring.create("app", "caller", tenant=name)
+
+    with_keyring(store_url, use)
+
+
 def test_the_store_never_sees_a_secret(store_url: str) -> None:
     """No value and no key name in the store holds any part of the token's secret."""
 
