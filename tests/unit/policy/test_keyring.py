@@ -71,7 +71,7 @@ def test_a_made_key_opens_the_door(store_url: str) -> None:
 
 
 def test_a_key_is_its_tenants(store_url: str) -> None:
-    """The holder belongs to the tenant that the key was made for, and a key made before tenants to the default one."""
+    """The holder belongs to the tenant its key was made for; a key made before tenants, to the default one."""
 
     async def use(keyring: Keyring, _: ManualClock) -> None:
         theirs = await keyring.create("app", "caller", tenant="acme")
