@@ -1,4 +1,4 @@
-"""Errors outside a call: the caller's dialect on `/v1`, RFC 9457 problem documents on our own routes."""
+"""Errors outside a call: the caller's dialect on the vendors' routes, problem documents on our own."""
 
 import logging
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from llmgw.http.data_plane import error_headers
 from llmgw.http.dialect import dialect_of
 from llmgw.http.exchange import request_id
+from llmgw.http.problems import PROBLEM, problem, speaks_problems
 from llmgw.types.errors import (
     GatewayError,
     InternalError,
@@ -19,11 +20,8 @@ from llmgw.types.errors import (
     RequestTooLarge,
 )
 from llmgw.types.json import encode
-from llmgw.types.violation import Problem, Violation, pointer_to
 
 _log = logging.getLogger(__name__)
-
-PROBLEM = "application/problem+json"
 
 
 def make_error_answer(new_id: Callable[[], str]) -> Callable[[Any, Exception], Response[bytes]]:
@@ -34,14 +32,14 @@ def make_error_answer(new_id: Callable[[], str]) -> Callable[[Any, Exception], R
         headers = {name.decode(): value.decode() for name, value in error_headers(known)}
         asked = dict(request.scope["headers"])
         headers["x-request-id"] = request_id(asked, new_id)
-        if request.url.path.startswith("/v1/"):
-            wire = dialect_of(request.url.path, asked)
-            body = wire.encode_error(known, headers["x-request-id"])
-            headers |= dict.fromkeys(wire.id_headers, headers["x-request-id"])
+        if speaks_problems(request.url.path):
             return Response(
-                body, status_code=wire.status_of(known), headers=headers, media_type=MediaType.JSON
+                encode(problem(known)), status_code=known.status, headers=headers, media_type=PROBLEM
             )
-        return Response(encode(problem(known)), status_code=known.status, headers=headers, media_type=PROBLEM)
+        wire = dialect_of(request.url.path, asked)
+        body = wire.encode_error(known, headers["x-request-id"])
+        headers |= dict.fromkeys(wire.id_headers, headers["x-request-id"])
+        return Response(body, status_code=wire.status_of(known), headers=headers, media_type=MediaType.JSON)
 
     return answer_error
 
@@ -56,28 +54,14 @@ def make_request_id_stamp(new_id: Callable[[], str]) -> Callable[[Response[Any]]
     return stamp
 
 
-def problem(error: GatewayError) -> Problem:
-    """Describe an error as RFC 9457 asks."""
-    violations = error.violations
-    if not violations and error.param is not None:
-        place = pointer_to(*error.param.split("."))
-        violations = (Violation(rule=error.code, pointer=place, message=error.message),)
-    return Problem(
-        type="about:blank",
-        title=error.code.replace("_", " "),
-        status=error.status,
-        detail=error.message,
-        code=error.code,
-        violations=violations,
-    )
-
-
 def _translated(request: Request[Any, Any, Any], error: Exception) -> GatewayError:
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return NotFound(f"there is no {request.url.path} here")
         if error.status_code == 405:
-            return MethodNotAllowed(f"{request.url.path} does not take {request.method}")
+            refusal = MethodNotAllowed(f"{request.url.path} does not take {request.method}")
+            refusal.allow = (error.headers or {}).get("allow", refusal.allow)
+            return refusal
         if error.status_code == 413:
             return RequestTooLarge("the body is over the limit")
         if error.status_code < 500:

@@ -143,6 +143,8 @@ class MethodNotAllowed(RequestError):
 
     code = "method_not_allowed"
     status = 405
+    allow = "POST"
+    """The methods that it takes."""
 
 
 class RequestTimeout(RequestError):

@@ -17,7 +17,7 @@ from llmgw.context.protocol import (
     schemas,
     violations,
 )
-from llmgw.http.errors import problem
+from llmgw.http.problems import problem
 from llmgw.types import context_errors, errors, json
 from llmgw.types.errors import GatewayError, InvalidRequest
 from llmgw.types.violation import Violation
