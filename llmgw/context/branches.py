@@ -7,11 +7,12 @@ from msgspec.structs import replace
 
 from llmgw.context.answers import Replay, Stored, facts_of
 from llmgw.context.birth import new_fields
-from llmgw.context.contexts import Contexts, decode_policy
+from llmgw.context.contexts import Contexts
 from llmgw.context.drafting import Draft, of_turn, seal
 from llmgw.context.frame import decode as decode_frame
 from llmgw.context.ids import new_id
 from llmgw.context.kept import Kept
+from llmgw.context.leases import decode_policy
 from llmgw.context.library import Actor, Library
 from llmgw.context.lineage import Genesis, link_of_genesis
 from llmgw.context.lineage import decode as decode_lineage
@@ -19,6 +20,7 @@ from llmgw.context.lineage import encode as encode_lineage
 from llmgw.context.names import BLOBS, FORKS, TURNS, Keys, checked
 from llmgw.context.opened import Asker
 from llmgw.context.pairing import units
+from llmgw.context.states import States
 from llmgw.types.context import ContextInfo, ContextOptions
 from llmgw.types.context_errors import ContextErased, ContextNotFound, MergeConflict
 from llmgw.types.errors import InvalidRequest
@@ -29,8 +31,9 @@ from llmgw.types.violation import Violation
 class Branches:
     """Forks and merges."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, states: States) -> None:
         self._library = library
+        self._states = states
         self._contexts: Contexts = library.contexts
         self._store = library.store
 
@@ -46,7 +49,7 @@ class Branches:
         """
         keys = self._library.keys(actor, parent)
         now = self._contexts.now_ms()
-        own = checked(actor.tenant, child or new_id("ctx", now))
+        own = checked(actor.tenant, child or new_id("ctx", now), "id")
         try:
             at_seq, before, answer = await self._store.note_fork(keys, actor.who, own.context, at)
         except IndexError:
@@ -80,6 +83,7 @@ class Branches:
             subject=facts.subject,
         )
         await self._store.create(own, actor.who, (ttl_s or 0) * 1000, fields)
+        await self._states.copy(actor, keys, own)
         await self._unless_erased(keys, own, actor)
         return await self._library.info(actor, own.context, op="")
 
@@ -87,12 +91,16 @@ class Branches:
         """Append the turns of a branch that are not in this context.
 
         `fast_forward` demands that nothing was added here since the two parted; `append` takes them in behind
-        what was. Sealed parts lose what they were bound to where they come to stand behind something else.
+        what was. Sealed parts lose what they were bound to where they come to stand behind something else. What
+        the branch changed of the state since it began is changed here, too.
 
         Raises:
             ContextNotFound, ContextErased: of either.
             ContextLocked: a call with this context is under way.
-            MergeConflict: the two have nothing in common, nothing is new, or this one has gone on, too.
+            MergeConflict: the two have nothing in common, nothing is new, this one has gone on, too, or both
+            changed
+                the same of the state.
+            SchemaViolation: the state that comes out does not fit its schema.
         """
         theirs, _ = await self._library.proven(self._library.keys(actor, source), actor, "merge")
         asker = Asker(tenant=actor.tenant, who=actor.who, op=op)
@@ -104,15 +112,23 @@ class Branches:
             ours = opened.history.turns
             common = _common(ours, theirs)
             moved = len(ours) > common
-            new = [each for each in theirs[common:] if _is_taken_in(each, moved=moved)]
-            self._check_merge(ours, theirs, common, new, strategy)
+            known = {each.turn.id for each in ours}
+            news = [each for each in theirs[common:] if each.turn.id not in known]
+            new = [each for each in news if _is_taken_in(each, moved=moved)]
+            self._check_merge(ours, theirs, common, strategy)
+            changed = await self._states.merge(actor, self._library.keys(actor, source), opened.keys)
+            if not new and not changed:
+                raise _conflict("there is nothing new to merge", common)
             contents = await self._contents(actor, source, new)
             drafts: list[Draft] = []
             for each in new:
                 turn = _merged(each.turn, opened.count + len(drafts), source, moved=moved)
                 opened.blobs.update({digest: contents[digest] for digest in each.media if digest in contents})
                 drafts.append(of_turn(turn, self._contexts.now_ms(), opened.keys.context))
-            await self._contexts.commit(opened, drafts)
+            if drafts:
+                await self._contexts.commit(opened, drafts)
+            else:
+                await self._contexts.release(opened, "merged")
         except BaseException:
             self._contexts.release_later(opened, "refused")
             raise
@@ -217,13 +233,9 @@ class Branches:
         return await self._contexts.histories.blobs(keys, history, new)
 
     @staticmethod
-    def _check_merge(
-        ours: Sequence[Kept], theirs: Sequence[Kept], common: int, new: Sequence[Kept], strategy: str
-    ) -> None:
+    def _check_merge(ours: Sequence[Kept], theirs: Sequence[Kept], common: int, strategy: str) -> None:
         if not common and ours:
             raise _conflict("the two contexts have no turn in common", 0)
-        if not new:
-            raise _conflict("there is nothing new to merge", common)
         if strategy == "fast_forward" and len(ours) > common:
             raise _conflict("this context has gone on since the two parted", common)
         parted = [unit for unit in units(theirs) if unit[0].seq < common <= unit[-1].seq]

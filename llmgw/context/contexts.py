@@ -17,6 +17,7 @@ from llmgw.context.history import Histories, History
 from llmgw.context.ids import id_for, new_id
 from llmgw.context.index import Index
 from llmgw.context.kept import Kept, encode_json
+from llmgw.context.leases import Leases, decode_policy
 from llmgw.context.lineage import Genesis
 from llmgw.context.names import Keys, checked
 from llmgw.context.opened import Asker, Opened, Receipt
@@ -26,7 +27,7 @@ from llmgw.state.connection import Argument, State
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Choice, Completion
 from llmgw.types.context import ContextOptions, Idempotency, Policy
-from llmgw.types.context_errors import ContextLocked, RevisionMismatch, RevisionRequired
+from llmgw.types.context_errors import ContextNotFound, RevisionMismatch, RevisionRequired
 from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.message import Message, ToolCallPart
 from llmgw.types.turn import RawAnswer, Turn
@@ -36,10 +37,6 @@ _log = logging.getLogger(__name__)
 REPLAY: Final = "replay"
 """What an encrypted answer is bound to that is kept for an idempotency key."""
 _RETRY_S: Final = 0.1
-_QUEUE_TICK_S: Final = 0.02
-_LONGEST_TICK_S: Final = 0.5
-
-decode_policy: Final = msgspec.json.Decoder(Policy).decode
 
 
 class Contexts:
@@ -63,8 +60,8 @@ class Contexts:
         self.histories = Histories(self.store, keys, budget=settings.cache_bytes)
         self.settings = settings
         self._clock = clock
-        self._jitter = jitter
         self.aftercare = Aftercare()
+        self._leases = Leases(self.store, settings, jitter)
 
     def monotonic_ns(self) -> int:
         """Nanoseconds that never go back."""
@@ -96,11 +93,12 @@ class Contexts:
             StoreUnavailable: the store cannot be asked.
         """
         keys = self._keys(asker, options, idempotency)
+        known = self.histories.known(keys)
         fields = None
-        if options.create:
+        # What this worker knows is there most likely: nothing need be prepared for making it.
+        if options.create and known is None:
             await self.index.add(keys, options.subject, self.now_ms())
             fields = self._fields(keys, options, base)
-        known = self.histories.known(keys)
         wish = Begin(
             op=asker.op,
             who=asker.who,
@@ -112,15 +110,21 @@ class Contexts:
             idempotency=idempotency,
             fields=fields,
         )
-        lease = await self._begin(keys, wish, options, base)
+        try:
+            lease = await self._leases.take(keys, wish, options, base)
+        except ContextNotFound:
+            if known is None or not options.create:
+                raise
+            self.histories.forget(keys)
+            return await self.open(asker, options, messages, base, idempotency)
         if isinstance(lease, Replay):
             return await self._replayed(keys, lease)
         try:
             opened = await self._opened(keys, asker, lease, options, base, idempotency)
         except BaseException:
-            self.aftercare.begin(self._release(keys, lease, idempotency, "refused"))
+            self.aftercare.begin(self._leases.give_back(keys, lease, idempotency, "refused"))
             raise
-        self._renew_soon(opened)
+        self._leases.keep(opened)
         return opened
 
     def draft(self, opened: Opened, message: Message, **more: Any) -> Draft:
@@ -162,10 +166,12 @@ class Contexts:
         lasts.
 
         Raises:
+            ContextTooLarge: the policy does not allow so many bytes; nothing was stored.
             ContextFenced: the lease went to another writer; the turns were kept aside.
             ContextExpired, ContextErased: the context is gone.
             StoreUnavailable: it is not known whether the turns were stored.
         """
+        opened.check_size(drafts)
         history = opened.history
         frames, link = seal(drafts, self.chain_keys, opened.keys.tenant, history.link, history.cipher)
         stored = {digest: self._at_rest(opened, digest, content) for digest, content in opened.blobs.items()}
@@ -186,8 +192,8 @@ class Contexts:
     async def release(self, opened: Opened, outcome: str) -> None:
         """Give a lease back and store nothing; never raises, and does nothing after a commit."""
         if not opened.settled:
-            self._settle(opened)
-            await self._release(opened.keys, opened.lease, opened.idempotency, outcome)
+            self._leases.settle(opened)
+            await self._leases.give_back(opened.keys, opened.lease, opened.idempotency, outcome)
 
     def release_later(self, opened: Opened, outcome: str) -> None:
         """Give a lease back behind the caller's back: for those who may not wait."""
@@ -234,21 +240,6 @@ class Contexts:
             return checked(asker.tenant, id_for(asker.tenant, idempotency.key))
         return checked(asker.tenant, new_id("ctx", self.now_ms()))
 
-    async def _begin(self, keys: Keys, wish: Begin, options: ContextOptions, base: Policy) -> Lease | Replay:
-        """Take the lease, waiting for it where the policy says so."""
-        deadline = asyncio.get_running_loop().time() + self.settings.queue_s
-        tick = _QUEUE_TICK_S
-        while True:
-            try:
-                return await self.store.begin(keys, wish)
-            except ContextLocked as locked:
-                mode = options.on_conflict or await self._conflict_mode(keys, base)
-                if mode != "queue" or asyncio.get_running_loop().time() >= deadline:
-                    raise
-                pause = min(tick, locked.retry_after_s or tick)
-                await asyncio.sleep(pause * (0.5 + self._jitter()))
-                tick = min(2 * tick, _LONGEST_TICK_S)
-
     async def _replayed(self, keys: Keys, replay: Replay) -> Replay:
         """Open what was kept of an answer; where its bytes were not kept, find what was stored."""
         stored = await self.store.read(keys, count=0)
@@ -259,10 +250,6 @@ class Contexts:
             return replay
         body = self.histories.opened(keys, stored, replay.body, REPLAY)
         return msgspec.structs.replace(replay, body=body)
-
-    async def _conflict_mode(self, keys: Keys, base: Policy) -> str:
-        stored = await self.store.read(keys, count=0)
-        return decode_policy(stored.facts.policy).over(base).on_conflict or "reject"
 
     async def _opened(
         self,
@@ -309,7 +296,7 @@ class Contexts:
         try:
             rev = await self._committed(opened, work)
         finally:
-            self._settle(opened)
+            self._leases.settle(opened)
         self._remember_turns(opened, drafts, link, rev)
         return Receipt(context=opened.keys.context, rev=rev, head=work.head, last=work.frames[-1])
 
@@ -334,36 +321,6 @@ class Contexts:
                 if not content.startswith(b"r"):
                     history.keep_blob(digest, content)
             self.histories.keep(opened.keys, history, before)
-
-    def _settle(self, opened: Opened) -> None:
-        opened.settled = True
-        if opened.renewal is not None:
-            opened.renewal.cancel()
-
-    async def _release(self, keys: Keys, lease: Lease, idempotency: Idempotency | None, outcome: str) -> None:
-        try:
-            await self.store.release(keys, lease, idempotency.key if idempotency else "", outcome)
-        except StoreUnavailable:
-            _log.warning("the lease of context %s was not given back; it runs out by itself", keys.context)
-
-    def _renew_soon(self, opened: Opened) -> None:
-        """Have the lease renewed for as long as the call is under way; most end before it is due."""
-        loop = asyncio.get_running_loop()
-        loop.call_later(self.settings.lease_s / 3, self._begin_renewing, opened)
-
-    def _begin_renewing(self, opened: Opened) -> None:
-        if not opened.settled:
-            opened.renewal = asyncio.get_running_loop().create_task(self._renew(opened))
-
-    async def _renew(self, opened: Opened) -> None:
-        lease_ms = round(self.settings.lease_s * 1000)
-        while not opened.settled:
-            try:
-                if not await self.store.renew(opened.keys, opened.lease, lease_ms):
-                    return  # another has it: the commit will be told so
-            except StoreUnavailable:
-                pass
-            await asyncio.sleep(self.settings.lease_s / 3)
 
 
 def completion_of(turn: Turn) -> Completion:

@@ -92,6 +92,14 @@ def fitted(
     return _dropped(cut, wanted, total, room, 0 if mode == "drop_oldest" else keep_first, covered, summary)
 
 
+def whole(turns: Sequence[Kept], tokens: int, summary: Kept | None, count: Counter) -> Fitted:
+    """All turns, of so many tokens, told but for those that a summary stands for."""
+    if summary is None:
+        return Fitted(tokens=tokens)
+    covered = covered_by(summary, turns)
+    return _plain(tokens + count(summary) - sum(count(turns[seq]) for seq in covered), covered, summary)
+
+
 def oldest(
     turns: Sequence[Kept], *, now: int, room: int, count: Counter, target: float
 ) -> tuple[int, int] | None:
@@ -112,6 +120,13 @@ def oldest(
         last = unit.turns[-1].seq
         excess -= unit.tokens
     return None if first is None else (first, last)
+
+
+def all_but(turns: Sequence[Kept], keep_last: int) -> tuple[int, int] | None:
+    """The run of turns up to the last `keep_last` units: first and last number; None where nothing may go."""
+    cut = _judged(turns, len(turns), lambda _: 0, frozenset())
+    going = [unit for unit in cut[: max(0, len(cut) - keep_last)] if not unit.stays]
+    return (going[0].turns[0].seq, going[-1].turns[-1].seq) if going else None
 
 
 def before(turns: Sequence[Kept], native: int) -> frozenset[int]:
@@ -169,7 +184,13 @@ def _is_result(each: Kept) -> bool:
 
 
 def _plain(total: int, covered: frozenset[int], summary: Kept | None) -> Fitted:
-    return Fitted(tokens=total, dropped=covered, summary=summary, how="" if summary is None else "summarise")
+    return Fitted(
+        tokens=total,
+        dropped=covered,
+        covered=covered,
+        summary=summary,
+        how="" if summary is None else "summarise",
+    )
 
 
 def _cleared(

@@ -173,7 +173,7 @@ class Histories:
         for place in range(len(frames) - 1, -1, -1):
             found = decode_frame(frames[place])
             if found.head == head:
-                return from_frame(found, first + place, self._own_cipher(keys, stored), keys.context).turn
+                return from_frame(found, first + place, self.own_cipher(keys, stored), keys.context).turn
         raise IntegrityFailed("the answer to this call is not where it was stored")
 
     def opened(self, keys: Keys, stored: Stored, content: bytes, place: str) -> bytes:
@@ -182,7 +182,7 @@ class Histories:
         Raises:
             IntegrityFailed: it is not what was kept there.
         """
-        cipher = self._own_cipher(keys, stored)
+        cipher = self.own_cipher(keys, stored)
         plain = _opened(content, place, cipher)
         if plain is None:
             raise IntegrityFailed("what was kept cannot be decrypted")
@@ -225,7 +225,7 @@ class Histories:
         own = lineage[-1]
         if own.context != keys.context or own.at != stored.base:
             raise BadTurn(stored.base, "the context began as another")
-        history = History(lineage, self._own_cipher(keys, stored), stored.epoch)
+        history = History(lineage, self.own_cipher(keys, stored), stored.epoch)
         for each, after in pairwise(lineage):
             await self._inherit(keys, history, each, after)
         history.link = self._genesis(keys, own)
@@ -274,7 +274,8 @@ class Histories:
     def _genesis(self, keys: Keys, genesis: Genesis) -> bytes:
         return link_of_genesis(self._keys, keys.tenant, genesis)
 
-    def _own_cipher(self, keys: Keys, stored: Stored) -> Cipher | None:
+    def own_cipher(self, keys: Keys, stored: Stored) -> Cipher | None:
+        """The cipher of a context as it was read; None where it is not encrypted."""
         return self._opened_by(keys, stored.facts.dek)
 
     async def plain(self, place: Keys, content: bytes | None, digest: str) -> bytes | None:

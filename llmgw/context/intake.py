@@ -27,8 +27,14 @@ Place: TypeAlias = Callable[[int, int | None], str]
 class Intake(Struct, frozen=True, kw_only=True):
     """What is left to be told and stored, and what was wrong; `refused` is what the policy does not let pass."""
 
-    messages: tuple[Message, ...]
+    said: tuple[tuple[str, Message], ...]
+    """The messages, each with the pointer to it."""
     violations: tuple[Violation, ...]
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages alone."""
+        return tuple(message for _, message in self.said)
 
     @property
     def refused(self) -> tuple[Violation, ...]:
@@ -36,9 +42,14 @@ class Intake(Struct, frozen=True, kw_only=True):
         return tuple(each for each in self.violations if each.level in _REFUSING and each.repaired is None)
 
 
-def examine(messages: Sequence[Message], course: Course, policy: Policy, place: Place) -> Intake:
-    """Hold what is said now against what was said before; `place` tells where it stands."""
-    return _Examination(course, policy, place).of(messages)
+def examine(
+    messages: Sequence[Message], course: Course, policy: Policy, place: Place, *, asks: bool = True
+) -> Intake:
+    """Hold what is said now against what was said before; `place` tells where it stands.
+
+    What asks for no answer, as it is only stored, may end with one.
+    """
+    return _Examination(course, policy, place).of(messages, asks=asks)
 
 
 class _Examination:
@@ -48,11 +59,15 @@ class _Examination:
         self._place = place
         self._found: list[Violation] = []
 
-    def of(self, messages: Sequence[Message]) -> Intake:
+    def of(self, messages: Sequence[Message], *, asks: bool) -> Intake:
         said = self._after_instructions(list(enumerate(messages)))
         said = self._paired(said)
-        self._check_order(said)
-        return Intake(messages=tuple(message for _, message in said), violations=tuple(self._found))
+        if asks:
+            self._check_order(said)
+        return Intake(
+            said=tuple((self._place(number, None), message) for number, message in said),
+            violations=tuple(self._found),
+        )
 
     def _after_instructions(self, said: list[Said]) -> list[Said]:
         """Leave out instructions that were given before; note those that are others than before."""

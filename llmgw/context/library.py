@@ -10,14 +10,16 @@ from llmgw.context import blobs, frame
 from llmgw.context.answers import Stored
 from llmgw.context.birth import new_fields
 from llmgw.context.clock import moment
-from llmgw.context.contexts import Contexts, decode_policy
+from llmgw.context.contexts import Contexts
 from llmgw.context.ids import new_id
 from llmgw.context.kept import Kept, encode_json
+from llmgw.context.leases import decode_policy
 from llmgw.context.lineage import Genesis
 from llmgw.context.lineage import decode as decode_lineage
 from llmgw.context.names import BLOBS, TURNS, Keys, checked
+from llmgw.context.schemas import Schemas
 from llmgw.context.store import PAGE
-from llmgw.types.context import ContextInfo, ContextOptions, Parent, Policy
+from llmgw.types.context import ContextInfo, ContextOptions, Metadata, Parent, Policy
 from llmgw.types.context_errors import (
     ContextErased,
     ContextNotFound,
@@ -59,8 +61,9 @@ class Verified(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Library:
     """All contexts of all tenants; whoever asks sees its own tenant's."""
 
-    def __init__(self, contexts: Contexts) -> None:
+    def __init__(self, contexts: Contexts, schemas: Schemas) -> None:
         self.contexts = contexts
+        self._schemas = schemas
         self.store = contexts.store
 
     async def create(self, actor: Actor, options: ContextOptions) -> ContextInfo:
@@ -68,14 +71,15 @@ class Library:
 
         Raises:
             ContextExists, ContextErased: there is one by that name, or was.
-            InvalidRequest: no context can be called so, or its metadata is too large.
+            SchemaViolation: its metadata are too large, or do not fit their schema.
+            InvalidRequest: no context can be called so.
         """
         contexts = self.contexts
         now = contexts.now_ms()
-        keys = checked(actor.tenant, options.id or new_id("ctx", now))
-        check_metadata(options.metadata)
+        keys = checked(actor.tenant, options.id or new_id("ctx", now), "id")
         base = contexts.settings.base(actor.tenant)
         policy = options.policy or Policy()
+        await self.check_metadata(actor.tenant, options.metadata, policy.over(base))
         ttl_s = policy.over(base).ttl_s
         await contexts.index.add(keys, options.subject, now)
         fields = new_fields(
@@ -90,6 +94,26 @@ class Library:
         )
         await self.store.create(keys, actor.who, (ttl_s or 0) * 1000, fields)
         return await self.info(actor, keys.context, op="")
+
+    async def check_metadata(self, tenant: str, metadata: Metadata, policy: Policy) -> None:
+        """Hold metadata against their bounds, and their schema where there is one.
+
+        Raises:
+            SchemaViolation: they do not fit.
+        """
+        size = len(encode_json(metadata))
+        if size > MAX_METADATA:
+            message = f"the metadata have {size} bytes; the most are {MAX_METADATA}"
+            raise SchemaViolation(
+                message, [Violation(rule="schema.size", pointer="/metadata", message=message)]
+            )
+        if policy.metadata_schema is not None:
+            compiled = await self._schemas.compiled(tenant, policy.metadata_schema)
+            refuse(
+                compiled.violations(metadata),
+                f"the metadata do not fit {policy.metadata_schema}",
+                "/metadata",
+            )
 
     async def info(self, actor: Actor, context: str, *, op: str = "read") -> ContextInfo:
         """Read a context, without its turns.
@@ -205,7 +229,7 @@ class Library:
     async def redact(self, actor: Actor, context: str, seqs: Sequence[int]) -> ContextInfo:
         """Take the content out of turns for good; their digests stay, so that the chain still holds.
 
-        What only they referred to goes with them.
+        What only they referred to goes with them, and so do summaries of them.
 
         Raises:
             InvalidRequest: there is no such turn, or it is one of a context this is a fork of.
@@ -218,6 +242,10 @@ class Library:
             raise InvalidRequest("there is no such turn", param="turns")
         if wanted[0] < stored.base:
             raise InvalidRequest("turns before the fork are redacted where they are stored", param="turns")
+        # A summary tells what it sums up.
+        wanted += [
+            each.seq for each in kept[stored.base :] if each.seq not in wanted and _sums_up(each, wanted)
+        ]
         frames: dict[int, bytes] = {}
         for seq in wanted:
             place = seq - stored.base
@@ -314,24 +342,26 @@ def with_content(each: Kept, contents: dict[str, bytes]) -> Turn:
     return each.turn if parts is each.turn.parts else msgspec.structs.replace(each.turn, parts=parts)
 
 
-def check_metadata(metadata: dict[str, Any]) -> None:
-    """Check that metadata are few.
-
-    Raises:
-        SchemaViolation: they are not.
-    """
-    size = len(encode_json(metadata))
-    if size > MAX_METADATA:
-        violation = Violation(
-            rule="schema.metadata", pointer="/metadata", message=f"{size} bytes; the most are {MAX_METADATA}"
-        )
-        raise SchemaViolation("the metadata are too large", [violation])
-
-
 def all_blobs(each: Kept) -> list[str]:
     """The digests of all that a turn refers to, the provider's own bytes included."""
     raw = each.turn.raw
     return [*each.media, *([raw.blob] if raw is not None else [])]
+
+
+def refuse(violations: Sequence[Violation], message: str, within: str) -> None:
+    """Refuse a document that stands `within` what was sent, if anything is wrong with it.
+
+    Raises:
+        SchemaViolation: something is.
+    """
+    if violations:
+        moved = [msgspec.structs.replace(each, pointer=within + each.pointer) for each in violations]
+        raise SchemaViolation(message, moved)
+
+
+def _sums_up(each: Kept, seqs: Sequence[int]) -> bool:
+    compaction = each.turn.compaction
+    return compaction is not None and any(compaction.first <= seq <= compaction.last for seq in seqs)
 
 
 def _unreadable(name: str) -> ContextInfo:

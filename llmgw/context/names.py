@@ -57,8 +57,8 @@ ALL: Final = (
 """Every part, in the order in which `commit` and `erase` take them."""
 
 
-def checked(tenant: str, context: str) -> Keys:
-    """Take a caller's name for a context.
+def checked(tenant: str, context: str, param: str = "llmgw.context") -> Keys:
+    """Take a caller's name for a context, which `param` names in what it sent.
 
     Raises:
         InvalidRequest: no context can be called so.
@@ -66,7 +66,7 @@ def checked(tenant: str, context: str) -> Keys:
     if not CONTEXT_ID.fullmatch(context):
         raise InvalidRequest(
             "a context id is 1 to 128 letters, digits, '_', '.' or '-', and begins with a letter or digit",
-            param="llmgw.context",
+            param=param,
         )
     if not TENANT.fullmatch(tenant):
         raise ValueError(f"{tenant!r} is no tenant's name")

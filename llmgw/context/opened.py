@@ -1,6 +1,7 @@
 """A context under a call's lease, and what the call leaves."""
 
 import asyncio
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -10,6 +11,7 @@ from llmgw.context.history import History
 from llmgw.context.kept import Kept
 from llmgw.context.names import Keys
 from llmgw.types.context import Idempotency, Policy, etag
+from llmgw.types.context_errors import ContextTooLarge
 
 
 class Asker(Struct, frozen=True, kw_only=True):
@@ -86,6 +88,17 @@ class Opened:
     def turns(self) -> list[Kept]:
         """All turns by their numbers: those stored, then the caller's new ones."""
         return [*self.history.turns, *(draft.turn for draft in self.said)]
+
+    def check_size(self, drafts: Sequence[Draft]) -> None:
+        """Hold what is to be stored against the bytes that the policy allows.
+
+        Raises:
+            ContextTooLarge: it is too much.
+        """
+        most = self.policy.max_bytes
+        more = sum(len(draft.body) for draft in drafts) + sum(map(len, self.blobs.values()))
+        if most is not None and self.stored.facts.size + more > most:
+            raise ContextTooLarge(f"the context would take more than the {most} bytes its policy allows")
 
     @property
     def count(self) -> int:

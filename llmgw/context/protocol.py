@@ -57,7 +57,7 @@ def documents() -> Mapping[str, Json]:
 
 def fits(kind: Kind, document: Json) -> bool:
     """Whether a JSON value is a document of this kind."""
-    return not _too_deep(document) and _judge(_reference_to(kind)).is_valid(document)
+    return not is_too_deep(document) and _judge(_reference_to(kind)).is_valid(document)
 
 
 def violations(kind: Kind, document: Json) -> tuple[Violation, ...]:
@@ -66,7 +66,7 @@ def violations(kind: Kind, document: Json) -> tuple[Violation, ...]:
     At most `MAX_VIOLATIONS`. Each has the pointer into the document, the steps through the schema to the keyword,
     and a message that quotes no value of more than 64 characters.
     """
-    if _too_deep(document):
+    if is_too_deep(document):
         return (Violation(rule="schema.depth", pointer="", message=f"nests deeper than {MAX_DEPTH} levels"),)
     if _judge(_reference_to(kind)).is_valid(document):
         return ()
@@ -137,7 +137,8 @@ def _registry() -> "Registry[Any]":
     return Registry[Any]().with_resources(resources)
 
 
-def _too_deep(document: Json) -> bool:
+def is_too_deep(document: Json) -> bool:
+    """Whether a JSON value nests deeper than any document may."""
     level = [document] if isinstance(document, dict | list) else []
     for _ in range(MAX_DEPTH):
         if not level:

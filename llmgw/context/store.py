@@ -92,7 +92,9 @@ class ContextStore:
                 )
             case b"LOCKED":
                 raise ContextLocked(
-                    "another call with this context is under way", retry_after_s=_s(answer[1])
+                    "another call with this context is under way",
+                    retry_after_s=_s(answer[1]),
+                    turns=int(answer[2]),
                 )
             case b"IN_FLIGHT":
                 raise IdempotencyInFlight(

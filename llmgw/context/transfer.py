@@ -13,7 +13,7 @@ from llmgw.context.bundle import Bundle, BundleWriter, Head, StateLine, TurnLine
 from llmgw.context.clock import moment
 from llmgw.context.drafting import Draft
 from llmgw.context.kept import Kept, body_of, decode_turn, kept, redacted_turn
-from llmgw.context.library import Actor, Library, all_blobs, check_metadata, info_of
+from llmgw.context.library import Actor, Library, all_blobs, info_of
 from llmgw.context.lineage import Genesis
 from llmgw.context.lineage import decode as decode_lineage
 from llmgw.context.names import BLOBS, HASH, TURNS, Keys, checked
@@ -82,12 +82,12 @@ class Transfer:
             )
         drafts = _drafts(found)
         info = found.head.context
-        keys = checked(actor.tenant, name or info.id)
-        check_metadata(info.metadata)
-        await self._states.take_over(actor.tenant, found.schemas)
+        keys = checked(actor.tenant, name or info.id, "id")
+        await self._states.take_over_schemas(actor.tenant, found.schemas)
+        base = self._contexts.settings.base(actor.tenant)
+        await self._library.check_metadata(actor.tenant, info.metadata, info.policy.over(base))
         await self._make(actor, keys, info, found.proof.key)
         asker = Asker(tenant=actor.tenant, who=actor.who, op=op)
-        base = self._contexts.settings.base(actor.tenant)
         opened = await self._contexts.open(asker, ContextOptions(id=keys.context), (), base)
         if isinstance(opened, Replay):
             raise ContextExists("this bundle was taken over before")
@@ -102,7 +102,7 @@ class Transfer:
             self._contexts.release_later(opened, "refused")
             raise
         if found.state is not None:
-            await self._states.put(actor, keys, None, found.state)
+            await self._states.take_over(actor, keys, found.state)
         return await self._library.info(actor, keys.context, op="")
 
     async def _make(self, actor: Actor, keys: Keys, info: ContextInfo, by: str) -> None:

@@ -57,10 +57,18 @@ class ContextExists(RequestError):
 
 
 class ContextLocked(RequestError):
-    """Another call with this context is under way; `retry_after_s` says how long its lease still runs."""
+    """Another call with this context is under way; `retry_after_s` says how long its lease still runs.
+
+    `turns` is how many were stored by then. `forks` says that the policy has the call go on in a fork.
+    """
 
     code = "context_locked"
     status = 409
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, turns: int = 0) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.turns = turns
+        self.forks = False
 
 
 class ContextFenced(RequestError):

@@ -33,7 +33,7 @@ if status == 'quarantined' then return {'QUARANTINED'} end
 if if_match ~= '' and if_match ~= h[1] .. '-' .. string.sub(h[4], 1, 16) then return {'MISMATCH', h[1], h[4]} end
 if tonumber(h[6]) > now then
   audit(KEYS[7], who, 'begin', 'locked', h[1], op)
-  return {'LOCKED', tonumber(h[6]) - now}
+  return {'LOCKED', tonumber(h[6]) - now, turns}
 end
 if h[7] ~= '' then
   -- The holder before never came back. What it was asked is kept, for nobody has been answered.

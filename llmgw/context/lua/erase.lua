@@ -3,7 +3,9 @@
 local h = call('HMGET', H, 'status', 'rev', 'head', 'turns', 'bytes', 'fence')
 if not h[1] then return {'ABSENT'} end
 if h[1] == 'erased' then return {'ERASED', call('HGET', H, 'receipt') or ''} end
-local blobs, reports, orphans = call('HLEN', KEYS[9]), call('HLEN', KEYS[8]), call('XLEN', KEYS[6])
+local blobs, reports, orphans = call('HLEN', KEYS[9]), 0, call('XLEN', KEYS[6])
+-- Beside the reports, by their revisions, lies what each provider was told last.
+for _, field in ipairs(call('HKEYS', KEYS[8])) do if tonumber(field) then reports = reports + 1 end end
 local replays, state = call('ZCARD', KEYS[4]), call('EXISTS', KEYS[11])
 for i = 2, #KEYS do if i ~= 7 then call('UNLINK', KEYS[i]) end end
 local audit_link = call('HGET', H, 'audit') or ''
