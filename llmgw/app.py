@@ -16,8 +16,10 @@ from msgspec import Struct
 
 from llmgw import __version__
 from llmgw.accounting.tokens import TokenCounter
+from llmgw.context.archive import Archive
 from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.contexts import Contexts
+from llmgw.context.schemas import Schemas
 from llmgw.context.settings import ContextSettings
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
@@ -29,6 +31,7 @@ from llmgw.http.front import Front
 from llmgw.http.guard import make_guard
 from llmgw.http.models import model_routes
 from llmgw.http.ops import ops_routes
+from llmgw.http.own_routes import own_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
 from llmgw.providers import PROVIDERS
@@ -40,7 +43,7 @@ from llmgw.state.connection import State
 from llmgw.telemetry import logs
 from llmgw.telemetry.spans import Tracing
 from llmgw.telemetry.trace_context import new_span_id
-from llmgw.types.clock import SystemClock
+from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.secret import Secret
 from llmgw.types.target import Endpoint
 from llmgw.upstream import Upstream
@@ -121,14 +124,9 @@ class Worker:
             )
         telemetry = settings.telemetry
         self._counter = TokenCounter()
-        self._contexts = Contexts(
-            self._state,
-            ChainKeys(secrets.context_keys, settings.contexts.trust),
-            _context_settings(settings),
-            clock=self._clock,
-            jitter=random.random,
-        )
-        self._conversations = Conversations(self._contexts, self._counter)
+        self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
+        self._contexts = self._archive.library.contexts
+        self._conversations = Conversations(self._archive, self._counter)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -141,6 +139,7 @@ class Worker:
                 clock=self._clock,
                 resource={"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"},
             ),
+            archive=self._archive,
             call_log=logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
             clock=self._clock,
             limits=_limits(settings),
@@ -151,7 +150,12 @@ class Worker:
     def app(self) -> Front:
         """Put the routes together."""
         runtime = self._runtime
-        guarded = [*model_routes(runtime), *ops_routes(runtime), *admin_routes(runtime)]
+        guarded = [
+            *model_routes(runtime),
+            *own_routes(runtime),
+            *ops_routes(runtime),
+            *admin_routes(runtime),
+        ]
         control_plane = Router(
             "/",
             route_handlers=guarded,
@@ -225,6 +229,24 @@ class Worker:
     def _new_id(self) -> str:
         """Draw an id whose text sorts by time."""
         return f"{self._clock.unix_ns() // 1_000_000:011x}{random.getrandbits(52):013x}"
+
+
+def open_archive(
+    settings: Settings, state: State, keys: Mapping[str, Secret], clock: Clock | None = None
+) -> Archive:
+    """Put together all that can be done with stored conversations; `keys` sign them.
+
+    Raises:
+        ValueError: there are no keys, or one is too short.
+    """
+    contexts = Contexts(
+        state,
+        ChainKeys(keys, settings.contexts.trust),
+        _context_settings(settings),
+        clock=clock or SystemClock(),
+        jitter=random.random,
+    )
+    return Archive(contexts, Schemas(state))
 
 
 async def _sweep(contexts: Contexts) -> None:

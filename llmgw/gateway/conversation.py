@@ -22,7 +22,7 @@ from llmgw.gateway.telling import Teller, Telling
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.types.call import Call, ContextFacts
 from llmgw.types.completion import Completion, Folding
-from llmgw.types.context_errors import ContextFenced, ContextNotPreserved, ContextTooLarge
+from llmgw.types.context_errors import ContextFenced, ContextNotPreserved
 from llmgw.types.errors import ClientGone, GatewayError
 from llmgw.types.event import StreamEvent
 from llmgw.types.invocation import ChatInvocation
@@ -198,7 +198,6 @@ class Conversation:
 
     async def _commit(self, drafts: Sequence[Draft], report: Report) -> Receipt:
         facts = self.facts
-        self._check_size(drafts)
         facts.commit_started_ns = self._contexts.monotonic_ns()
         record = ReportRecord(call=self._call.id, at=moment(self._contexts.now_ms()), report=report)
         try:
@@ -217,12 +216,6 @@ class Conversation:
         self._checks.committed()
         self._checks.read_back_later(receipt, receipt.last, record)
         return receipt
-
-    def _check_size(self, drafts: Sequence[Draft]) -> None:
-        most = self.opened.policy.max_bytes
-        size = sum(len(draft.body) for draft in drafts) + sum(map(len, self.opened.blobs.values()))
-        if most is not None and self.opened.stored.facts.size + size > most:
-            raise ContextTooLarge(f"the context would take more than the {most} bytes its policy allows")
 
     def _settled(self, telling: Telling, completion: Completion, losses: list[PartLoss]) -> Report:
         """Report on a whole answer: with what the provider says of its input."""

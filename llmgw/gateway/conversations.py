@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-from msgspec.structs import replace
-
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.answers import Replay
-from llmgw.context.contexts import Contexts
-from llmgw.context.drafting import Draft
-from llmgw.context.intake import Intake, examine
-from llmgw.context.kept import decode_turn
+from llmgw.context.archive import Archive
+from llmgw.context.intake import examine
+from llmgw.context.library import Actor
 from llmgw.context.opened import Asker, Opened
+from llmgw.context.taking_in import take_in
 from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.summaries import Ask, Summaries
@@ -24,11 +21,9 @@ from llmgw.types.context_errors import (
     ContextViolation,
     IdempotencyInFlight,
     RevisionMismatch,
-    SchemaViolation,
 )
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.invocation import ChatInvocation
-from llmgw.types.turn import Source
 from llmgw.types.violation import Violation, pointer_to
 
 _SAYS_INSTRUCTIONS_APART: Final = "anthropic"
@@ -38,9 +33,10 @@ _SAYS_INSTRUCTIONS_APART: Final = "anthropic"
 class Conversations:
     """Opens contexts for calls; one per worker."""
 
-    def __init__(self, contexts: Contexts, counter: TokenCounter) -> None:
-        self.contexts = contexts
-        self._counting = Counting(counter, contexts)
+    def __init__(self, archive: Archive, counter: TokenCounter) -> None:
+        self.contexts = archive.library.contexts
+        self._archive = archive
+        self._counting = Counting(counter, self.contexts)
 
     async def open(
         self,
@@ -53,9 +49,9 @@ class Conversations:
         """Open the context that a call continues.
 
         Raises:
-            GatewayError: as `Contexts.open` lists, or rules of the context do not hold (`ContextViolation`), or
-            what
-                is said cannot be stored (`SchemaViolation`).
+            ContextViolation: rules of the context do not hold.
+            SchemaViolation: what is said cannot be stored.
+            GatewayError: as `Contexts.open` lists.
         """
         if (invocation.sampling.n or 1) > 1:
             raise UnsupportedParameter("a call that continues a context has one answer", param="n")
@@ -66,11 +62,21 @@ class Conversations:
             tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
         )
         base = contexts.settings.base(tenant, alias_policy)
+        if options.create:
+            policy = (options.policy or Policy()).over(base)
+            await self._archive.library.check_metadata(tenant, options.metadata, policy)
         try:
             opened = await contexts.open(
                 asker, options, invocation.messages, base, invocation.options.idempotency
             )
-        except (ContextLocked, IdempotencyInFlight):
+        except ContextLocked as locked:
+            facts.conflict = "locked"
+            # A call that may come again must find its answer where it first went.
+            if not locked.forks or options.id is None or invocation.options.idempotency is not None:
+                raise
+            opened = await self._forked(asker, options.id, locked.turns, invocation, base)
+            facts.forked_from = options.id
+        except IdempotencyInFlight:
             facts.conflict = "locked"
             raise
         except RevisionMismatch:
@@ -87,6 +93,14 @@ class Conversations:
         except BaseException:
             contexts.release_later(opened, "refused")
             raise
+
+    async def _forked(
+        self, asker: Asker, parent: str, at: int, invocation: ChatInvocation, base: Policy
+    ) -> Opened | Replay:
+        """Open a fork of a context that another call is at work in, from before that call."""
+        actor = Actor(tenant=asker.tenant, who=asker.who)
+        child = await self._archive.branches.fork(actor, parent, at=at)
+        return await self.contexts.open(asker, ContextOptions(id=child.id), invocation.messages, base)
 
     def _begun(
         self,
@@ -107,25 +121,11 @@ class Conversations:
                 "what is said does not follow from what is stored", [*intake.refused, *refused]
             )
         facts.violations = tuple(violations)
-        self._take_in(invocation, options, opened, intake)
+        take_in(self.contexts, opened, intake.said, invocation.wire, source="caller", pinned=options.pin)
+        opened.check_size(opened.said)
         summaries = Summaries(self.contexts, ask)
         teller = Teller(self.contexts, self._counting, summaries, opened, invocation)
         return Conversation(self.contexts, self._counting, teller, opened, invocation, call, facts)
-
-    def _take_in(
-        self, invocation: ChatInvocation, options: ContextOptions, opened: Opened, intake: Intake
-    ) -> None:
-        """Draft the turns of what the caller says."""
-        for number, message in enumerate(intake.messages):
-            source: Source = "caller"
-            draft = self.contexts.draft(
-                opened,
-                replace(message, protocol=message.protocol or invocation.wire),
-                source=source,
-                pinned=options.pin,
-            )
-            _check_schema(draft, number)
-            opened.said.append(draft)
 
 
 def _describe(facts: ContextFacts, opened: Opened) -> None:
@@ -138,21 +138,6 @@ def _describe(facts: ContextFacts, opened: Opened) -> None:
         facts.cache = "hit"
     elif stored.first > stored.base:
         facts.cache = "delta"
-
-
-def _check_schema(draft: Draft, number: int) -> None:
-    """Check C5: what is about to be stored is a turn of the protocol.
-
-    Raises:
-        SchemaViolation: it is none.
-    """
-    try:
-        decode_turn(draft.body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        violation = Violation(
-            rule="schema.turn", pointer=pointer_to("messages", number), message=str(error)[:300]
-        )
-        raise SchemaViolation("what is said cannot be stored", [violation]) from None
 
 
 def _toolset(invocation: ChatInvocation, opened: Opened) -> Sequence[Violation]:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.answers import Replay
+from llmgw.context.opened import Asker
 from llmgw.gateway.asking import Plain
+from llmgw.gateway.compacting import Compacting
 from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
@@ -18,6 +20,7 @@ from llmgw.routing.plan import plan
 from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.call import Call
 from llmgw.types.completion import Completion
+from llmgw.types.context import ContextOptions
 from llmgw.types.errors import GatewayError, InternalError, Unavailable, UnsupportedParameter
 from llmgw.types.event import Usage
 from llmgw.types.feature import Feature
@@ -95,6 +98,20 @@ class Gateway:
         if isinstance(reply, Replay):
             return reply
         return Answered(await reply.completion(), reply)
+
+    async def compact(
+        self, asker: Asker, options: ContextOptions, alias: str | None, keep_last: int, call: Call
+    ) -> None:
+        """Have the beginning of a context summed up in a turn that is told in its place from now on.
+
+        All units but the last `keep_last`. Without an alias the context's `summary_alias` writes it.
+
+        Raises:
+            InvalidRequest: there is no alias, or nothing to sum up.
+            GatewayError: as `Contexts.open`, `Contexts.commit` and `invoke` list.
+        """
+        compacting = Compacting(self._conversations.contexts, partial(self._ask, call))
+        await compacting.compact(asker, options, alias, keep_last)
 
     def _plan(self, alias: Alias, invocation: Invocation) -> tuple[Target, ...]:
         return plan(alias, invocation.needs, self._health, self._draw())

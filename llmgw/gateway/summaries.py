@@ -8,7 +8,7 @@ from llmgw.context.contexts import Contexts
 from llmgw.context.kept import Kept
 from llmgw.context.opened import Opened
 from llmgw.types.completion import Completion
-from llmgw.types.errors import GatewayError
+from llmgw.types.errors import GatewayError, ProviderBadResponse
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, Sampling
 from llmgw.types.message import (
@@ -20,7 +20,7 @@ from llmgw.types.message import (
     ToolCallPart,
     ToolResultPart,
 )
-from llmgw.types.turn import SUMMARY_ROLE, Compaction
+from llmgw.types.turn import SUMMARY_ROLE, Compaction, Source
 
 _log = logging.getLogger(__name__)
 
@@ -49,25 +49,43 @@ class Summaries:
     async def add(
         self, opened: Opened, turns: Sequence[Kept], run: tuple[int, int], latest: Kept | None, alias: str
     ) -> Kept | None:
-        """Sum up a run of turns into a turn that is stored with the call's others; None where that fails.
-
-        What an earlier summary stands for is taken from it.
-        """
+        """Sum up a run of turns into a turn that is stored with the call's others; None where that fails."""
         try:
-            text = await self._text(turns, run, latest, alias)
+            summary = await self.write(opened, turns, run, latest, alias, source="gateway")
         except GatewayError as failure:
             _log.warning("no summary of context %s: %s", opened.keys.context, failure.code)
-            text = ""
-        if not text.strip():
             self.outcome = "failed"
             return None
         self.outcome = "made"
+        return summary
+
+    async def write(
+        self,
+        opened: Opened,
+        turns: Sequence[Kept],
+        run: tuple[int, int],
+        latest: Kept | None,
+        alias: str,
+        *,
+        source: Source,
+    ) -> Kept:
+        """Sum up a run of turns into a turn that is stored with the call's others.
+
+        What an earlier summary stands for is taken from it.
+
+        Raises:
+            ProviderBadResponse: the summary is empty.
+            GatewayError: it cannot be had.
+        """
+        text = await self._text(turns, run, latest, alias)
+        if not text.strip():
+            raise ProviderBadResponse(f"the summary by {alias} is empty")
         first, last = run
         digest = f"hmac-sha256:{opened.history.link.hex()}"
         draft = self._contexts.draft(
             opened,
             Message(role=SUMMARY_ROLE, parts=(TextPart(text=text),)),
-            source="gateway",
+            source=source,
             compaction=Compaction(first=first, last=last, digest=digest, by=alias),
         )
         opened.said.append(draft)

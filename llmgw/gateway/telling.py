@@ -141,7 +141,8 @@ class Teller:
         native = self._native(maker)
         bound = opened.history.course.bound + sum(draft.turn.bound for draft in opened.said)
         if room is None or bound <= room:
-            return self._whole(native, bound), TokenFacts(estimated=bound, window=target.window)
+            whole = self._whole(native, bound)
+            return whole, TokenFacts(estimated=whole.tokens, window=target.window)
         turns = opened.turns
         counted = await self._counting.counted(opened, turns, target)
         fitted = await self._cut(turns, counted, room, target, native)
@@ -156,9 +157,14 @@ class Teller:
         made_by = self._opened.history.turns[native].turn.produced_by
         return native if made_by is not None and can_read(made_by, maker) else -1
 
+    def _standing(self) -> Kept | None:
+        """The summary that somebody asked for, where it is the last one: it is told from then on."""
+        summaries = self._opened.history.course.summaries
+        return summaries[-1] if summaries and summaries[-1].turn.source == "caller" else None
+
     def _whole(self, native: int, tokens: int) -> Fitted:
         if native < 0:
-            return Fitted(tokens=tokens)
+            return fit.whole(self._opened.turns, tokens, self._standing(), lambda each: each.bound)
         covered = fit.before(self._opened.history.turns, native)
         return Fitted(tokens=tokens, native=native, covered=covered, how="provider_native")
 
@@ -173,7 +179,9 @@ class Teller:
         def count(each: Kept) -> int:
             return counted.get(each.seq, each.bound)
 
-        def cut(how: fit.Mode, summary: Kept | None = None) -> Fitted:
+        standing = self._standing()
+
+        def cut(how: fit.Mode, summary: Kept | None = standing) -> Fitted:
             return fit.fitted(
                 turns,
                 now=now,
