@@ -241,7 +241,7 @@ def error_headers(error: GatewayError) -> Headers:
     """Tell clients whether and when to come back; `x-should-retry` is what the official SDKs obey."""
     headers: Headers = [(b"x-should-retry", b"true" if error.retryable else b"false")]
     if isinstance(error, MethodNotAllowed):
-        headers.append((b"allow", b"POST"))
+        headers.append((b"allow", error.allow.encode()))
     if error.status in {429, 503} or (error.status == 409 and error.retry_after_s is not None):
         seconds = min(MAX_RETRY_AFTER_S, max(1, round(error.retry_after_s or 1)))
         headers.append((b"retry-after", str(seconds).encode()))

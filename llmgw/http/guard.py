@@ -25,5 +25,6 @@ def make_guard(authenticator: Authenticator) -> Guard:
         if permission is not Permission.PUBLIC:
             caller = await authenticator.caller(dict(connection.scope["headers"]))
             require(caller, permission)
+            connection.state.caller = caller
 
     return guard

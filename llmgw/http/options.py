@@ -32,7 +32,8 @@ def with_header_options(invocation: Invocation, exchange: Exchange, body: bytes)
     options = _timed(given, exchange)
     context = _context(options.context, exchange)
     if context is not None:
-        options = replace(options, context=context, idempotency=_idempotency(exchange, body))
+        idempotency = idempotency_of(exchange.header(_IDEMPOTENCY), str(exchange.scope["path"]), body)
+        options = replace(options, context=context, idempotency=idempotency)
     elif options.verify is None and (session := _session(exchange)) is not None:
         options = replace(options, verify=session)
     return invocation if options is given else replace(invocation, options=options)
@@ -68,14 +69,17 @@ def _context(context: ContextOptions | None, exchange: Exchange) -> ContextOptio
     return context
 
 
-def _idempotency(exchange: Exchange, body: bytes) -> Idempotency | None:
-    """The call's own name, as a digest: what callers write in it is nobody else's to read."""
-    key = exchange.header(_IDEMPOTENCY)
+def idempotency_of(key: str | None, path: str, body: bytes) -> Idempotency | None:
+    """The call's own name, as a digest: what callers write in it is nobody else's to read.
+
+    Raises:
+        InvalidRequest: it is empty or too long.
+    """
     if key is None:
         return None
     if not 0 < len(key) <= _LONGEST_KEY:
         raise _refusal(_IDEMPOTENCY, f"must have 1 to {_LONGEST_KEY} characters")
-    asked = hashlib.sha256(str(exchange.scope["path"]).encode() + b"\0" + body).hexdigest()
+    asked = hashlib.sha256(path.encode() + b"\0" + body).hexdigest()
     return Idempotency(key=hashlib.sha256(key.encode("latin-1")).hexdigest(), fingerprint=asked)
 
 

@@ -7,20 +7,22 @@ from llmgw.types.errors import PermissionDenied
 
 
 class Permission(StrEnum):
-    """One right; `PUBLIC` asks for no key at all."""
+    """One right; `PUBLIC` asks for no key at all, `INSPECT` shows what happened but nothing that was said."""
 
     PUBLIC = "public"
     CALL = "call"
+    INSPECT = "inspect"
+    PUBLISH = "publish"
     VIEW = "view"
     OPERATE = "operate"
     ADMINISTER = "administer"
 
 
 _HELD: dict[Role, frozenset[Permission]] = {
-    "viewer": frozenset({Permission.VIEW}),
-    "caller": frozenset({Permission.CALL}),
-    "publisher": frozenset({Permission.CALL, Permission.VIEW}),
-    "operator": frozenset({Permission.CALL, Permission.VIEW, Permission.OPERATE}),
+    "viewer": frozenset({Permission.INSPECT, Permission.VIEW}),
+    "caller": frozenset({Permission.CALL, Permission.INSPECT}),
+    "publisher": frozenset({Permission.CALL, Permission.INSPECT, Permission.PUBLISH, Permission.VIEW}),
+    "operator": frozenset({Permission.CALL, Permission.INSPECT, Permission.VIEW, Permission.OPERATE}),
     "admin": frozenset(Permission),
 }
 

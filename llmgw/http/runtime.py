@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from llmgw.context.archive import Archive
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
@@ -54,6 +55,7 @@ class Runtime:
         health: Health,
         tracing: Tracing,
         call_log: CallLog,
+        archive: Archive,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -65,6 +67,7 @@ class Runtime:
         self.health = health
         self.tracing = tracing
         self.call_log = call_log
+        self.archive = archive
         self.clock = clock
         self.limits = limits
         self.generation = generation

@@ -7,10 +7,12 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 from llmgw.context.answers import Replay
+from llmgw.context.archive import Archive
 from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.contexts import Contexts
-from llmgw.context.library import Actor, Library
+from llmgw.context.library import Actor
 from llmgw.context.opened import Asker, Opened, Receipt
+from llmgw.context.schemas import Schemas
 from llmgw.context.settings import ContextSettings
 from llmgw.state.connection import State
 from llmgw.types.clock import SystemClock
@@ -49,7 +51,8 @@ class Worker:
             clock=SystemClock(),
             jitter=lambda: 0.5,
         )
-        self.library = Library(self.contexts)
+        self.archive = Archive(self.contexts, Schemas(state))
+        self.library = self.archive.library
         self.actor = Actor(tenant=tenant, who="tester")
 
     async def open(

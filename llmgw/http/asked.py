@@ -1,0 +1,148 @@
+"""One request on our own APIs, read: who asks, for what, in which words."""
+
+import re
+from typing import Any, Final, TypeAlias, TypeVar, get_args
+
+import msgspec
+from litestar import Request, Response
+
+from llmgw.context.library import Actor
+from llmgw.types import json
+from llmgw.types.call import Caller
+from llmgw.types.errors import InvalidRequest, UnsupportedMediaType
+from llmgw.types.violation import Violation, pointer_to
+
+HttpRequest: TypeAlias = Request[Any, Any, Any]
+
+T = TypeVar("T")
+
+MAX_BODY: Final = 1024 * 1024
+"""Bytes of a body that is neither turns nor a bundle."""
+MAX_PAGE: Final = 1000
+
+_PURPOSE: Final = "x-llmgw-purpose"
+_LONGEST_PURPOSE: Final = 256
+_PLACE: Final = re.compile(r" - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
+_STEP: Final = re.compile(r"\.(?P<name>[A-Za-z0-9_]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """The caller whom the guard let in."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who asks, and what for, where it says so in `x-llmgw-purpose`.
+
+    Raises:
+        InvalidRequest: the purpose is not fit for a log.
+    """
+    caller = caller_of(request)
+    purpose = request.headers.get(_PURPOSE, "")
+    if len(purpose) > _LONGEST_PURPOSE or not purpose.isprintable():
+        raise InvalidRequest(
+            f"{_PURPOSE} has at most {_LONGEST_PURPOSE} printable characters", param=_PURPOSE
+        )
+    return Actor(tenant=caller.tenant, who=caller.key_id, purpose=purpose)
+
+
+async def body_of(request: HttpRequest, kind: type[T], *, default: T | None = None) -> T:
+    """Read a JSON body; with a `default` there may be none.
+
+    Raises:
+        UnsupportedMediaType: it does not say it is JSON.
+        InvalidRequest: it is no JSON, or not of this kind; the violation points to the place.
+    """
+    written = await request.body()
+    if not written and default is not None:
+        return default
+    require_json(request)
+    return read(written, kind)
+
+
+def require_json(request: HttpRequest, *others: str) -> None:
+    """Refuse a body that does not say it is JSON: a page in a browser may send others to any address, unasked.
+
+    Raises:
+        UnsupportedMediaType: it says it is something else.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    allowed = others or ("application/json",)
+    if media_type not in allowed:
+        raise UnsupportedMediaType(f"content-type must be {' or '.join(allowed)}")
+
+
+def read(written: bytes, kind: type[T]) -> T:
+    """Read JSON as a struct.
+
+    Raises:
+        InvalidRequest: it is no JSON, or not of this kind; the violation points to the place.
+    """
+    document = json.decode(written)
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        found = _PLACE.search(message)
+        words = message if found is None else message[: found.start()]
+        refusal = InvalidRequest(words)
+        refusal.violations = (
+            Violation(rule="body", pointer=_pointer(found["path"] if found else ""), message=words),
+        )
+        raise refusal from None
+
+
+def number_of(request: HttpRequest, name: str, default: int, *, most: int, least: int = 0) -> int:
+    """Read a whole number of the query.
+
+    Raises:
+        InvalidRequest: it is none, or out of bounds.
+    """
+    written = request.query_params.get(name)
+    if written is None:
+        return default
+    if not (written.isascii() and written.isdigit() and least <= int(written[:20]) <= most):
+        raise InvalidRequest(f"{name} must be a whole number from {least} to {most}", param=name)
+    return int(written)
+
+
+def word_of(request: HttpRequest, name: str, words: Any, default: str) -> Any:
+    """Read one of the words of a `Literal` from the query.
+
+    Raises:
+        InvalidRequest: it is another word.
+    """
+    written = request.query_params.get(name, default)
+    if written not in get_args(words):
+        raise InvalidRequest(f"{name} must be one of {', '.join(get_args(words))}", param=name)
+    return written
+
+
+def if_match_of(request: HttpRequest) -> str | None:
+    """The entity tag that the caller expects, without its quotes; None for none, or any."""
+    written = request.headers.get("if-match")
+    if written is None or written.strip() == "*":
+        return None
+    return written.strip().removeprefix('"').removesuffix('"')
+
+
+def answer(value: Any, status: int = 200, *, etag: str | None = None, **headers: str) -> Response[bytes]:
+    """Answer with JSON; `headers` by their names with underscores."""
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    if etag is not None:
+        named["etag"] = f'"{etag}"'
+    return Response(json.encode(value), status_code=status, media_type="application/json", headers=named)
+
+
+def _pointer(path: str) -> str:
+    """Turn msgspec's path into a pointer, as far as it is one."""
+    steps: list[str | int] = []
+    for step in _STEP.finditer(path):
+        if step["name"] is not None:
+            steps.append(step["name"])
+        elif step["index"] is not None:
+            steps.append(int(step["index"]))
+        else:
+            break
+    return pointer_to(*steps)

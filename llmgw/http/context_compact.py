@@ -1,0 +1,66 @@
+"""Summing up a conversation on request: the one route of contexts that asks a model."""
+
+from litestar import Response, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from msgspec import Struct
+
+from llmgw.context.opened import Asker
+from llmgw.http.asked import MAX_BODY, HttpRequest, actor_of, body_of, caller_of, if_match_of
+from llmgw.http.contexts import described
+from llmgw.http.exchange import request_id
+from llmgw.http.permissions import Permission
+from llmgw.http.runtime import Runtime
+from llmgw.types.call import Call
+from llmgw.types.context import ContextOptions
+from llmgw.types.errors import GatewayError
+from llmgw.types.scalars import Seq
+
+_ROUTE = "/v1/contexts/{context:str}/compact"
+_ENDPOINT = "/v1/contexts/{id}/compact"
+
+
+class CompactRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of a compaction: by which alias, and how many units at the end stay as they are."""
+
+    alias: str | None = None
+    keep_last: Seq = 2
+
+
+def compact_route(runtime: Runtime) -> HTTPRouteHandler:
+    """Make the route."""
+
+    @post(_ROUTE, status_code=200, request_max_body_size=MAX_BODY, opt={"permission": Permission.CALL})
+    async def compact(request: HttpRequest, context: FromPath[str]) -> Response[bytes]:
+        wanted = await body_of(request, CompactRequest, default=CompactRequest())
+        actor = actor_of(request)
+        call = _begin(runtime, request)
+        options = ContextOptions(id=context, if_match=if_match_of(request))
+        asker = Asker(tenant=actor.tenant, who=actor.who, op=call.id)
+        try:
+            await runtime.generation.gateway.compact(asker, options, wanted.alias, wanted.keep_last, call)
+            call.status = 200
+        except GatewayError as error:
+            call.status, call.error, call.error_message = error.status, error.code, error.message
+            raise
+        finally:
+            call.ended_ns = runtime.clock.monotonic_ns()
+            for each in (*call.inner, call):
+                runtime.tracing.record(each)
+                runtime.call_log.write(each)
+        return described(await runtime.archive.library.info(actor, context, op=""))
+
+    return compact
+
+
+def _begin(runtime: Runtime, request: HttpRequest) -> Call:
+    headers = dict(request.scope["headers"])
+    call = runtime.tracing.begin(
+        request_id=request_id(headers, runtime.new_id),
+        call_id=f"call_{runtime.new_id()}",
+        endpoint=_ENDPOINT,
+        traceparent=request.headers.get("traceparent"),
+        tracestate=request.headers.get("tracestate"),
+    )
+    call.caller = caller_of(request)
+    return call

@@ -1,0 +1,48 @@
+"""What is written down about a conversation: reports, what calls left behind, who looked at it."""
+
+from typing import Final, TypeAlias
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from llmgw.http.asked import MAX_PAGE, HttpRequest, actor_of, answer, number_of
+from llmgw.http.permissions import Permission
+from llmgw.http.runtime import Runtime
+from llmgw.types.errors import InvalidRequest
+
+Id: TypeAlias = FromPath[str]
+
+_PAGE: Final = 100
+_LATEST: Final = "latest"
+
+
+def record_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
+    """Make the routes."""
+    records = runtime.archive.records
+
+    @get("/v1/contexts/{context:str}/report/{rev:str}", opt={"permission": Permission.INSPECT})
+    async def report(request: HttpRequest, context: Id, rev: FromPath[str]) -> Response[bytes]:
+        return answer(await records.report(actor_of(request), context, _revision(rev)))
+
+    @get("/v1/contexts/{context:str}/orphans", opt={"permission": Permission.CALL})
+    async def orphans(request: HttpRequest, context: Id) -> Response[bytes]:
+        return answer({"orphans": await records.orphans(actor_of(request), context)})
+
+    @get("/v1/contexts/{context:str}/access-log", opt={"permission": Permission.INSPECT})
+    async def access_log(request: HttpRequest, context: Id) -> Response[bytes]:
+        limit = number_of(request, "limit", _PAGE, least=1, most=MAX_PAGE)
+        entries, after = await records.access_log(
+            actor_of(request), context, after=request.query_params.get("after"), limit=limit
+        )
+        return answer({"entries": entries, "next": after})
+
+    return [report, orphans, access_log]
+
+
+def _revision(written: str) -> int | None:
+    if written == _LATEST:
+        return None
+    if not (written.isascii() and written.isdigit() and len(written) <= 16):
+        raise InvalidRequest("a revision is a whole number, or latest", param="rev")
+    return int(written)

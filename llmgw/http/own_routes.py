@@ -1,0 +1,25 @@
+"""All routes of contexts and schemas."""
+
+from litestar.handlers import HTTPRouteHandler
+
+from llmgw.http.context_branches import branch_routes
+from llmgw.http.context_records import record_routes
+from llmgw.http.context_state import state_routes
+from llmgw.http.context_transfer import transfer_routes
+from llmgw.http.context_turns import turn_routes
+from llmgw.http.contexts import context_routes
+from llmgw.http.runtime import Runtime
+from llmgw.http.schemas import schema_routes
+
+
+def own_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
+    """Make the routes that are no vendor's."""
+    return [
+        *context_routes(runtime),
+        *turn_routes(runtime),
+        *state_routes(runtime),
+        *branch_routes(runtime),
+        *record_routes(runtime),
+        *transfer_routes(runtime),
+        *schema_routes(runtime),
+    ]

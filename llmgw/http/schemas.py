@@ -1,0 +1,8 @@
+"""Stub."""
+
+from typing import Any
+
+
+def schema_routes(runtime: Any) -> list[Any]:
+    """Stub."""
+    return []
