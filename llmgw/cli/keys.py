@@ -1,10 +1,7 @@
 """`llmgw keys`: make, list and revoke API keys, beside a running gateway or without one."""
 
-import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing, nullcontext
 from datetime import UTC, datetime
 from typing import TypeVar, get_args
 
@@ -13,22 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmgw.cli.stored import CONFIG, with_state
 from llmgw.policy.keyring import KeyRecord, Keyring
-from llmgw.policy.pepper import PepperError, load_pepper
-from llmgw.settings import ConfigError, Settings, load
+from llmgw.policy.pepper import load_pepper
+from llmgw.settings import Settings
 from llmgw.state.connection import State
-from llmgw.state.embedded import EmbeddedStateError, attach_or_start
 from llmgw.types.call import DEFAULT_TENANT, Role
-from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.json import encode
 
 T = TypeVar("T")
 
 DAY_MS = 24 * 60 * 60 * 1000
-
-_CONFIG = click.option(
-    "-c", "--config", type=click.Path(dir_okay=False), help="Configuration file [env: LLMGW_CONFIG]."
-)
 
 
 @click.group()
@@ -37,7 +29,7 @@ def keys() -> None:
 
 
 @keys.command()
-@_CONFIG
+@CONFIG
 @click.option("--name", required=True, help="Who or what will use the key.")
 @click.option(
     "--role", type=click.Choice(get_args(Role)), default="caller", show_default=True, help="What it may do."
@@ -53,7 +45,7 @@ def create(config: str | None, name: str, role: Role, tenant: str, expires_days:
 
 
 @keys.command("list")
-@_CONFIG
+@CONFIG
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; times are unix milliseconds.")
 def list_(config: str | None, *, as_json: bool) -> None:
     """List every key, oldest first."""
@@ -67,7 +59,7 @@ def list_(config: str | None, *, as_json: bool) -> None:
 
 
 @keys.command()
-@_CONFIG
+@CONFIG
 @click.argument("key_id", metavar="ID")
 def revoke(config: str | None, key_id: str) -> None:
     """End the key with this ID for good; running gateways notice within seconds."""
@@ -77,28 +69,10 @@ def revoke(config: str | None, key_id: str) -> None:
 
 
 def _with_keyring(config: str | None, act: Callable[[Keyring], Awaitable[T]]) -> T:
-    try:
-        settings = load(config, os.environ).settings
-        pepper = settings.auth.pepper or load_pepper(settings.state.dir)
-        with _store(settings) as url:
-            return asyncio.run(_act(State(url), lambda state: act(Keyring(state, pepper))))
-    except ConfigError as error:
-        raise click.ClickException(f"{error}\nsee every problem with: llmgw config check") from error
-    except StoreUnavailable as error:
-        raise click.ClickException(f"{error}; find out why with: llmgw doctor") from error
-    except (EmbeddedStateError, PepperError, InvalidRequest) as error:
-        raise click.ClickException(str(error)) from error
+    def use(settings: Settings, state: State) -> Awaitable[T]:
+        return act(Keyring(state, settings.auth.pepper or load_pepper(settings.state.dir)))
 
-
-def _store(settings: Settings) -> AbstractContextManager[str]:
-    if settings.state.embedded:
-        return attach_or_start(settings.state.dir)
-    return nullcontext(settings.state.url.reveal())
-
-
-async def _act(state: State, act: Callable[[State], Awaitable[T]]) -> T:
-    async with aclosing(state):
-        return await act(state)
+    return with_state(config, use)
 
 
 def _table(records: list[KeyRecord], now_ms: int) -> Table:
