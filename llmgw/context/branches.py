@@ -49,7 +49,7 @@ class Branches:
         """
         keys = self._library.keys(actor, parent)
         now = self._contexts.now_ms()
-        own = checked(actor.tenant, child or new_id("ctx", now), "id")
+        own = checked(actor.tenant, new_id("ctx", now) if child is None else child, "id")
         try:
             at_seq, before, answer = await self._store.note_fork(keys, actor.who, own.context, at)
         except IndexError:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from llmgw.context import blobs, frame
+from llmgw.context import blobs, frame, protocol
 from llmgw.context.answers import Stored
 from llmgw.context.birth import new_fields
 from llmgw.context.clock import moment
@@ -27,6 +27,7 @@ from llmgw.types.context_errors import (
     SchemaViolation,
 )
 from llmgw.types.errors import InvalidRequest, NotFound
+from llmgw.types.json import Json
 from llmgw.types.turn import Turn
 from llmgw.types.violation import Violation
 
@@ -76,7 +77,7 @@ class Library:
         """
         contexts = self.contexts
         now = contexts.now_ms()
-        keys = checked(actor.tenant, options.id or new_id("ctx", now), "id")
+        keys = checked(actor.tenant, new_id("ctx", now) if options.id is None else options.id, "id")
         base = contexts.settings.base(actor.tenant)
         policy = options.policy or Policy()
         await self.check_metadata(actor.tenant, options.metadata, policy.over(base))
@@ -107,6 +108,7 @@ class Library:
             raise SchemaViolation(
                 message, [Violation(rule="schema.size", pointer="/metadata", message=message)]
             )
+        check_depth(metadata, "/metadata")
         if policy.metadata_schema is not None:
             compiled = await self._schemas.compiled(tenant, policy.metadata_schema)
             refuse(
@@ -346,6 +348,17 @@ def all_blobs(each: Kept) -> list[str]:
     """The digests of all that a turn refers to, the provider's own bytes included."""
     raw = each.turn.raw
     return [*each.media, *([raw.blob] if raw is not None else [])]
+
+
+def check_depth(document: Json, within: str) -> None:
+    """Hold a document against the deepest nesting there may be.
+
+    Raises:
+        SchemaViolation: it nests deeper.
+    """
+    if protocol.is_too_deep(document):
+        message = f"nests deeper than {protocol.MAX_DEPTH} levels"
+        raise SchemaViolation(message, [Violation(rule="schema.depth", pointer=within, message=message)])
 
 
 def refuse(violations: Sequence[Violation], message: str, within: str) -> None:

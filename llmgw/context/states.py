@@ -15,7 +15,7 @@ from llmgw.context.bundle import SchemaLine
 from llmgw.context.chain_keys import UnknownKey
 from llmgw.context.kept import encode_json
 from llmgw.context.leases import decode_policy
-from llmgw.context.library import Actor, Library, refuse
+from llmgw.context.library import Actor, Library, check_depth, refuse
 from llmgw.context.names import HASH, Keys
 from llmgw.context.schemas import Schemas
 from llmgw.context.state_doc import merged, patched
@@ -197,6 +197,7 @@ class States:
         if size > MAX_STATE:
             message = f"the state has {size} bytes; the most are {MAX_STATE}"
             raise SchemaViolation(message, [Violation(rule="schema.size", pointer=within, message=message)])
+        check_depth(data, within)
         if schema is not None:
             compiled = await self._schemas.compiled(tenant, schema)
             refuse(compiled.violations(data), f"the state does not fit {schema}", within)

@@ -82,7 +82,7 @@ class Transfer:
             )
         drafts = _drafts(found)
         info = found.head.context
-        keys = checked(actor.tenant, name or info.id, "id")
+        keys = checked(actor.tenant, info.id if name is None else name, "id")
         await self._states.take_over_schemas(actor.tenant, found.schemas)
         base = self._contexts.settings.base(actor.tenant)
         await self._library.check_metadata(actor.tenant, info.metadata, info.policy.over(base))
