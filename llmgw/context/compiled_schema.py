@@ -24,7 +24,7 @@ class CompiledSchema:
     def __init__(self, outline: Outline, work: Work) -> None:
         self.outline = outline
         self.work = work
-        self._explanation = Explanation(outline)
+        self.explanation = Explanation(outline)
         # An outline holds no reference to elsewhere; should one ever, nobody goes there.
         self._validator = Draft202012Validator(
             outline.document, validate_formats=False, pattern_options=ENGINE, offline=True
@@ -46,7 +46,7 @@ class CompiledSchema:
             return (_whole("schema.work", "so large a document takes too long to hold against this schema"),)
         if self._validator.is_valid(value):
             return ()
-        return self._explanation.of(value)
+        return self.explanation.of(value)
 
 
 def _whole(rule: str, message: str) -> Violation:

@@ -8,7 +8,7 @@ it leaves to jsonschema-rs, so that both are of one mind and no pattern meets an
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from jsonschema_rs import Draft202012Validator
 from msgspec import Struct
@@ -64,7 +64,7 @@ class Explanation:
         """Say what keeps a document from fitting: at least one violation, and `VIOLATIONS_MAX` at most."""
         found: dict[Violation, None] = {}
         try:
-            for each in _Walk(self).through("", value, ()):
+            for each in Walk(self).through("", value, ()):
                 found[each] = None
                 if len(found) == VIOLATIONS_MAX:
                     break
@@ -95,13 +95,13 @@ class Explanation:
         return cost
 
 
-class _Walk:
+class Walk:
     """One walk through a document, as long as its visits last."""
 
-    def __init__(self, explanation: Explanation) -> None:
+    def __init__(self, explanation: Explanation, visits: int = VISITS_MAX) -> None:
         self._explanation = explanation
         self._schemas = explanation.schemas
-        self._left: float = VISITS_MAX
+        self._left: float = visits
         self._known: dict[tuple[str, Steps, int], Violation | None] = {}
 
     def through(self, pointer: str, value: Json, at: Steps) -> _Found:
@@ -125,6 +125,16 @@ class _Walk:
         if isinstance(known, Violation):
             yield known
 
+    def verdict(self, pointer: str, value: Json) -> bool | None:
+        """Whether a value fits the schema at a pointer; None where that would take too long to find out.
+
+        The value must live as long as the walk.
+        """
+        try:
+            return self.fits(pointer, value, ())
+        except (_Exhausted, RecursionError):
+            return None
+
     def fits(self, pointer: str, value: Json, at: Steps) -> bool:
         """Whether the value at a place fits the schema at a pointer."""
         return next(self.through(pointer, value, at), None) is None
@@ -143,7 +153,7 @@ class _Walk:
         for keyword in schema:
             if keyword in ASSERTIONS:
                 yield from self._assertion(pointer, keyword, value, at)
-        for walk in dict.fromkeys(_WALKS[keyword] for keyword in schema if keyword in _WALKS):
+        for walk in dict.fromkeys(self._WALKS[keyword] for keyword in schema if keyword in self._WALKS):
             yield from walk(self, pointer, schema, value, at)
 
     def _spend(self, visits: float) -> None:
@@ -163,14 +173,14 @@ class _Walk:
         else:
             yield violation(pointer, keyword, expected, value, at)
 
-    def referred(self, _: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _referred(self, _: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
         return self.through(target(schema["$ref"]), value, at)
 
-    def all_of(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _all_of(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
         for number in range(len(schema["allOf"])):
             yield from self.through(f"{pointer}/allOf/{number}", value, at)
 
-    def any_of(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _any_of(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
         forms: list[list[Violation]] = []
         for number in range(len(schema["anyOf"])):
             forms.append(self._failures(f"{pointer}/anyOf/{number}", value, at))
@@ -178,7 +188,7 @@ class _Walk:
                 return
         yield from _meant(forms, at) or [violation(pointer, "anyOf", None, value, at)]
 
-    def one_of(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _one_of(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
         forms = [
             self._failures(f"{pointer}/oneOf/{number}", value, at) for number in range(len(schema["oneOf"]))
         ]
@@ -191,21 +201,21 @@ class _Walk:
         """Some of what is wrong with a value as one form of several."""
         return list(islice(self.through(pointer, value, at), _TRIED))
 
-    def negated(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _negated(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
         if self.fits(f"{pointer}/not", value, at):
             yield violation(pointer, "not", None, value, at)
 
-    def conditional(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _conditional(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
         branch = "then" if self.fits(f"{pointer}/if", value, at) else "else"
         if branch in schema:
             yield from self.through(f"{pointer}/{branch}", value, at)
 
-    def dependent(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _dependent(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
         for name in schema["dependentSchemas"]:
             if isinstance(value, dict) and name in value:
                 yield from self.through(f"{pointer}/dependentSchemas" + pointer_to(name), value, at)
 
-    def members(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _members(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
         for name, each in value.items() if isinstance(value, dict) else ():
             for schema in self._of_member(pointer, name):
                 yield from self.through(schema, each, (*at, name))
@@ -225,11 +235,11 @@ class _Walk:
             found.append(f"{pointer}/additionalProperties")
         return found
 
-    def names(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _names(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
         for name in value if isinstance(value, dict) else ():
             yield from self.through(f"{pointer}/propertyNames", name, (*at, name))
 
-    def items(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _items(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
         if not isinstance(value, list):
             return
         first = len(schema.get("prefixItems", ()))
@@ -239,7 +249,7 @@ class _Walk:
             for number, each in enumerate(value[first:], first):
                 yield from self.through(f"{pointer}/items", each, (*at, number))
 
-    def contained(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _contained(self, pointer: str, schema: dict[str, Json], value: Json, at: Steps) -> _Found:
         if not isinstance(value, list):
             return
         found = sum(
@@ -253,14 +263,14 @@ class _Walk:
         elif found > most:
             yield violation(pointer, "maxContains", most, value, at)
 
-    def other_members(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _other_members(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
         if isinstance(value, dict):
             seen = set(self._seen(pointer, value, at, itself=False))
             for name, each in value.items():
                 if name not in seen:
                     yield from self.through(f"{pointer}/unevaluatedProperties", each, (*at, name))
 
-    def other_items(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
+    def _other_items(self, pointer: str, _: dict[str, Json], value: Json, at: Steps) -> _Found:
         if isinstance(value, list):
             seen = set(self._seen(pointer, value, at, itself=False))
             for number, each in enumerate(value):
@@ -309,6 +319,26 @@ class _Walk:
                 if name in value:
                     yield f"{pointer}/dependentSchemas" + pointer_to(name)
 
+    _WALKS: ClassVar[dict[str, Callable[["Walk", str, dict[str, Json], Json, Steps], _Found]]] = {
+        "$ref": _referred,
+        "allOf": _all_of,
+        "anyOf": _any_of,
+        "oneOf": _one_of,
+        "not": _negated,
+        "if": _conditional,
+        "dependentSchemas": _dependent,
+        "properties": _members,
+        "patternProperties": _members,
+        "additionalProperties": _members,
+        "propertyNames": _names,
+        "prefixItems": _items,
+        "items": _items,
+        "contains": _contained,
+        "unevaluatedProperties": _other_members,
+        "unevaluatedItems": _other_items,
+    }
+    """How each keyword that holds schemas is walked through."""
+
 
 def _meant(forms: list[list[Violation]], at: Steps) -> list[Violation]:
     """What is wrong with the only form that was meant, where the value shows which that is."""
@@ -320,24 +350,3 @@ def _is_of_another_form(found: Violation, at: Steps) -> bool:
     """Whether a value is of another type than a form wants, or another kind by a member that tells forms apart."""
     below = found.pointer.count("/") - len(at)
     return (found.rule == "schema.type" and below == 0) or (found.rule in _TELLING and below <= 1)
-
-
-_WALKS: Final[dict[str, Callable[[_Walk, str, dict[str, Json], Json, Steps], _Found]]] = {
-    "$ref": _Walk.referred,
-    "allOf": _Walk.all_of,
-    "anyOf": _Walk.any_of,
-    "oneOf": _Walk.one_of,
-    "not": _Walk.negated,
-    "if": _Walk.conditional,
-    "dependentSchemas": _Walk.dependent,
-    "properties": _Walk.members,
-    "patternProperties": _Walk.members,
-    "additionalProperties": _Walk.members,
-    "propertyNames": _Walk.names,
-    "prefixItems": _Walk.items,
-    "items": _Walk.items,
-    "contains": _Walk.contained,
-    "unevaluatedProperties": _Walk.other_members,
-    "unevaluatedItems": _Walk.other_items,
-}
-"""How each keyword that holds schemas is walked through."""

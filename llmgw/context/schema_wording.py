@@ -60,7 +60,7 @@ def violation(schema_pointer: str, keyword: str, expected: Json, value: Json, at
         schema_pointer += f"/{keyword}"
         message = _message(keyword, expected, value)
     return Violation(
-        rule=f"schema.{_CAPITAL.sub(lambda capital: '_' + capital[0].lower(), keyword)}",
+        rule=f"schema.{rule_of(keyword)}",
         pointer=pointer_to(*_near(at)),
         message=message if len(message) <= MESSAGE_MAX else f"{message[: MESSAGE_MAX - 1]}…",
         schema_pointer=schema_pointer,
@@ -70,11 +70,11 @@ def violation(schema_pointer: str, keyword: str, expected: Json, value: Json, at
 def _message(keyword: str, expected: Json, value: Json) -> str:
     match keyword:
         case "type":
-            return f"{_told(value)} is not of type {_either([expected] if isinstance(expected, str) else expected)}"
+            return f"{told(value)} is not of type {_either([expected] if isinstance(expected, str) else expected)}"
         case "enum":
-            return f"{_told(value)} is not {_either(map(_told, expected[: _LISTED + 1]))}"
+            return f"{told(value)} is not {_either(map(told, expected[: _LISTED + 1]))}"
         case "required":
-            return f"the member {_told(expected)} is missing"
+            return f"the member {told(expected)} is missing"
         case "dependentRequired":
             key, missing = next(
                 (key, name)
@@ -83,15 +83,20 @@ def _message(keyword: str, expected: Json, value: Json) -> str:
                 for name in names
                 if name not in value
             )
-            return f"beside {_told(key)} the member {_told(missing)} is missing"
+            return f"beside {told(key)} the member {told(missing)} is missing"
         case "oneOf":
-            return f"{_told(value)} fits {expected or 'none'} of the forms of which it must have one"
+            return f"{told(value)} fits {expected or 'none'} of the forms of which it must have one"
         case _:
-            limit = _several(int(expected), _COUNTED[keyword]) if keyword in _COUNTED else _told(expected)
-            return f"{_told(value)} {_BOUNDS[keyword].format(limit)}"
+            limit = _several(int(expected), _COUNTED[keyword]) if keyword in _COUNTED else told(expected)
+            return f"{told(value)} {_BOUNDS[keyword].format(limit)}"
 
 
-def _told(value: Json) -> str:
+def rule_of(keyword: str) -> str:
+    """The name of a keyword in the name of a rule."""
+    return _CAPITAL.sub(lambda capital: "_" + capital[0].lower(), keyword)
+
+
+def told(value: Json) -> str:
     """Quote a short value, describe a long one."""
     if isinstance(value, dict | list) and value:
         kind, part = ("an object", "member") if isinstance(value, dict) else ("an array", "item")
@@ -109,8 +114,8 @@ def _several(count: int, thing: str) -> str:
 
 def _place(at: Steps, value: Json) -> str:
     if not at:
-        return _told(value)
-    return f"item {at[-1]}" if isinstance(at[-1], int) else f"the member {_told(at[-1])}"
+        return told(value)
+    return f"item {at[-1]}" if isinstance(at[-1], int) else f"the member {told(at[-1])}"
 
 
 def _refusing(schema_pointer: str) -> str:
