@@ -10,6 +10,7 @@ from llmgw.context.history import History
 from llmgw.context.kept import Kept
 from llmgw.context.names import Keys
 from llmgw.types.context import Idempotency, Policy, etag
+from llmgw.types.turn import Binding
 
 
 class Asker(Struct, frozen=True, kw_only=True):
@@ -37,7 +38,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
 class Opened:
     """A context under a call's lease.
 
-    `said` are the caller's new turns, ready to be told; they are stored with the answer or not at all.
+    `said` are the caller's new turns, ready to be told; they are stored with the answer or not at all. `maker` is
+    who gave the answer before.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class Opened:
         "idempotency",
         "keys",
         "lease",
+        "maker",
         "policy",
         "renewal",
         "said",
@@ -68,6 +71,7 @@ class Opened:
         self.asker = asker
         self.lease = lease
         self.history = history
+        self.maker: Binding | None = history.course.maker
         self.policy = policy
         self.idempotency = idempotency
         self.salt = lease.stored.facts.salt
