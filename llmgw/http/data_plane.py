@@ -71,8 +71,8 @@ class Endpoint:
             exchange.unwatch()
             runtime.exchanges.discard(exchange)
             call.ended_ns = runtime.clock.monotonic_ns()
+            runtime.tracing.record(call)
             for each in (*call.inner, call):
-                runtime.tracing.record(each)
                 runtime.call_log.write(each)
 
     async def _attempt(self, exchange: Exchange, call: Call) -> GatewayError | None:
