@@ -12,8 +12,7 @@ from llmgw.http.streaming import StreamWriter
 from llmgw.policy.keyring import Keyring
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
-from llmgw.telemetry.logs import CallLog
-from llmgw.telemetry.spans import Tracing
+from llmgw.telemetry.recorder import Recorder
 from llmgw.types.clock import Clock
 from llmgw.types.errors import Draining
 
@@ -52,8 +51,7 @@ class Runtime:
         state: State,
         keyring: Keyring | None,
         health: Health,
-        tracing: Tracing,
-        call_log: CallLog,
+        recorder: Recorder,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -63,8 +61,7 @@ class Runtime:
         self.keyring = keyring
         self.authenticator = Authenticator(keyring)
         self.health = health
-        self.tracing = tracing
-        self.call_log = call_log
+        self.recorder = recorder
         self.clock = clock
         self.limits = limits
         self.generation = generation

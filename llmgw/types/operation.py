@@ -9,7 +9,6 @@ OperationName: TypeAlias = Literal[
     "append",
     "fork",
     "merge",
-    "compact",
     "redact",
     "erase",
     "verify",
@@ -17,7 +16,8 @@ OperationName: TypeAlias = Literal[
     "import",
     "patch_state",
 ]
-"""What can be done with a context: a short list, as spans and metrics are named by it."""
+"""What can be done with a context: a short list, as spans and metrics are named by it. Summing one up asks a model,
+and is a call."""
 
 
 class ContextOperation(Struct, kw_only=True):
