@@ -38,9 +38,11 @@ from llmgw.providers import PROVIDERS
 from llmgw.providers.registry import ROWS
 from llmgw.routing.catalog import Alias, Catalog, ProviderTemplate, WeightedTarget
 from llmgw.routing.health import Health
-from llmgw.settings import ConfigError, Loaded, Provider, Settings, load
+from llmgw.settings import ConfigError, Loaded, Provider, Settings, Telemetry, load
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
+from llmgw.telemetry.metrics import Metrics
+from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
@@ -122,7 +124,7 @@ class Worker:
                 bootstrap=secrets.bootstrap,
                 stale_auth_s=settings.auth.stale_auth_s,
             )
-        telemetry = settings.telemetry
+        self._recorder = _recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
@@ -131,16 +133,8 @@ class Worker:
             state=self._state,
             keyring=keyring,
             health=self._health,
-            tracing=Tracing(
-                telemetry.otlp_endpoint,
-                sample=telemetry.sample,
-                slow_ms=telemetry.slow_ms,
-                version=__version__,
-                clock=self._clock,
-                resource={"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"},
-            ),
+            recorder=self._recorder,
             archive=self._archive,
-            call_log=logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
             clock=self._clock,
             limits=_limits(settings),
             generation=self._generation(loaded, number=generation),
@@ -195,7 +189,7 @@ class Worker:
             await self._contexts.aftercare.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
-            await loop.run_in_executor(None, self._runtime.tracing.shutdown)
+            await loop.run_in_executor(None, self._recorder.shutdown)
 
     def _reload(self) -> None:
         """Take over the file as it is now, or keep what is at work and say why."""
@@ -217,6 +211,7 @@ class Worker:
 
     def _generation(self, loaded: Loaded, number: int) -> Generation:
         catalog = build_catalog(loaded.settings)
+        self._recorder.know(frozenset(target.model for target in catalog.targets()))
         return Generation(
             number=number,
             source=loaded.source,
@@ -247,6 +242,29 @@ def open_archive(
         jitter=random.random,
     )
     return Archive(contexts, Schemas(state))
+
+
+def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:
+    process = {"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"}
+    return Recorder(
+        Tracing(
+            telemetry.otlp_endpoint,
+            sample=telemetry.sample,
+            slow_ms=telemetry.slow_ms,
+            version=__version__,
+            clock=clock,
+            resource=process,
+        ),
+        Metrics(
+            telemetry.otlp_endpoint,
+            every_s=telemetry.metrics_s,
+            version=__version__,
+            clock=clock,
+            resource=process,
+        ),
+        logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
+        clock,
+    )
 
 
 async def _sweep(contexts: Contexts) -> None:

@@ -103,7 +103,8 @@ def explanation(record: ReportRecord) -> RenderableType:
         ),
         Text(
             f"{counts.turns_sent} of {counts.turns} turns were told; "
-            f"of {counts.parts} parts {counts.carried} as they are, {counts.transformed} otherwise, {counts.truncated} in part, {counts.dropped} not"
+            f"of {counts.parts} parts {counts.carried} as they are, {counts.transformed} otherwise, "
+            f"{counts.truncated} in part, {counts.dropped} not"
         ),
     ]
     if report.tokens is not None:

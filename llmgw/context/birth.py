@@ -13,6 +13,9 @@ from llmgw.state.connection import Argument
 from llmgw.types.context import Metadata, Policy
 
 _NOBODY: Final = ""
+_UNLIKE_ANY: Final = 48
+"""Bits of the numbers that fence and epoch count from: another context that had this name before had others, so
+neither a call that outlived it nor what a worker remembers of it is taken for this one's."""
 
 
 def new_fields(
@@ -36,10 +39,10 @@ def new_fields(
         "turns": genesis.at,
         "base": genesis.at,
         "head": link_of_genesis(chain_keys, keys.tenant, genesis).hex(),
-        "fence": 0,
+        "fence": secrets.randbits(_UNLIKE_ANY),
         "lease": 0,
         "holder": _NOBODY,
-        "epoch": 0,
+        "epoch": secrets.randbits(_UNLIKE_ANY),
         "created": now,
         "updated": now,
         "policy": encode_json(policy),

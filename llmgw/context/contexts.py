@@ -286,6 +286,7 @@ class Contexts:
             f"the store went back from revision {known.rev} to {stored.rev}, so acknowledged turns are lost; "
             "to go on from there send If-Match",
             stored.etag,
+            rolled_back=True,
         )
 
     def _at_rest(self, opened: Opened, place: str, content: bytes) -> bytes:

@@ -6,6 +6,7 @@ from llmgw.context.kept import Kept
 from llmgw.context.pairing import Pairs
 from llmgw.context.view import is_compaction, is_special
 from llmgw.types.message import Message, Part, TextPart
+from llmgw.types.turn import Binding
 
 
 class Course:
@@ -13,13 +14,14 @@ class Course:
 
     `parts` counts what was said, summaries apart; `bound` is one of its tokens from above, `size` that of its
     JSON in bytes. `special` are the turns a view must look at, `summaries` the compactions, `native` the last
-    turn that holds a provider's own.
+    turn that holds a provider's own, `maker` who gave the last answer.
     """
 
     __slots__ = (
         "_in_instructions",
         "bound",
         "instructions",
+        "maker",
         "native",
         "pairs",
         "parts",
@@ -36,6 +38,7 @@ class Course:
         self.special: list[int] = []
         self.summaries: list[Kept] = []
         self.native = -1
+        self.maker: Binding | None = None
         self.instructions: tuple[object, ...] = ()
         """What the last run of system messages says."""
         self._in_instructions = False
@@ -51,6 +54,8 @@ class Course:
         self.parts += len(turn.message.parts)
         self.bound += turn.bound
         self.size += turn.size
+        if turn.turn.produced_by is not None:
+            self.maker = turn.turn.produced_by
         if turn.sealed and any(map(is_compaction, turn.message.parts)):
             self.native = turn.seq
         instructs = is_instruction(turn.message)

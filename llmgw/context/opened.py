@@ -12,6 +12,7 @@ from llmgw.context.kept import Kept
 from llmgw.context.names import Keys
 from llmgw.types.context import Idempotency, Policy, etag
 from llmgw.types.context_errors import ContextTooLarge
+from llmgw.types.turn import Binding
 
 
 class Asker(Struct, frozen=True, kw_only=True):
@@ -39,7 +40,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
 class Opened:
     """A context under a call's lease.
 
-    `said` are the caller's new turns, ready to be told; they are stored with the answer or not at all.
+    `said` are the caller's new turns, ready to be told; they are stored with the answer or not at all. `maker` is
+    who gave the answer before.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Opened:
         "idempotency",
         "keys",
         "lease",
+        "maker",
         "policy",
         "renewal",
         "said",
@@ -70,6 +73,7 @@ class Opened:
         self.asker = asker
         self.lease = lease
         self.history = history
+        self.maker: Binding | None = history.course.maker
         self.policy = policy
         self.idempotency = idempotency
         self.salt = lease.stored.facts.salt

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import jsonpatch  # type: ignore[import-untyped]
+import jsonpatch
 
 
 def patched(data: Any, patch: Any) -> Any:

@@ -77,7 +77,7 @@ class Conversation:
         Raises:
             GatewayError: as `Teller.tell` lists, or the policy's least preservation cannot be had here.
         """
-        telling = await self._teller.tell(provider, target)
+        telling = await self._tell(provider, target)
         await self._checks.begin(telling, self._violations)
         self._telling = telling
         self._folding = Folding()
@@ -95,6 +95,16 @@ class Conversation:
             )
             raise ContextNotPreserved(violation.message, [violation])
         return telling.request
+
+    async def _tell(self, provider: Provider, target: Target) -> Telling:
+        """Have the view made, and note how long that took and whether it needed a summary."""
+        facts = self.facts
+        facts.fit_started_ns = self._contexts.monotonic_ns()
+        try:
+            return await self._teller.tell(provider, target)
+        finally:
+            facts.fit_ended_ns = self._contexts.monotonic_ns()
+            facts.summary = self._teller.summary
 
     def add(self, events: Sequence[StreamEvent]) -> None:
         """Take in what the provider says."""
@@ -276,7 +286,12 @@ class Conversation:
         facts.checks = report.checks
         facts.turns, facts.turns_sent = report.counts.turns, report.counts.turns_sent
         facts.tokens = report.tokens.estimated if report.tokens is not None else 0
+        facts.window = (report.tokens.window if report.tokens is not None else None) or 0
         facts.fit = report.fit or ""
+        before = self.opened.maker
+        if before is not None:
+            facts.kind_before = before.kind
+            facts.switched_from = before.provider if before.provider != report.target.provider else None
 
     def _told_caller(self, receipt: Receipt, report: Report) -> Details:
         facts = self.facts

@@ -20,6 +20,7 @@ from llmgw.types.context_errors import (
     ContextLocked,
     ContextViolation,
     IdempotencyInFlight,
+    IntegrityFailed,
     RevisionMismatch,
 )
 from llmgw.types.errors import UnsupportedParameter
@@ -79,8 +80,13 @@ class Conversations:
         except IdempotencyInFlight:
             facts.conflict = "locked"
             raise
-        except RevisionMismatch:
+        except RevisionMismatch as mismatch:
             facts.conflict = "mismatch"
+            if mismatch.rolled_back:
+                facts.checks = {"c1": "fail"}
+            raise
+        except IntegrityFailed:
+            facts.checks = {"c1": "fail"}
             raise
         finally:
             facts.begin_ended_ns = contexts.monotonic_ns()
@@ -132,6 +138,7 @@ def _describe(facts: ContextFacts, opened: Opened) -> None:
     """Note what is known of a context as its call begins."""
     stored = opened.stored
     facts.id, facts.etag, facts.rev = opened.keys.context, stored.etag, stored.rev
+    facts.turns = facts.turns_before = stored.turns
     facts.again = opened.lease.again
     facts.enforcement = opened.policy.enforcement or "repair"
     if stored.first == stored.turns:

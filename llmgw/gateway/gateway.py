@@ -145,6 +145,8 @@ class Gateway:
             raise
         finally:
             inner.ended_ns = self._conversations.contexts.monotonic_ns()
+            # Waiting for a summary is waiting for a provider.
+            call.waited_ns += inner.waited_ns
         return completion
 
     async def _count(self, invocation: CountInvocation, call: Call) -> Completion:

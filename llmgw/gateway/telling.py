@@ -85,6 +85,11 @@ class Teller:
         self._invocation = invocation
         self.tools = toolset_digest(invocation)
 
+    @property
+    def summary(self) -> str:
+        """What came of summing up, as `Summaries.outcome` says it."""
+        return self._summaries.outcome
+
     async def tell(self, provider: Provider, target: Target) -> Telling:
         """Write the request for one target.
 

@@ -45,9 +45,7 @@ def compact_route(runtime: Runtime) -> HTTPRouteHandler:
             raise
         finally:
             call.ended_ns = runtime.clock.monotonic_ns()
-            for each in (*call.inner, call):
-                runtime.tracing.record(each)
-                runtime.call_log.write(each)
+            runtime.recorder.record(call)
         return described(await runtime.archive.library.info(actor, context, op=""))
 
     return compact
@@ -55,7 +53,7 @@ def compact_route(runtime: Runtime) -> HTTPRouteHandler:
 
 def _begin(runtime: Runtime, request: HttpRequest) -> Call:
     headers = dict(request.scope["headers"])
-    call = runtime.tracing.begin(
+    call = runtime.recorder.begin(
         request_id=request_id(headers, runtime.new_id),
         call_id=f"call_{runtime.new_id()}",
         endpoint=_ENDPOINT,

@@ -71,9 +71,7 @@ class Endpoint:
             exchange.unwatch()
             runtime.exchanges.discard(exchange)
             call.ended_ns = runtime.clock.monotonic_ns()
-            for each in (*call.inner, call):
-                runtime.tracing.record(each)
-                runtime.call_log.write(each)
+            runtime.recorder.record(call)
 
     async def _attempt(self, exchange: Exchange, call: Call) -> GatewayError | None:
         """Answer, or return the error that is still to be told."""
@@ -215,7 +213,7 @@ class Endpoint:
 
     def _begin(self, exchange: Exchange) -> Call:
         runtime = self._runtime
-        return runtime.tracing.begin(
+        return runtime.recorder.begin(
             request_id=request_id(exchange.headers, runtime.new_id),
             call_id=f"call_{runtime.new_id()}",
             endpoint=self._wire.path,

@@ -13,8 +13,7 @@ from llmgw.http.streaming import StreamWriter
 from llmgw.policy.keyring import Keyring
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
-from llmgw.telemetry.logs import CallLog
-from llmgw.telemetry.spans import Tracing
+from llmgw.telemetry.recorder import Recorder
 from llmgw.types.clock import Clock
 from llmgw.types.errors import Draining
 
@@ -53,8 +52,7 @@ class Runtime:
         state: State,
         keyring: Keyring | None,
         health: Health,
-        tracing: Tracing,
-        call_log: CallLog,
+        recorder: Recorder,
         archive: Archive,
         clock: Clock,
         limits: Limits,
@@ -65,8 +63,7 @@ class Runtime:
         self.keyring = keyring
         self.authenticator = Authenticator(keyring)
         self.health = health
-        self.tracing = tracing
-        self.call_log = call_log
+        self.recorder = recorder
         self.archive = archive
         self.clock = clock
         self.limits = limits

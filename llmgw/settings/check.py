@@ -70,6 +70,8 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint and (problem := http_url_problem(endpoint)):
         yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)
+    if 0 < settings.telemetry.metrics_s < 1:
+        yield Finding(path=("telemetry", "metrics_s"), message="must be 0, or at least 1")
 
 
 def warning_findings(settings: Settings) -> Iterator[Finding]:

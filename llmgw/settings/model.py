@@ -190,9 +190,13 @@ class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     otlp_endpoint: Annotated[str, Meta(max_length=2048)] = ""
     """Base URL of an OTLP/HTTP collector; empty exports nothing."""
     sample: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    """Share of ordinary calls whose spans are kept; failed and slow calls are always kept."""
+    """Share of ordinary calls whose spans are kept; always kept are failed and slow calls, and those whose context
+    did not reach the model as it was."""
     slow_ms: Annotated[float, Meta(ge=0, le=86_400_000)] = 10_000.0
     """Milliseconds from which a call is slow."""
+    metrics_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
+    """Seconds between two reports of metrics to the collector, at least 1; 0 measures nothing, for a collector that
+    takes traces alone."""
     propagate_to_providers: bool = False
     """Send `traceparent` to providers."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,7 +1,7 @@
 """One line per finished call: who asked, who answered, how it went, how long it took; never what was said."""
 
 import logging
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.json import Encoder
@@ -9,6 +9,7 @@ from msgspec.json import Encoder
 from llmgw.telemetry.lines import MAX_LINE, LineWriter, Rfc3339
 from llmgw.telemetry.text import printable
 from llmgw.types.call import Call
+from llmgw.types.preservation import Verdict
 
 Style: TypeAlias = Literal["json", "text", "colour"]
 """`json` for machines; `text` and `colour` are one-liners for people."""
@@ -21,6 +22,8 @@ YELLOW = "\x1b[33m"
 _ROOMY = 128
 _TIGHT = 12
 _MAX_ATTEMPTS = 8
+_PRESERVED: Final[Verdict] = "preserved"
+_LOST: Final[Verdict] = "lost"
 _MAX_COUNT = (1 << 63) - 1
 _RANKS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -29,7 +32,8 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     """Everything a call's line may say: there is no other field, so nothing else can leak.
 
     `codes` has per attempt the error that ended it, or the provider's HTTP status where it answered.
-    Milliseconds have three decimals.
+    Milliseconds have three decimals. What is said from `context` on is about the stored conversation: its id and
+    revision, the verdict and score of what reached the model, and how many things did not as they are stored.
     """
 
     ts: str
@@ -54,12 +58,19 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     first_content_ms: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    context: str | None = None
+    rev: int | None = None
+    preservation: str | None = None
+    score: float | None = None
+    losses: int | None = None
+    replayed: bool = False
 
 
 class CallLog:
     """Writes finished calls from `threshold` up, one line each; a line that cannot go at once is dropped.
 
-    Calls that failed are errors; refused, abandoned or retried ones are warnings.
+    Calls that failed are errors; refused, abandoned or retried ones are warnings, and so are those that lost
+    something of their context.
     """
 
     def __init__(self, writer: LineWriter, style: Style, *, threshold: int = logging.INFO) -> None:
@@ -94,6 +105,8 @@ class CallLog:
         usage = call.usage
         first = call.first_content_ns
         total = call.total_ns
+        stored = call.context
+        reported = stored is not None and bool(stored.verdict)
         return CallLine(
             ts=self._rfc3339(call.started_unix_ns + total),
             level=_level(call),
@@ -120,11 +133,17 @@ class CallLog:
             first_content_ms=None if first is None else _ms(first - call.started_ns),
             input_tokens=_count(usage.input_tokens) if usage else None,
             output_tokens=_count(usage.output_tokens) if usage else None,
+            context=_optional(stored.id or None, limit) if stored else None,
+            rev=_count(stored.rev) if stored and stored.etag else None,
+            preservation=printable(stored.verdict, limit) if stored and reported else None,
+            score=stored.score if stored and reported else None,
+            losses=len(stored.losses) if stored and reported else None,
+            replayed=stored is not None and stored.replayed,
         )
 
 
 def one_liner(line: CallLine, *, colour: bool) -> str:
-    """Write a call for a person: time, status, what, who, how long, how many tokens, which request."""
+    """Write a call for a person: time, status, what, who, how long, tokens, which context, which request."""
     paint = {"error": RED, "warning": YELLOW, "info": GREEN}[line.level] if colour else ""
     dim, reset = (DIM, RESET) if colour else ("", "")
     route = " -> ".join(name for name in (line.alias, line.target) if name)
@@ -139,6 +158,12 @@ def one_liner(line: CallLine, *, colour: bool) -> str:
         parts.append(f"{line.input_tokens or 0}>{line.output_tokens or 0} tokens")
     if line.attempts > 1:
         parts.append(f"{line.attempts} attempts ({', '.join(line.codes)})")
+    if line.context:
+        parts.append(line.context if line.rev is None else f"{line.context}@{line.rev}")
+    if line.preservation and line.preservation != _PRESERVED:
+        parts.append(f"{paint}{line.preservation} {line.score:.2f}{reset}")
+    if line.replayed:
+        parts.append("replayed")
     if line.error:
         parts.append(f"{paint}{line.error}{reset}")
     parts.append(f"{dim}{line.request_id}{reset}")
@@ -148,7 +173,8 @@ def one_liner(line: CallLine, *, colour: bool) -> str:
 def _level(call: Call) -> Literal["info", "warning", "error"]:
     if call.failed:
         return "error"
-    return "warning" if call.error is not None or len(call.attempts) > 1 else "info"
+    lost = call.context is not None and call.context.verdict == _LOST
+    return "warning" if lost or call.error is not None or len(call.attempts) > 1 else "info"
 
 
 def _ms(ns: int) -> float:

@@ -1,39 +1,25 @@
-"""Finished spans on their way to a collector: a bounded queue, a thread of its own, and no patience.
-
-The SDK reads `OTEL_*` variables for whatever its constructors are not told, and its HTTP client reads proxy
-variables and `.netrc`. So everything is told here and the client trusts no environment. One exception is left
-on purpose, because it is where operators keep the collector's credentials: `OTEL_EXPORTER_OTLP_HEADERS`,
-`OTEL_EXPORTER_OTLP_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` and
-their `_TRACES_` forms.
-"""
+"""Finished spans on their way to a collector: a bounded queue, a thread of its own, and no patience."""
 
 import logging
 import threading
 from collections.abc import Sequence
 
-import requests
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from llmgw.telemetry.collector import EXPORT_TIMEOUT_S, new_session, quiet, traces_url
+
 _log = logging.getLogger(__name__)
 _exporter_log = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
-TRACES_PATH = "/v1/traces"
 MAX_QUEUE = 4096
 """Spans waiting to be sent, a few megabytes; more than that are dropped, the newest first."""
 _MAX_BATCH = 128
 """Encoding a batch holds the interpreter in steps of a few milliseconds, so batches are small."""
 _SEND_EVERY_MS = 1000
-_EXPORT_TIMEOUT_S = 3.0
-
-
-def traces_url(endpoint: str) -> str:
-    """Return where spans are posted: `endpoint` is a base URL, or already ends in `/v1/traces`."""
-    base = endpoint.rstrip("/")
-    return base if base.endswith(TRACES_PATH) else base + TRACES_PATH
 
 
 class SpanExport:
@@ -46,7 +32,7 @@ class SpanExport:
             max_queue_size=MAX_QUEUE,
             schedule_delay_millis=_SEND_EVERY_MS,
             max_export_batch_size=_MAX_BATCH,
-            export_timeout_millis=_EXPORT_TIMEOUT_S * 1000,
+            export_timeout_millis=EXPORT_TIMEOUT_S * 1000,
             meter_provider=NoOpMeterProvider(),
         )
         self._offered = 0
@@ -91,13 +77,11 @@ class _Exporter(SpanExporter):
     """The SDK's exporter, counted, and with one line per outage instead of one per batch."""
 
     def __init__(self, endpoint: str) -> None:
-        session = requests.Session()
-        session.trust_env = False
         self._inner = OTLPSpanExporter(
             endpoint=traces_url(endpoint),
-            timeout=_EXPORT_TIMEOUT_S,
+            timeout=EXPORT_TIMEOUT_S,
             compression=Compression.Gzip,
-            session=session,
+            session=new_session(),
             meter_provider=NoOpMeterProvider(),
         )
         self._down = False
@@ -112,12 +96,8 @@ class _Exporter(SpanExporter):
         self.taken += len(spans)
         if self._abandoned:
             return SpanExportResult.FAILURE
-        complaints = _LastWords(threading.get_ident())
-        _exporter_log.addFilter(complaints)
-        try:
+        with quiet(_exporter_log) as complaints:
             result = self._inner.export(spans)
-        finally:
-            _exporter_log.removeFilter(complaints)
         if result is SpanExportResult.SUCCESS:
             self.delivered += len(spans)
             if self._down:
@@ -146,19 +126,3 @@ class _Exporter(SpanExporter):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Return True: nothing is held back here."""
         return self._inner.force_flush(timeout_millis)
-
-
-class _LastWords(logging.Filter):
-    """Keeps the SDK's complaints of one thread instead of letting them through: they come with every batch."""
-
-    def __init__(self, thread: int) -> None:
-        super().__init__()
-        self.text = "no reason given"
-        self._thread = thread
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Remember the record's words and stop it."""
-        if record.thread != self._thread:
-            return True
-        self.text = record.getMessage()
-        return False

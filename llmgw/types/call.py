@@ -56,15 +56,19 @@ class ContextFacts(Struct, kw_only=True):
     """What a call did with a stored conversation; times are `time.monotonic_ns`.
 
     `cache` says how much of it this worker knew: all, the beginning, or nothing. `verdict` and what follows are
-    those of the report, of the request until the answer is whole.
+    those of the report, of the request until the answer is whole. `window` is how many tokens the target takes, 0
+    where that is not known.
     """
 
     id: str
     etag: str = ""
     rev: int = 0
+    turns_before: int = 0
+    """Turns that were stored as the call began."""
     turns: int = 0
     turns_sent: int = 0
     tokens: int = 0
+    window: int = 0
     cache: Literal["hit", "delta", "cold"] = "cold"
     conflict: Literal["none", "locked", "mismatch", "fenced"] = "none"
     enforcement: str = ""
@@ -82,10 +86,15 @@ class ContextFacts(Struct, kw_only=True):
     again: bool = False
     """Whether an earlier try of this call was lost on the way, and may have cost money."""
     forked_from: str | None = None
+    kind_before: str = ""
+    """The kind of provider that gave the answer before; empty where there is none."""
     switched_from: str | None = None
     """The provider of the answer before, where this one's is another."""
     begin_started_ns: int = 0
     begin_ended_ns: int = 0
+    fit_started_ns: int = 0
+    fit_ended_ns: int = 0
+    """Between these two the request was written for the target asked last, a summary for it included."""
     commit_started_ns: int = 0
     commit_ended_ns: int = 0
 

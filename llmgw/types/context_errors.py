@@ -121,14 +121,18 @@ class ContextExpired(RequestError):
 
 
 class RevisionMismatch(RequestError):
-    """The caller expected another revision; `etag` is the one there is."""
+    """The caller expected another revision; `etag` is the one there is.
+
+    `rolled_back` tells that nobody but the store is to blame: it has lost turns that it had acknowledged.
+    """
 
     code = "revision_mismatch"
     status = 412
 
-    def __init__(self, message: str, etag: str = "") -> None:
+    def __init__(self, message: str, etag: str = "", *, rolled_back: bool = False) -> None:
         super().__init__(message)
         self.etag = etag
+        self.rolled_back = rolled_back
 
 
 class ContextTooLarge(RequestError):

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from llmgw.telemetry.export import MAX_QUEUE, traces_url
+from llmgw.telemetry.collector import metrics_url, traces_url
+from llmgw.telemetry.export import MAX_QUEUE
 from llmgw.telemetry.spans import Tracing
 from tests.collectors import BlackHole, Collector
 from tests.traced_calls import begun, finished
@@ -36,8 +37,9 @@ def test_without_an_endpoint_the_callers_flag_goes_on(start: Start) -> None:
     ["http://host:4318", "http://host:4318/", "http://host:4318/v1/traces", "http://host:4318/v1/traces/"],
 )
 def test_the_endpoint_may_be_base_or_full(endpoint: str) -> None:
-    """Either form of URL posts to the same place."""
+    """Either form of URL posts to the same place, metrics beside the spans."""
     assert traces_url(endpoint) == "http://host:4318/v1/traces"
+    assert metrics_url(endpoint) == "http://host:4318/v1/metrics"
 
 
 def test_spans_leave_before_the_end(collector: Collector, start: Start) -> None:

@@ -12,6 +12,8 @@ from llmgw.policy.keyring import Keyring
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
 from llmgw.telemetry.logs import configure
+from llmgw.telemetry.metrics import Metrics
+from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.clock import SystemClock
 from llmgw.types.event import Start, StreamEvent, TextDelta
@@ -57,8 +59,12 @@ def serve(body: bytes) -> list[dict[str, Any]]:
         state=state,
         keyring=Keyring(state, Secret("p" * 32), bootstrap=Secret(KEY)),
         health=Health(),
-        tracing=Tracing("", sample=0, slow_ms=1, version="0", clock=clock, resource={}),
-        call_log=configure("error", None, "json"),
+        recorder=Recorder(
+            Tracing("", sample=0, slow_ms=1, version="0", clock=clock, resource={}),
+            Metrics("", every_s=1, version="0", clock=clock, resource={}),
+            configure("error", None, "json"),
+            clock,
+        ),
         archive=None,  # type: ignore[arg-type]
         clock=clock,
         limits=Limits(max_body=9999, max_in_flight=9, body_timeout_s=9, drain_s=9, hold_s=9, ping_s=9),

@@ -30,7 +30,8 @@ providers:
     features: {add: [video], remove: [tools]}
 aliases:
   a: {strategy: weighted, targets: [p/m, {target: p/n, weight: 2}]}
-telemetry: {otlp_endpoint: "", sample: 1.0, slow_ms: 1, propagate_to_providers: false, log_level: info}
+telemetry:
+  {otlp_endpoint: "", sample: 1.0, slow_ms: 1, metrics_s: 60, propagate_to_providers: false, log_level: info}
 """
 
 
