@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias, assert_never
 
 from llmgw.providers.details import deepen, member_at, note_details, was_read
+from llmgw.providers.history import remembered
 from llmgw.providers.openai.call_ids import CallIds
 from llmgw.providers.openai.media import media_part
 from llmgw.providers.openai.quirks import quirks_of
@@ -47,6 +48,7 @@ _REASONING_MEMBERS: Final = ("reasoning_content", "reasoning")
 _SAID: Final = ("tool_calls", "refusal", "function_call", "audio")
 """Members without which an assistant's message must have a content."""
 _TEXT: Final = {"type", "text"}
+_WORDS: Final = (TextPart, RefusalPart, ReasoningPart)
 
 
 class MessageWriter:
@@ -321,15 +323,28 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
     )
     # Who speaks so and says plain words is told alike everywhere.
     plainly = {"system", "assistant"} | ({"user"} if quirks_of(target).user_after_tool else set())
+    # Hosts that want an answer between a result and a user's words look back at what was written.
+    memo = invocation.memo if stored and quirks_of(target).user_after_tool else None
     written: list[Json] = []
     for position, message in enumerate(invocation.messages):
+        if memo is not None and (known := memo.get(id(message))) is not None and known[0] is message:
+            written.append(known[1])
+            continue
+        place, noted = len(written), losses.count
         text = plain_text(message)
         if text and message.role in plainly:
             written.append({"role": message.role, "content": text})
         else:
             writer = origins.writer_of(message)
             writer.write(origins.as_asked(message, position), position, written)
+        if memo is not None and len(written) == place + 1 and losses.count == noted and _is_its_own(message):
+            written[place] = remembered(memo, message, written[place])
     return written
+
+
+def _is_its_own(message: Message) -> bool:
+    """Whether what a message is told as depends on itself alone: it is words, of a dialect it names."""
+    return message.protocol != "" and all(isinstance(part, _WORDS) for part in message.parts)
 
 
 def _is_cut(content: Json) -> bool:
