@@ -3,10 +3,8 @@
 So it can be seen whether what a target was told before stands unchanged at the beginning of what it is told now.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
-
-import msgspec
 
 from llmgw.types import json
 from llmgw.types.invocation import Memo
@@ -33,7 +31,7 @@ def written(body: Details, member: str, before: Collection[str], *, stored: bool
     if not stored or not isinstance(body.get(member), list):
         return Written(json.encode(body))
     messages = tuple(map(_encoded, body[member]))
-    whole = json.encode({**body, member: msgspec.Raw(b"[%b]" % b",".join(messages))})
+    whole = _joined(body, member, messages)
     head = json.encode({name: body[name] for name in before if name in body})
     if CACHE_MARK.encode() in whole:
         messages = tuple(_encoded(_unmarked(message)) for message in body[member])
@@ -48,6 +46,21 @@ def remembered(memo: Memo, message: Message, body: Json) -> Json:
         return body
     memo[id(message)] = (message, told)
     return told
+
+
+def _joined(body: Details, member: str, messages: Sequence[bytes]) -> bytes:
+    """Encode a body around messages that are bytes: thousands of them are copied once."""
+    if not messages:
+        return json.encode(body)
+    names = list(body)
+    at = names.index(member)
+    before = json.encode({name: body[name] for name in names[:at]})[:-1]
+    after = json.encode({name: body[name] for name in names[at + 1 :]})[1:]
+    opening = b"%b%b%b:[" % (before, b"," if at else b"", json.encode(member))
+    closing = b"]%b%b" % (b"," if len(after) > 1 else b"", after)
+    if len(messages) == 1:
+        return b"".join((opening, messages[0], closing))
+    return b",".join((opening + messages[0], *messages[1:-1], messages[-1] + closing))
 
 
 def _encoded(message: Json) -> bytes:
