@@ -18,7 +18,7 @@ from llmgw.context.leases import decode_policy
 from llmgw.context.library import Actor, Library, check_depth, refuse
 from llmgw.context.names import HASH, Keys
 from llmgw.context.schemas import Schemas
-from llmgw.context.state_doc import merged, patched
+from llmgw.context.state_changes import merged, patched
 from llmgw.types.context import ContextInfo, Policy, SchemaRef, StateDoc
 from llmgw.types.context_errors import IntegrityFailed, RevisionMismatch, SchemaViolation
 from llmgw.types.json import Json
