@@ -111,7 +111,7 @@ def _applied(document: Json, operation: _Operation, place: str) -> Json:
 
 
 def _at(document: Json, path: str | UnsetType, place: str) -> Json:
-    found = jsonpointer.resolve_pointer(document, path, _NONE)
+    found = _NONE if path is UNSET else jsonpointer.resolve_pointer(document, path, _NONE)
     if found is _NONE or isinstance(found, jsonpointer.EndOfList):
         raise _failed("patch.target", place, "nothing is there")
     return found

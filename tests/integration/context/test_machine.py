@@ -1,4 +1,4 @@
-"""Whatever two writers do in whatever order, and wherever one of them dies: what was acknowledged is what is stored."""
+"""Whatever two writers do in whatever order, and wherever one dies: what was acknowledged is what is stored."""
 
 import asyncio
 from contextlib import suppress

@@ -106,7 +106,7 @@ def test_a_patch_that_doubles_is_stopped() -> None:
 
 def test_a_patch_can_be_applied_twice() -> None:
     """What one application does to a value from the patch is not seen by the next."""
-    patch = [{"op": "add", "path": "/a", "value": {}}, {"op": "add", "path": "/a/b", "value": 1}]
+    patch: list[Json] = [{"op": "add", "path": "/a", "value": {}}, {"op": "add", "path": "/a/b", "value": 1}]
     assert patched({}, patch) == patched({}, patch) == {"a": {"b": 1}}
     assert patch[0]["value"] == {}
 
