@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from llmgw.context.user_schema import compile_schema
 from llmgw.types.context_errors import SchemaRejected
-from llmgw.types.json import encode
 from tests.e2e.contexts.desk import Desk, problem
 from tests.running import RunningGateway
 from tests.unit.context.hostile_schemas import HOSTILE
@@ -110,7 +109,7 @@ def test_schemas_that_are_bombs_are_refused(publisher: Desk, name: str) -> None:
     number = sorted(HOSTILE).index(name)
     answer = publisher.ask("PUT", f"/schemas/bomb-{number}/1", HOSTILE[name])
     try:
-        compile_schema(encode(HOSTILE[name]))
+        compile_schema(HOSTILE[name])
     except SchemaRejected as rejected:
         wrong = [(each.rule, each.pointer) for each in rejected.violations]
         assert problem(answer) == (422, "schema_rejected", wrong)
