@@ -1,7 +1,6 @@
 """A call that continues a stored conversation: what its targets are told, and what it leaves when it ends."""
 
 import asyncio
-import hashlib
 import logging
 import zlib
 from collections.abc import Sequence
@@ -275,7 +274,7 @@ class Conversation:
             violations=(*self._violations, *telling.violations),
             fitted=telling.fitted,
             tokens=telling.tokens,
-            input_digest=f"sha256:{hashlib.sha256(telling.request.body).hexdigest()}",
+            input_digest=telling.input_digest,
             floor=opened.policy.min_preservation,
         )
 

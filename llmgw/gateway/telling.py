@@ -46,6 +46,8 @@ class Telling(Struct, frozen=True, kw_only=True):
     """Bytes of the JSON of the turns that are told."""
     prefix: str
     """The digest of what the answer follows, to which it may be bound."""
+    input_digest: str
+    """That of the request's body; it is as long as the conversation, so this is reckoned once."""
 
 
 class Prefix:
@@ -103,10 +105,11 @@ class Teller:
         maker = self._maker(target)
         fitted, tokens = await self._fit(target, maker)
         turns = opened.turns
-        contents = await self._contexts.contents(opened, [turns[seq] for seq in self._special(turns)])
+        special = self._special(turns)
+        contents = await self._contexts.contents(opened, [turns[seq] for seq in special])
         left_out = sorted(fitted.dropped | fitted.cleared | fitted.covered)
         prefix = Prefix(self.tools, left_out)
-        view = view_of(turns, self._special(turns), fitted, maker, contents, prefix)
+        view = view_of(turns, special, fitted, maker, contents, prefix)
         request = self._written(provider, target, view)
         losses = (*view.losses, *of_request(request.losses, view))
         violations = self._violations(view, fitted)
@@ -123,6 +126,7 @@ class Teller:
             tokens=tokens,
             size=told - gone,
             prefix=prefix(len(turns)),
+            input_digest=f"sha256:{hashlib.sha256(request.body).hexdigest()}",
         )
 
     def _special(self, turns: Sequence[Kept]) -> list[int]:
