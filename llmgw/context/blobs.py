@@ -10,7 +10,15 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.types.message import ContentPart, MediaPart, Part, ToolResultPart
+from llmgw.types.message import (
+    ContentPart,
+    MediaPart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 LARGE: Final = 8 * 1024
 """Characters from which content is kept apart."""
@@ -76,6 +84,19 @@ def tokens_at_most(parts: Iterable[Part]) -> int:
         elif isinstance(part, ToolResultPart):
             total += tokens_at_most(part.content)
     return total
+
+
+def words_in(part: Part) -> int:
+    """Characters of a part that every model reads, and counts by: neither media nor reasoning nor seals."""
+    match part:
+        case TextPart(text=text) | RefusalPart(text=text):
+            return len(text)
+        case ToolCallPart(name=name, arguments=arguments):
+            return len(name) + len(arguments)
+        case ToolResultPart(content=content):
+            return sum(map(words_in, content))
+        case _:
+            return 0
 
 
 def _each_media(parts: tuple[Part, ...], change: Callable[[MediaPart], MediaPart]) -> tuple[Part, ...]:

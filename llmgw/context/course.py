@@ -12,9 +12,9 @@ from llmgw.types.turn import Binding
 class Course:
     """Follows a conversation.
 
-    `parts` counts what was said, summaries apart; `bound` is one of its tokens from above, `size` that of its
-    JSON in bytes. `special` are the turns a view must look at, `summaries` the compactions, `native` the last
-    turn that holds a provider's own, `maker` who gave the last answer.
+    `parts` counts what was said, summaries apart; `bound` is one of its tokens from above, `words` the
+    characters that every model reads. `special` are the turns a view must look at, `summaries` the compactions,
+    `native` the last turn that holds a provider's own, `maker` who gave the last answer.
     """
 
     __slots__ = (
@@ -25,16 +25,16 @@ class Course:
         "native",
         "pairs",
         "parts",
-        "size",
         "special",
         "summaries",
+        "words",
     )
 
     def __init__(self) -> None:
         self.pairs = Pairs()
         self.parts = 0
         self.bound = 0
-        self.size = 0
+        self.words = 0
         self.special: list[int] = []
         self.summaries: list[Kept] = []
         self.native = -1
@@ -53,7 +53,7 @@ class Course:
         self.pairs.add(turn)
         self.parts += len(turn.message.parts)
         self.bound += turn.bound
-        self.size += turn.size
+        self.words += turn.words
         if turn.turn.produced_by is not None:
             self.maker = turn.turn.produced_by
         if turn.sealed and any(map(is_compaction, turn.message.parts)):

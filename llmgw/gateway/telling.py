@@ -43,7 +43,7 @@ class Telling(Struct, frozen=True, kw_only=True):
     violations: tuple[Violation, ...]
     tokens: TokenFacts
     size: int
-    """Bytes of the JSON of the turns that are told."""
+    """Characters of the words and tools that are told."""
     prefix: str
     """The digest of what the answer follows, to which it may be bound."""
 
@@ -84,6 +84,7 @@ class Teller:
         self._opened = opened
         self._invocation = invocation
         self.tools = toolset_digest(invocation)
+        self._tools_size = len(json.encode(invocation.tools)) if invocation.tools else 0
 
     @property
     def summary(self) -> str:
@@ -110,8 +111,8 @@ class Teller:
         request = self._written(provider, target, view)
         losses = (*view.losses, *of_request(request.losses, view))
         violations = self._violations(view, fitted)
-        told = opened.history.course.size + sum(len(draft.body) for draft in opened.said)
-        gone = sum(turns[seq].size for seq in view.skipped)
+        told = opened.history.course.words + sum(draft.turn.words for draft in opened.said)
+        gone = sum(turns[seq].words for seq in view.skipped if turns[seq].turn.compaction is None)
         return Telling(
             target=target,
             maker=maker,
@@ -121,7 +122,7 @@ class Teller:
             losses=losses,
             violations=violations,
             tokens=tokens,
-            size=told - gone,
+            size=told - gone + self._tools_size,
             prefix=prefix(len(turns)),
         )
 
