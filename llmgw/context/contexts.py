@@ -127,6 +127,10 @@ class Contexts:
         self._leases.keep(opened)
         return opened
 
+    def is_known(self, tenant: str, context: str | None) -> bool:
+        """Whether this worker remembers a context, so that it most likely is there."""
+        return context is not None and self.histories.known(checked(tenant, context)) is not None
+
     def draft(self, opened: Opened, message: Message, **more: Any) -> Draft:
         """Make the next turn of a context, without storing it; `more` are further members of `Turn`."""
         place = Place(seq=opened.count, home=opened.keys.context, salt=opened.salt)

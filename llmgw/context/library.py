@@ -110,12 +110,12 @@ class Library:
             )
         check_depth(metadata, "/metadata")
         if policy.metadata_schema is not None:
-            compiled = await self._schemas.compiled(tenant, policy.metadata_schema)
-            refuse(
-                compiled.violations(metadata),
-                f"the metadata do not fit {policy.metadata_schema}",
-                "/metadata",
+            await self._schemas.check(
+                tenant, policy.metadata_schema, metadata, what="the metadata", within="/metadata"
             )
+        if policy.state_schema is not None:
+            # Else the first to write a state would find out, long after.
+            await self._schemas.require(tenant, policy.state_schema, "/policy/state_schema")
 
     async def info(self, actor: Actor, context: str, *, op: str = "read") -> ContextInfo:
         """Read a context, without its turns.
@@ -359,17 +359,6 @@ def check_depth(document: Json, within: str) -> None:
     if protocol.is_too_deep(document):
         message = f"nests deeper than {protocol.MAX_DEPTH} levels"
         raise SchemaViolation(message, [Violation(rule="schema.depth", pointer=within, message=message)])
-
-
-def refuse(violations: Sequence[Violation], message: str, within: str) -> None:
-    """Refuse a document that stands `within` what was sent, if anything is wrong with it.
-
-    Raises:
-        SchemaViolation: something is.
-    """
-    if violations:
-        moved = [msgspec.structs.replace(each, pointer=within + each.pointer) for each in violations]
-        raise SchemaViolation(message, moved)
 
 
 def _sums_up(each: Kept, seqs: Sequence[int]) -> bool:

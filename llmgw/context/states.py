@@ -15,10 +15,10 @@ from llmgw.context.bundle import SchemaLine
 from llmgw.context.chain_keys import UnknownKey
 from llmgw.context.kept import encode_json
 from llmgw.context.leases import decode_policy
-from llmgw.context.library import Actor, Library, check_depth, refuse
+from llmgw.context.library import Actor, Library, check_depth
 from llmgw.context.names import HASH, Keys
 from llmgw.context.schemas import Schemas
-from llmgw.context.state_doc import merged, patched
+from llmgw.context.state_changes import merged, patched
 from llmgw.types.context import ContextInfo, Policy, SchemaRef, StateDoc
 from llmgw.types.context_errors import IntegrityFailed, RevisionMismatch, SchemaViolation
 from llmgw.types.json import Json
@@ -129,7 +129,7 @@ class States:
             SchemaRejected: one cannot be registered.
         """
         for line in lines:
-            await self._schemas.take_over(tenant, line.name, line.version, line.document.encode())
+            await self._schemas.take_over(tenant, f"{line.name}/{line.version}", line.document.encode())
 
     async def copy(self, actor: Actor, source: Keys, to: Keys) -> None:
         """Begin a fork's state with its parent's, and remember that for the day they are merged."""
@@ -199,8 +199,7 @@ class States:
             raise SchemaViolation(message, [Violation(rule="schema.size", pointer=within, message=message)])
         check_depth(data, within)
         if schema is not None:
-            compiled = await self._schemas.compiled(tenant, schema)
-            refuse(compiled.violations(data), f"the state does not fit {schema}", within)
+            await self._schemas.check(tenant, schema, data, what="the state", within=within)
 
     def _sealed(self, keys: Keys, stored: Stored, document: StateDoc) -> bytes:
         """Write a state: id of the key, MAC, and the document, encrypted where the turns are."""

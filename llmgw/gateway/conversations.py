@@ -63,7 +63,7 @@ class Conversations:
             tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
         )
         base = contexts.settings.base(tenant, alias_policy)
-        if options.create:
+        if options.create and not contexts.is_known(tenant, options.id):
             policy = (options.policy or Policy()).over(base)
             await self._archive.library.check_metadata(tenant, options.metadata, policy)
         try:

@@ -2,7 +2,8 @@
 
 RequestError
 ├── NotFound
-│   └── ContextNotFound          404  context_not_found
+│   ├── ContextNotFound          404  context_not_found
+│   └── SchemaNotFound           404  schema_not_found
 ├── ContextExists                409  context_exists
 ├── ContextLocked                409  context_locked             another call is under way
 ├── ContextFenced                409  context_fenced             the call took longer than its lease
@@ -47,6 +48,12 @@ class ContextNotFound(NotFound):
 
     def __init__(self, message: str = "there is no such context") -> None:
         super().__init__(message)
+
+
+class SchemaNotFound(NotFound):
+    """No schema of that name and version is registered for the tenant."""
+
+    code = "schema_not_found"
 
 
 class ContextExists(RequestError):
