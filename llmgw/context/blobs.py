@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from llmgw.types.message import (
     ContentPart,
+    MediaKind,
     MediaPart,
     Part,
     RefusalPart,
@@ -84,6 +85,16 @@ def tokens_at_most(parts: Iterable[Part]) -> int:
         elif isinstance(part, ToolResultPart):
             total += tokens_at_most(part.content)
     return total
+
+
+def kinds_in(parts: Iterable[Part]) -> Iterator[MediaKind]:
+    """The kinds of media in parts; documents that are plain text are within reach of every model."""
+    for part in parts:
+        if isinstance(part, MediaPart):
+            if part.text is None:
+                yield part.kind
+        elif isinstance(part, ToolResultPart):
+            yield from kinds_in(part.content)
 
 
 def words_in(part: Part) -> int:
