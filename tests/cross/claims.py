@@ -96,6 +96,11 @@ class Claims:
             found.append(f"the counts do not add up: {counts}")
         return [*found, *self._unexplained()]
 
+    def gone(self) -> int:
+        """How many parts are not there in any form; tells them by their texts, which must differ."""
+        said = [str(value) for piece in self._told for value in piece.value]
+        return sum(not _is_among(part, said, self._body) for _, _, part in self._parts())
+
     def _parts(self) -> Iterator[tuple[int, int, Part]]:
         for turn in self._turns:
             for number, part in enumerate(turn.parts):
@@ -183,6 +188,9 @@ def expected(part: Part, role: str, protocol: str) -> list[Piece]:
                 if isinstance(item, MediaPart)
             ]
             return [Piece("result", "user", (texts, part.is_error)), *media]
+        case MediaPart(text=str(text)) if protocol != "anthropic":
+            # A plain document's words are the same, whether they stand as a document or as text.
+            return [Piece("text", said_by, (f"{part.filename}\n\n{text}" if part.filename else text,))]
         case MediaPart():
             return [Piece("media", said_by, (_of_media(part),))]
         case OpaquePart():
@@ -206,3 +214,12 @@ def texts_of(part: Part) -> list[str]:
             return [str(_of_media(part)), part.text or ""]
         case _:
             return []
+
+
+def _is_among(part: Part, said: Sequence[str], body: bytes) -> bool:
+    if isinstance(part, OpaquePart):
+        return part.kind in said
+    seal = getattr(part, "seal", None)
+    if isinstance(part, ReasoningPart) and not part.text:
+        return seal is not None and seal.value.encode() in body
+    return any(text and text in each for text in texts_of(part) for each in said)

@@ -53,6 +53,7 @@ class _Part(Struct, rename="camel"):
     function_response: dict[str, Any] | None = None
     inline_data: dict[str, Any] | None = None
     file_data: dict[str, Any] | None = None
+    executable_code: dict[str, Any] | None = None
 
 
 class _Content(Struct):
@@ -182,5 +183,7 @@ def _part(part: _Part, role: str) -> Iterator[Piece]:
         yield Piece("media", role, (part.inline_data["data"],))
     if part.file_data is not None:
         yield Piece("media", role, (part.file_data["fileUri"],))
+    if part.executable_code is not None:
+        yield Piece("opaque", role, ("executableCode",))
     if signature and signature != DUMMY:
         yield Piece("seal", role, (signature,))
