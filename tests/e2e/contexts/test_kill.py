@@ -44,12 +44,14 @@ class House:
         self.desk = Desk(gateway, gateway.key)
 
     def kill(self) -> None:
-        """End the worker as the kernel would."""
+        """End the worker as the kernel would, and keep its supervisor from putting another in its place."""
+        assert self.gateway.process is not None
+        self.gateway.process.send_signal(signal.SIGSTOP)
         for pid in self.gateway.worker_pids():
             os.kill(pid, signal.SIGKILL)
 
     def raise_again(self) -> None:
-        """Have another worker in its place; a supervisor of one so young gives up, and is started anew."""
+        """Start it all anew."""
         self.gateway.stop(signal.SIGKILL)
         self.gateway.start()
 

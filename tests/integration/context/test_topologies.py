@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from llmgw.context.answers import Replay
 from llmgw.context.opened import Opened
-from llmgw.context.user_schema import SCHEMA_MAX
+from llmgw.context.user_schemas import SCHEMA_MAX
 from llmgw.state.connection import State
 from llmgw.types.context import ContextOptions
 from llmgw.types.context_errors import ContextErased, ContextLocked, IdempotencyInFlight, RevisionMismatch

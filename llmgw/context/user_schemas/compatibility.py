@@ -9,14 +9,14 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from llmgw.context.compatibility_checks import CHECKS, problem
-from llmgw.context.compiled_schema import CompiledSchema
-from llmgw.context.schema_equality import Equality
-from llmgw.context.schema_explanation import Walk
-from llmgw.context.schema_facts import Fact, Facts, GivenUp, Reader, type_of, types_named
-from llmgw.context.schema_keywords import ABOUT
-from llmgw.context.schema_outline import VIOLATIONS_MAX
-from llmgw.context.schema_wording import told
+from llmgw.context.user_schemas.compatibility_checks import CHECKS, problem
+from llmgw.context.user_schemas.compiled import CompiledSchema
+from llmgw.context.user_schemas.equality import Equality
+from llmgw.context.user_schemas.explanation import Walk
+from llmgw.context.user_schemas.facts import Fact, Facts, GivenUp, Reader, type_of, types_named
+from llmgw.context.user_schemas.keywords import ABOUT
+from llmgw.context.user_schemas.outline import VIOLATIONS_MAX
+from llmgw.context.user_schemas.wording import told
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation
 

@@ -4,11 +4,11 @@ from typing import Final
 
 from jsonschema_rs import Draft202012Validator
 
-from llmgw.context.measures import measured
-from llmgw.context.schema_explanation import Explanation
-from llmgw.context.schema_outline import Outline
-from llmgw.context.schema_patterns import ENGINE
-from llmgw.context.schema_work import Work
+from llmgw.context.user_schemas.explanation import Explanation
+from llmgw.context.user_schemas.measures import measured
+from llmgw.context.user_schemas.outline import Outline
+from llmgw.context.user_schemas.patterns import ENGINE
+from llmgw.context.user_schemas.work import Work
 from llmgw.types.json import Json, encode
 from llmgw.types.violation import Violation
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
-from llmgw.context.schema_form import PATTERN_MAX
-from llmgw.context.schema_outline import VIOLATIONS_MAX
+from llmgw.context.user_schemas.form import PATTERN_MAX
+from llmgw.context.user_schemas.outline import VIOLATIONS_MAX
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation, pointer_to

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from llmgw.context.measures import Measure, measured
-from llmgw.context.schema_keywords import MANY
-from llmgw.context.schema_outline import Outline, target
+from llmgw.context.user_schemas.keywords import MANY
+from llmgw.context.user_schemas.measures import Measure, measured
+from llmgw.context.user_schemas.outline import Outline, target
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation, pointer_to

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from llmgw.context.schema_keywords import Steps
+from llmgw.context.user_schemas.keywords import Steps
 from llmgw.types.json import Json, encode
 from llmgw.types.violation import Violation, pointer_to
 

@@ -8,12 +8,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.context.compiled_schema import CompiledSchema
-from llmgw.context.measures import measured
-from llmgw.context.schema_form import FORM
-from llmgw.context.schema_outline import foreign, outlined
-from llmgw.context.schema_patterns import programs
-from llmgw.context.schema_work import Work, work
+from llmgw.context.user_schemas.compiled import CompiledSchema
+from llmgw.context.user_schemas.form import FORM
+from llmgw.context.user_schemas.measures import measured
+from llmgw.context.user_schemas.outline import foreign, outlined
+from llmgw.context.user_schemas.patterns import programs
+from llmgw.context.user_schemas.work import Work, work
 from llmgw.types import json
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.errors import InvalidJson

@@ -7,8 +7,8 @@ is said holds for each such value, and what cannot be read off is not said.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from llmgw.context.schema_outline import Outline, target
-from llmgw.context.schema_patterns import matcher
+from llmgw.context.user_schemas.outline import Outline, target
+from llmgw.context.user_schemas.patterns import matcher
 from llmgw.types.json import Json
 from llmgw.types.violation import pointer_to
 

@@ -2,9 +2,9 @@
 
 from typing import Final, TypeAlias
 
-from llmgw.context.schema_facts import Fact, Reader
-from llmgw.context.schema_keywords import MANY, NAMED, ONE
-from llmgw.context.schema_outline import target
+from llmgw.context.user_schemas.facts import Fact, Reader
+from llmgw.context.user_schemas.keywords import MANY, NAMED, ONE
+from llmgw.context.user_schemas.outline import target
 from llmgw.types.json import encode
 from llmgw.types.violation import pointer_to
 

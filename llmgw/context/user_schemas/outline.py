@@ -9,8 +9,17 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from llmgw.context.schema_keywords import ASSERTIONS, DIALECT, MANY, NAMED, ONE, REFERENCES, REFUSED, inner
-from llmgw.context.schema_references import References
+from llmgw.context.user_schemas.keywords import (
+    ASSERTIONS,
+    DIALECT,
+    MANY,
+    NAMED,
+    ONE,
+    REFERENCES,
+    REFUSED,
+    inner,
+)
+from llmgw.context.user_schemas.references import References
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation, pointer_to

@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from itertools import combinations
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
-from llmgw.context.schema_equality import Equality
-from llmgw.context.schema_facts import TYPES, Fact, Facts, Reader, types_named
-from llmgw.context.schema_outline import target
-from llmgw.context.schema_patterns import matcher
-from llmgw.context.schema_wording import rule_of, told
-from llmgw.types.json import Json
+from llmgw.context.user_schemas.disjoint import Comparison, apart
+from llmgw.context.user_schemas.facts import TYPES, Fact, Facts, types_named
+from llmgw.context.user_schemas.outline import target
+from llmgw.context.user_schemas.patterns import matcher
+from llmgw.context.user_schemas.wording import rule_of, told
 from llmgw.types.violation import Violation, pointer_to
 
-_DISCRIMINATOR_DEPTH: Final = 3
-"""How deep in two forms may be what tells them apart."""
 _BEYOND: Final = {
     "minimum": "are less than", "exclusiveMinimum": "are not more than", "maximum": "are more than",
     "exclusiveMaximum": "are not less than",
@@ -22,24 +19,6 @@ _COUNTED: Final = {
     "minLength": "characters", "maxLength": "characters", "minItems": "items", "maxItems": "items",
     "minProperties": "members", "maxProperties": "members",
 }  # fmt: skip
-
-
-class Comparison(Protocol):
-    """Proves that values that fit some schemas fit another one."""
-
-    read: Reader
-    equal: Equality
-    told_apart: dict[tuple[Fact, Fact], bool]
-    """Whether no value fits both of two schemas, where that was looked at."""
-
-    def fails(self, facts: Iterable[Fact], goal: Fact) -> list[Violation]:
-        """What keeps a value that fits all facts from fitting the goal."""
-
-    def holds(self, facts: Iterable[Fact], goal: Fact) -> bool:
-        """Whether each value that fits all facts fits the goal."""
-
-    def fits(self, goal: Fact, value: Json) -> bool | None:
-        """Whether one value fits a schema; None where that would take too long to find out."""
 
 
 _Found: TypeAlias = Iterable[Violation]
@@ -327,35 +306,6 @@ def _if(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found:
 
 def _parts(on: Comparison, goal: Fact, keyword: str) -> list[Fact]:
     return [_within(goal, keyword, number) for number in range(len(on.read.schema(goal).get(keyword, ())))]
-
-
-def apart(
-    on: Comparison, one: Iterable[Fact], other: Iterable[Fact], depth: int = _DISCRIMINATOR_DEPTH
-) -> bool:
-    """Whether no value fits both: by type, by the values listed, or by a member that objects must have."""
-    both = [on.read.all(one), on.read.all(other)]
-    on.read.spend(1)
-    left, right = both
-    if left is None or right is None:
-        return True
-    types = on.read.types(left) & on.read.types(right)
-    if not types or _values_apart(on, left, right) or _values_apart(on, right, left):
-        return True
-    return (
-        depth > 0
-        and types == {"object"}
-        and any(
-            apart(on, on.read.member(left, name), on.read.member(right, name), depth - 1)
-            for name in sorted(on.read.required(left) | on.read.required(right))
-        )
-    )
-
-
-def _values_apart(on: Comparison, one: Facts, other: Facts) -> bool:
-    values = on.read.values(one)
-    return values is not None and all(
-        any(on.fits(fact, value) is False for fact in other) for value in values
-    )
 
 
 def _whole(number: float) -> bool:

@@ -13,12 +13,12 @@ from typing import ClassVar, Final, TypeAlias
 from jsonschema_rs import Draft202012Validator
 from msgspec import Struct
 
-from llmgw.context.measures import measured
-from llmgw.context.schema_keywords import ASSERTIONS, Steps
-from llmgw.context.schema_outline import VIOLATIONS_MAX, Outline, target
-from llmgw.context.schema_patterns import ENGINE, matcher, program
-from llmgw.context.schema_wording import violation
-from llmgw.context.schema_work import assertion_steps
+from llmgw.context.user_schemas.keywords import ASSERTIONS, Steps
+from llmgw.context.user_schemas.measures import measured
+from llmgw.context.user_schemas.outline import VIOLATIONS_MAX, Outline, target
+from llmgw.context.user_schemas.patterns import ENGINE, matcher, program
+from llmgw.context.user_schemas.wording import violation
+from llmgw.context.user_schemas.work import assertion_steps
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation, pointer_to
 
