@@ -12,7 +12,16 @@ from typing import Final, Literal, TypeAlias
 from msgspec.structs import replace
 
 from llmgw.context import frame
-from llmgw.types.message import ContentPart, MediaPart, Part, ToolResultPart
+from llmgw.types.message import (
+    ContentPart,
+    MediaKind,
+    MediaPart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 Kind: TypeAlias = Literal["b", "t", "r"]
 """Base64, text, or a provider's own bytes of an answer."""
@@ -97,6 +106,29 @@ def tokens_at_most(parts: Iterable[Part]) -> int:
         elif isinstance(part, ToolResultPart):
             total += tokens_at_most(part.content)
     return total
+
+
+def kinds_in(parts: Iterable[Part]) -> Iterator[MediaKind]:
+    """The kinds of media in parts; documents that are plain text are within reach of every model."""
+    for part in parts:
+        if isinstance(part, MediaPart):
+            if part.text is None:
+                yield part.kind
+        elif isinstance(part, ToolResultPart):
+            yield from kinds_in(part.content)
+
+
+def words_in(part: Part) -> int:
+    """Characters of a part that every model reads, and counts by: neither media nor reasoning nor seals."""
+    match part:
+        case TextPart(text=text) | RefusalPart(text=text):
+            return len(text)
+        case ToolCallPart(name=name, arguments=arguments):
+            return len(name) + len(arguments)
+        case ToolResultPart(content=content):
+            return sum(map(words_in, content))
+        case _:
+            return 0
 
 
 def _each_media(parts: tuple[Part, ...], change: Callable[[MediaPart], MediaPart]) -> tuple[Part, ...]:
