@@ -8,6 +8,7 @@ from llmgw.context.answers import Replay
 from llmgw.context.archive import Archive
 from llmgw.context.intake import examine
 from llmgw.context.library import Actor
+from llmgw.context.names import CONTEXT_ID
 from llmgw.context.opened import Asker, Opened
 from llmgw.context.taking_in import take_in
 from llmgw.gateway.conversation import Conversation
@@ -58,7 +59,9 @@ class Conversations:
             raise UnsupportedParameter("a call that continues a context has one answer", param="n")
         contexts = self.contexts
         tenant = call.caller.tenant if call.caller is not None else "default"
-        facts = call.context = ContextFacts(id=options.id or "", begin_started_ns=contexts.monotonic_ns())
+        # What is no id may be anything a caller says, and facts are told in logs and traces.
+        named = options.id if options.id is not None and CONTEXT_ID.fullmatch(options.id) else ""
+        facts = call.context = ContextFacts(id=named, begin_started_ns=contexts.monotonic_ns())
         asker = Asker(
             tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
         )
@@ -139,6 +142,7 @@ def _describe(facts: ContextFacts, opened: Opened) -> None:
     stored = opened.stored
     facts.id, facts.etag, facts.rev = opened.keys.context, stored.etag, stored.rev
     facts.turns = facts.turns_before = stored.turns
+    facts.bytes = stored.facts.size
     facts.again = opened.lease.again
     facts.enforcement = opened.policy.enforcement or "repair"
     if stored.first == stored.turns:

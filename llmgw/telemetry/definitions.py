@@ -79,7 +79,7 @@ CONTEXT_SIZE: Final = Definition(
     name=semconv.LLMGW_CONTEXT_SIZE,
     kind="histogram",
     unit="1",
-    description="Turns of the contexts that calls continued, and tokens of what was told of them.",
+    description="Turns and stored bytes of the contexts that calls continued, and tokens of what was told of them.",
     labels=(semconv.UNIT,),
     bounds=_QUADRUPLING,
 )

@@ -103,7 +103,7 @@ class Measurements:
             self._operations.record((operation.name, error), operation.total_ns / 1e9)
             if error in _CONFLICTS:
                 self._conflicts.add((_CONFLICTS[error],))
-            if operation.broken:
+            if operation.checks.get("c1") == "fail":
                 self._integrity_failures.add((operation.name,))
             if operation.name == "erase" and not error:
                 self._erasures.add((), operation.contexts)
@@ -164,6 +164,7 @@ class Measurements:
         """Measure what an answer that came to its end says of its context."""
         to = call.attempts[-1].kind if call.attempts else ""
         self._size.record(("turns",), facts.turns)
+        self._size.record(("bytes",), facts.bytes)
         self._size.record(("tokens",), facts.tokens)
         self._score.record((facts.verdict,), facts.score)
         for loss in facts.losses:

@@ -67,6 +67,8 @@ class ContextFacts(Struct, kw_only=True):
     """Turns that were stored as the call began."""
     turns: int = 0
     turns_sent: int = 0
+    bytes: int = 0
+    """What was stored as the call began."""
     tokens: int = 0
     window: int = 0
     cache: Literal["hit", "delta", "cold"] = "cold"
