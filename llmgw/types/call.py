@@ -13,6 +13,8 @@ from llmgw.types.loss import Loss
 from llmgw.types.preservation import Check, CheckResult, PartLoss
 from llmgw.types.violation import Violation
 
+Conflict: TypeAlias = Literal["none", "locked", "mismatch", "fenced"]
+"""How a call met another writer."""
 Role: TypeAlias = Literal["admin", "operator", "publisher", "caller", "viewer"]
 
 
@@ -72,7 +74,7 @@ class ContextFacts(Struct, kw_only=True):
     tokens: int = 0
     window: int = 0
     cache: Literal["hit", "delta", "cold"] = "cold"
-    conflict: Literal["none", "locked", "mismatch", "fenced"] = "none"
+    conflict: Conflict = "none"
     enforcement: str = ""
     fit: str = ""
     verdict: str = ""
