@@ -59,9 +59,7 @@ class Conversations:
             raise UnsupportedParameter("a call that continues a context has one answer", param="n")
         contexts = self.contexts
         tenant = call.caller.tenant if call.caller is not None else "default"
-        # What is no id may be anything a caller says, and facts are told in logs and traces.
-        named = options.id if options.id is not None and CONTEXT_ID.fullmatch(options.id) else ""
-        facts = call.context = ContextFacts(id=named, begin_started_ns=contexts.monotonic_ns())
+        facts = call.context = ContextFacts(id=_named(options), begin_started_ns=contexts.monotonic_ns())
         asker = Asker(
             tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
         )
@@ -135,6 +133,11 @@ class Conversations:
         summaries = Summaries(self.contexts, ask)
         teller = Teller(self.contexts, self._counting, summaries, opened, invocation)
         return Conversation(self.contexts, self._counting, teller, opened, invocation, call, facts)
+
+
+def _named(options: ContextOptions) -> str:
+    """The context's id; what cannot be one is anything a caller says, and facts are told in logs and traces."""
+    return options.id if options.id is not None and CONTEXT_ID.fullmatch(options.id) else ""
 
 
 def _describe(facts: ContextFacts, opened: Opened) -> None:
