@@ -106,7 +106,7 @@ class TraceBuilder:
                 parent=parent,
                 kind=SpanKind.SERVER,
                 facts={**server_attributes(call), **stored},
-                status=_ERROR if call.failed or call.error in REFUSED_BY_CONTEXT else _UNSET,
+                status=_ERROR if _is_red(call, call.error) else _UNSET,
                 start=call.started_unix_ns,
                 end=_unix(call, end),
                 events=events,
@@ -197,14 +197,13 @@ def _steps(call: Call, facts: ContextFacts, parent: SpanContext) -> list[_Part]:
     """The steps of a call with a context, as far as it came."""
 
     def step(name: str, started_ns: int, ended_ns: int, said: Facts, error: str | None) -> _Part:
-        red = error is not None and (call.failed or error in REFUSED_BY_CONTEXT)
         return _Part(
             name=name,
             context=_context(call, new_span_id(), state=parent.trace_state),
             parent=parent,
             kind=SpanKind.INTERNAL,
             facts={semconv.GEN_AI_CONVERSATION_ID: facts.id or None, semconv.ERROR_TYPE: error, **said},
-            status=_ERROR if red else _UNSET,
+            status=_ERROR if error is not None and _is_red(call, error) else _UNSET,
             start=_unix(call, started_ns),
             end=_unix(call, max(started_ns, ended_ns)),
         )
@@ -252,6 +251,12 @@ def _end(call: Call) -> int:
 
 def _unix(traced: Call | ContextOperation, moment_ns: int) -> int:
     return traced.started_unix_ns + max(0, moment_ns - traced.started_ns)
+
+
+def _is_red(call: Call, error: str | None) -> bool:
+    """Whether the house failed, refused to go on with the context, or found that it is not what was stored."""
+    lost = call.context is not None and call.context.checks.get("c1") == "fail"
+    return call.failed or lost or error in REFUSED_BY_CONTEXT
 
 
 def _status(error: str | None) -> Status:
