@@ -11,6 +11,7 @@ from llmgw.context.library import Actor
 from llmgw.context.names import CONTEXT_ID
 from llmgw.context.opened import Asker, Opened
 from llmgw.context.taking_in import take_in
+from llmgw.gateway.checks import Tell
 from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.summaries import Ask, Summaries
@@ -35,9 +36,10 @@ _SAYS_INSTRUCTIONS_APART: Final = "anthropic"
 class Conversations:
     """Opens contexts for calls; one per worker."""
 
-    def __init__(self, archive: Archive, counter: TokenCounter) -> None:
+    def __init__(self, archive: Archive, counter: TokenCounter, tell: Tell) -> None:
         self.contexts = archive.library.contexts
         self._archive = archive
+        self._tell = tell
         self._counting = Counting(counter, self.contexts)
 
     async def open(
@@ -132,7 +134,9 @@ class Conversations:
         opened.check_size(opened.said)
         summaries = Summaries(self.contexts, ask)
         teller = Teller(self.contexts, self._counting, summaries, opened, invocation)
-        return Conversation(self.contexts, self._counting, teller, opened, invocation, call, facts)
+        return Conversation(
+            self.contexts, self._counting, teller, opened, invocation, call, facts, self._tell
+        )
 
 
 def _named(options: ContextOptions) -> str:

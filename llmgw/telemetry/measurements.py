@@ -103,7 +103,7 @@ class Measurements:
             self._operations.record((operation.name, error), operation.total_ns / 1e9)
             if error in _CONFLICTS:
                 self._conflicts.add((_CONFLICTS[error],))
-            if operation.checks.get("c1") == "fail":
+            if "fail" in (operation.checks.get("c1"), operation.checks.get("c8")):
                 self._integrity_failures.add((operation.name,))
             if operation.name == "erase" and not error:
                 self._erasures.add((), operation.contexts)

@@ -9,7 +9,8 @@
     ├── chat {model}                CLIENT    a call made for this one, a summary say, with attempts of its own
     └── llmgw.context.commit        INTERNAL  what was said and answered stored
 
-    llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model
+    llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model; `read_back` is
+                                              a child of the request whose turns it looks at
 
 A call without a context has no `llmgw.context` spans: an ordinary trace has three spans, or six. Names hold no ids.
 Spans carry no words of a conversation, and no error message of a provider, which may quote them.

@@ -18,9 +18,10 @@ OperationName: TypeAlias = Literal[
     "import",
     "patch_state",
     "replace_state",
+    "read_back",
 ]
 """What can be done with a context: a short list, as spans and metrics are named by it. Summing one up asks a model,
-and is a call."""
+and is a call. `read_back` is check C8, made behind a call's answer for a sample of them."""
 
 
 class ContextOperation(Struct, kw_only=True):
