@@ -80,6 +80,7 @@ class Measurements:
         self._compactions = counter(definitions.COMPACTIONS)
         self._shortfall = histogram(definitions.UPSTREAM_SHORTFALL)
         self._operations = histogram(definitions.CONTEXT_OPERATION_DURATION)
+        self._dropped = counter(definitions.TELEMETRY_DROPPED)
 
     def know(self, models: Iterable[str]) -> None:
         """Say which models go by their names; callers may ask for any, and those are `other`."""
@@ -107,6 +108,13 @@ class Measurements:
                 self._integrity_failures.add((operation.name,))
             if operation.name == "erase" and not error:
                 self._erasures.add((), operation.contexts)
+
+    def dropped(self, kind: str, so_far: int) -> None:
+        """Take in how many things of a kind telemetry has failed to deliver since the start."""
+        with self._lock:
+            more = so_far - self._dropped.total((kind,))
+            if more > 0:
+                self._dropped.add((kind,), more)
 
     def metrics(self, now: int) -> list[Metric]:
         """Everything as it stands at the unix nanosecond `now`; what never happened is left out."""

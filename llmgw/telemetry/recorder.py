@@ -24,6 +24,8 @@ class Recorder:
         self._metrics = metrics
         self._call_log = call_log
         self._clock = clock
+        metrics.watch("spans", lambda: tracing.dropped)
+        metrics.watch("log_lines", lambda: call_log.dropped)
 
     def begin(
         self, *, request_id: str, call_id: str, endpoint: str, traceparent: str | None, tracestate: str | None

@@ -160,6 +160,7 @@ LLMGW_OVERHEAD: Final = "llmgw.overhead"
 LLMGW_REQUEST_ID: Final = "llmgw.request.id"
 LLMGW_TAGS: Final = "llmgw.tags"
 LLMGW_TARGET: Final = "llmgw.target"
+LLMGW_TELEMETRY_DROPPED: Final = "llmgw.telemetry.dropped"
 LLMGW_TENANT: Final = "llmgw.tenant"
 
 CACHE: Final = "cache"

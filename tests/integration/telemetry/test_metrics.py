@@ -77,6 +77,23 @@ def test_the_last_report_goes_out_at_the_end(collector: Collector, metrics: Star
     assert "llmgw.context.overhead" in collector.metrics()
 
 
+def test_what_telemetry_drops_is_counted_too(collector: Collector, metrics: Start) -> None:
+    """As it stands at each report, by what was dropped; nothing where nothing was."""
+    told = metrics(collector.url, every_s=0.05)
+    dropped = {"spans": 3, "log_lines": 0}
+    told.watch("spans", lambda: dropped["spans"])
+    told.watch("log_lines", lambda: dropped["log_lines"])
+
+    def counted() -> dict[object, int]:
+        points = collector.metrics()["llmgw.telemetry.dropped"].sum.data_points
+        return {attributes(point.attributes)["kind"]: point.as_int for point in points}
+
+    collector.wait_for_reports(2)
+    assert counted() == {"spans": 3}
+    dropped["log_lines"] = 2
+    until(lambda: counted() == {"spans": 3, "log_lines": 2}, "what was dropped later")
+
+
 def test_an_idle_process_reports_nothing(collector: Collector, metrics: Start) -> None:
     """No call, no metric, no request."""
     metrics(collector.url).shutdown()
