@@ -18,6 +18,7 @@ from llmgw.http.asked import (
     read,
     require_json,
 )
+from llmgw.http.operations import left, telling
 from llmgw.http.options import idempotency_of
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
@@ -73,17 +74,20 @@ def turn_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         body = await request.body()
         wanted = read(body, NewTurns)
         messages, within, wire = _said(wanted)
-        appended = await archive.appending.append(
-            actor_of(request),
-            context,
-            messages,
-            op=f"op_{runtime.new_id()}",
-            within=within,
-            wire=wire,
-            if_match=if_match_of(request),
-            idempotency=idempotency_of(request.headers.get("idempotency-key"), request.url.path, body),
-            pinned=wanted.pinned,
-        )
+        with telling(runtime, request, "append", context) as operation:
+            appended = await archive.appending.append(
+                actor_of(request),
+                context,
+                messages,
+                op=f"op_{runtime.new_id()}",
+                within=within,
+                wire=wire,
+                if_match=if_match_of(request),
+                idempotency=idempotency_of(request.headers.get("idempotency-key"), request.url.path, body),
+                pinned=wanted.pinned,
+            )
+            left(operation, appended.context)
+            operation.turns = appended.added
         return answer(appended, 201, etag=appended.context.etag)
 
     @get("/v1/contexts/{context:str}/turns/{seq:int}/raw", opt={"permission": Permission.CALL})
