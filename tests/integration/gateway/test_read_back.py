@@ -90,7 +90,7 @@ def test_what_does_not_read_back_is_told(
         await worker.contexts.aftercare.aclose()
         stored = await worker.contexts.store.command(opened.keys, "HGET", REPORTS, "1")
         await state.aclose()
-        return msgspec.json.decode(stored, type=ReportRecord)
+        return msgspec.json.decode(worker.contexts.report(opened.keys, 1, stored), type=ReportRecord)
 
     report = asyncio.run(read_back()).report
     (operation,) = told.operations

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, FunctionTool
 from llmgw.types.json import encode
 from llmgw.types.message import MediaPart, Part, ToolResultPart
+from llmgw.types.operation import ContextOperation
 from llmgw.types.preservation import Report
 from llmgw.types.target import Target
 from llmgw.types.turn import Turn
@@ -94,9 +96,14 @@ async def stored(worker: Worker, writer: Target) -> None:
     await worker.contexts.commit(opened, opened.said)
 
 
+def untold(*_: Any) -> AbstractContextManager[ContextOperation]:
+    """Nothing is read back here that could be told of."""
+    raise AssertionError("an operation beside the call")
+
+
 async def told(worker: Worker, reader: Target, context: str = CONTEXT) -> tuple[Report, bytes]:
     """Go on with another model; returns the report of the call and the body of its request."""
-    conversations = Conversations(worker.archive, TokenCounter())
+    conversations = Conversations(worker.archive, TokenCounter(), untold)
     call = Call(
         id="call_told",
         request_id="r",
