@@ -56,11 +56,12 @@ def scene(strict_simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathF
                 "kind": "openai_compatible",
                 "api_key": "none-needed",
                 "base_url": base_url("openai", provider.ports["openai"]),
+                "windows": {"good--small": 4000},
             },
             "narrow": {
                 "kind": "simulator",
                 "base_url": strict_simulator.base_url,
-                "windows": {"sim": 300},
+                "windows": {"sim": 300, "small": 4000},
             },
         }
         with RunningGateway(tmp_path_factory.mktemp("statuses"), config) as gateway:
