@@ -176,9 +176,10 @@ class Library:
 
         Raises:
             NotFound: the turn has none, or there is no such turn.
+            IntegrityFailed: they are not what was stored.
         """
         keys = self.keys(actor, context)
-        kept, stored = await self.proven(keys, actor, "read_raw")
+        kept, _ = await self.proven(keys, actor, "read_raw")
         raw = kept[seq].turn.raw if seq < len(kept) else None
         if raw is None:
             raise NotFound("the provider's own bytes of this turn are not kept")
@@ -186,13 +187,10 @@ class Library:
         content = await self.store.command(place, "HGET", BLOBS, raw.blob)
         if content is None:
             raise NotFound("the provider's own bytes of this turn are not kept")
-        if place == keys:
-            home = stored
-        else:
-            home = await self.store.read(place, count=0)
-        if home.facts.dek is not None:
-            content = self.contexts.histories.opened(place, home, content, raw.blob)
-        return content[1:], raw.encoding
+        plain = await self.contexts.histories.plain(place, content, raw.blob)
+        if plain is None:
+            raise IntegrityFailed("the provider's own bytes of this turn are not what was stored", seq)
+        return blobs.content_of(plain), raw.encoding
 
     async def verify(self, actor: Actor, context: str) -> Verified:
         """Prove a context from its first turn to its last, and that what it refers to is there.

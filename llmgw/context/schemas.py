@@ -13,8 +13,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llmgw.context.compatibility import incompatibilities
-from llmgw.context.user_schema import SCHEMA_MAX, CompiledSchema, compile_schema
+from llmgw.context.user_schemas import SCHEMA_MAX, CompiledSchema, compile_schema, incompatibilities
 from llmgw.state.connection import State
 from llmgw.state.scripts import Script
 from llmgw.types.context import SCHEMA_REF, SchemaRef

@@ -138,7 +138,9 @@ class Checks:
             checks: dict[Check, CheckResult] = {**record.report.checks, "c8": "pass" if same else "fail"}
             verdict = record.report.verdict if same else "lost"
             report = replace(record.report, checks=checks, verdict=verdict)
-            written = encode_json(replace(record, report=report))
+            written = self._contexts.sealed_report(
+                opened.keys, receipt.rev, encode_json(replace(record, report=report))
+            )
             await self._contexts.store.command(opened.keys, "HSET", REPORTS, str(receipt.rev), written)
         except StoreUnavailable:
             return  # a sample may be missed

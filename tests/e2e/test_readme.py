@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from llmgw.cli.demo.contexts import CONTEXT_STEPS
 from llmgw.cli.demo.protocols import PROTOCOL_STEPS
 from llmgw.cli.demo.steps import STEPS
 from llmgw.settings import load
@@ -82,4 +83,4 @@ def test_the_demo_holds() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == len(STEPS) + len(PROTOCOL_STEPS)
+    assert done.stdout.count("✓") == len(STEPS) + len(PROTOCOL_STEPS) + len(CONTEXT_STEPS)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from llmgw.context.user_schema import compile_schema
+from llmgw.context.user_schemas import compile_schema
 from llmgw.types.context_errors import SchemaRejected
 from tests.e2e.contexts.desk import Desk, problem
 from tests.running import RunningGateway

@@ -166,7 +166,8 @@ class Contexts(RuleBasedStateMachine):
         info = self.run(worker.archive.branches.fork(worker.actor, source, at=at, child=child))
         assert info.turns == at
         self.said[child] = self.said[source][:at]
-        self.parent[child] = source
+        if at:
+            self.parent[child] = source
 
     @rule(name=st.sampled_from(NAMES), forks=st.sampled_from(("refuse", "keep")))
     def erase(self, name: str, forks: Any) -> None:
