@@ -35,6 +35,7 @@ from tests.cross.claims import Claims
 from tests.cross.targets import PLACES, Place
 from tests.integration.context.stage import Worker, play, user
 from tests.integration.portability.conversation import LARGE, TOOLS, conversation
+from tests.traced_calls import unheard
 
 WRITE: Final = os.environ.get("LLMGW_GOLDEN") == "write"
 GOLDEN: Final = Path(__file__).with_name("golden")
@@ -96,7 +97,7 @@ async def stored(worker: Worker, writer: Target) -> None:
 
 async def told(worker: Worker, reader: Target, context: str = CONTEXT) -> tuple[Report, bytes]:
     """Go on with another model; returns the report of the call and the body of its request."""
-    conversations = Conversations(worker.archive, TokenCounter())
+    conversations = Conversations(worker.archive, TokenCounter(), unheard().operation)
     call = Call(
         id="call_told",
         request_id="r",
