@@ -1,5 +1,9 @@
 """Calls as telemetry gets them, on a clock that stands still."""
 
+from llmgw.telemetry.call_log import CallLog
+from llmgw.telemetry.lines import LineWriter
+from llmgw.telemetry.metrics import Metrics
+from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Attempt, Call, ContextFacts
 from llmgw.types.preservation import Check, CheckResult, PartLoss
@@ -18,6 +22,17 @@ class Fixed:
     def unix_ns(self) -> int:
         """A moment in 2023."""
         return UNIX
+
+
+def unheard() -> Recorder:
+    """A recorder without a collector and without a log."""
+    clock = Fixed()
+    return Recorder(
+        Tracing("", sample=0.0, slow_ms=0.0, version="1.2.3", clock=clock, resource={}),
+        Metrics("", every_s=0.0, version="1.2.3", clock=clock, resource={}),
+        CallLog(LineWriter(None), "json"),
+        clock,
+    )
 
 
 def begun(tracing: Tracing, traceparent: str | None = None, tracestate: str | None = None) -> Call:

@@ -27,7 +27,9 @@ def state_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
     @get(_ROUTE, opt={"permission": Permission.CALL})
     async def read(request: HttpRequest, context: Id) -> Response[bytes]:
-        return _described(await states.read(actor_of(request), context))
+        with telling(runtime, request, "read", context):
+            document = await states.read(actor_of(request), context)
+        return _described(document)
 
     @patch(_ROUTE, request_max_body_size=MAX_BODY, opt={"permission": Permission.CALL})
     async def change(request: HttpRequest, context: Id) -> Response[bytes]:

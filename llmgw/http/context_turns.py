@@ -58,7 +58,9 @@ def turn_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     async def turns(request: HttpRequest, context: Id) -> Response[bytes]:
         first = number_of(request, "first", 0, most=2**53)
         limit = number_of(request, "limit", _PAGE, least=1, most=MAX_PAGE)
-        found, info = await archive.library.turns(actor_of(request), context, first, limit)
+        with telling(runtime, request, "read", context) as operation:
+            found, info = await archive.library.turns(actor_of(request), context, first, limit)
+            operation.rev, operation.turns = info.rev, len(found)
         after = first + len(found)
         page = {
             "turns": found,
@@ -92,7 +94,8 @@ def turn_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
     @get("/v1/contexts/{context:str}/turns/{seq:int}/raw", opt={"permission": Permission.CALL})
     async def raw(request: HttpRequest, context: Id, seq: FromPath[int]) -> Response[bytes]:
-        content, encoding = await archive.library.raw(actor_of(request), context, seq)
+        with telling(runtime, request, "read", context):
+            content, encoding = await archive.library.raw(actor_of(request), context, seq)
         if encoding == "deflate":
             content = zlib.decompress(content)
         # Whatever a provider sent, no browser shall take it for a page.

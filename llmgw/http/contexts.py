@@ -75,7 +75,8 @@ def context_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
     @get("/v1/contexts/{context:str}", opt={"permission": Permission.CALL})
     async def read(request: HttpRequest, context: Id) -> Response[bytes]:
-        info = await archive.library.info(actor_of(request), context)
+        with telling(runtime, request, "read", context) as operation:
+            info = left(operation, await archive.library.info(actor_of(request), context))
         if request.headers.get("if-none-match", "").strip() == f'"{info.etag}"':
             return Response(b"", status_code=304, headers={"etag": f'"{info.etag}"'})
         return described(info)

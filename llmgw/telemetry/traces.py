@@ -76,7 +76,7 @@ class TraceBuilder:
     """Writes finished calls down as spans of the SDK.
 
     They are made as `ReadableSpan`s, not by a tracer: ids, times and the decision to keep them exist already,
-    and a tracer costs twelve times as much to arrive at the same values.
+    and a tracer takes almost three times as long to arrive at the same values, and 30 µs for a call nobody keeps.
     """
 
     def __init__(self, version: str, resource: Mapping[str, str]) -> None:

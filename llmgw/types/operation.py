@@ -8,6 +8,7 @@ from llmgw.types.preservation import Check, CheckResult
 
 OperationName: TypeAlias = Literal[
     "create",
+    "read",
     "append",
     "fork",
     "merge",

@@ -207,6 +207,8 @@ def test_every_operation_is_a_span_of_its_callers_trace(watched: Watched) -> Non
     done: list[tuple[str, str, str, Any]] = [
         ("create", "POST", "/contexts", {"id": context, "subject": "ops"}),
         ("append", "POST", f"/contexts/{context}/turns", TURN),
+        ("read", "GET", f"/contexts/{context}", None),
+        ("read", "GET", f"/contexts/{context}/turns", None),
         ("patch_state", "PATCH", f"/contexts/{context}/state", PATCH),
         ("replace_state", "PUT", f"/contexts/{context}/state", {"a": "word of mine"}),
         ("fork", "POST", f"/contexts/{context}/fork", {"id": other}),
@@ -235,6 +237,8 @@ def test_every_operation_is_a_span_of_its_callers_trace(watched: Watched) -> Non
     facts: list[dict[str, object]] = [
         {"gen_ai.conversation.id": context, "rev": 0, "turns": 0},
         {"gen_ai.conversation.id": context, "rev": 1, "turns": 1},
+        {"gen_ai.conversation.id": context, "rev": 1, "turns": 1},
+        {"gen_ai.conversation.id": context, "rev": 1, "turns": 1},
         {"gen_ai.conversation.id": context},
         {"gen_ai.conversation.id": context},
         {"gen_ai.conversation.id": other, "rev": 0, "turns": 1, "forked_from": context},
@@ -250,6 +254,19 @@ def test_every_operation_is_a_span_of_its_callers_trace(watched: Watched) -> Non
     ]
     assert {attributes(span.attributes)["llmgw.tenant"] for span in spans} == {"acme"}
     assert b"of mine" not in b"".join(span.SerializeToString() for span in watched.collector.all_spans())
+
+
+def test_a_read_that_meets_changed_bytes_is_kept(watched: Watched, valkey: EmbeddedValkey) -> None:
+    """A report is written over in the store: who reads it is told, and so is the operator."""
+    context = watched.desk.told("one")
+    with Redis.from_url(valkey.url) as store:
+        store.hset(f"llmgw:ctx:{{acme/{context}}}:r", "1", b"not what was stored")
+    assert watched.desk.ask("GET", f"/contexts/{context}/report/1").status == 500
+    trace = watched.trace(gen_ai__conversation__id=context, llmgw__context__operation="read")
+    span = trace["llmgw.context.read"]
+    assert attributes(span.attributes)["llmgw.context.check.c1"] == "fail"
+    assert span.status.code == Status.STATUS_CODE_ERROR
+    assert watched.metric("llmgw.context.integrity_failures", op="read").as_int == 1
 
 
 def test_moving_and_forgetting_are_told_too(watched: Watched) -> None:

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import msgspec
 import pytest
-from llmgw.context.names import REPORTS
+from llmgw.context.records import Records
 from llmgw.gateway.checks import Checks
 from llmgw.state.connection import State
 from llmgw.types.call import Call, Caller
@@ -88,9 +87,9 @@ def test_what_does_not_read_back_is_told(
         checks = Checks(worker.contexts, opened, call, told)
         checks.read_back_later(receipt, receipt.last if frame is None else frame, record)
         await worker.contexts.aftercare.aclose()
-        stored = await worker.contexts.store.command(opened.keys, "HGET", REPORTS, "1")
+        stored = await Records(worker.library).report(worker.actor, "c", 1)
         await state.aclose()
-        return msgspec.json.decode(worker.contexts.report(opened.keys, 1, stored), type=ReportRecord)
+        return stored
 
     report = asyncio.run(read_back()).report
     (operation,) = told.operations

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +27,6 @@ from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, FunctionTool
 from llmgw.types.json import encode
 from llmgw.types.message import MediaPart, Part, ToolResultPart
-from llmgw.types.operation import ContextOperation
 from llmgw.types.preservation import Report
 from llmgw.types.target import Target
 from llmgw.types.turn import Turn
@@ -37,6 +35,7 @@ from tests.cross.claims import Claims
 from tests.cross.targets import PLACES, Place
 from tests.integration.context.stage import Worker, play, user
 from tests.integration.portability.conversation import LARGE, TOOLS, conversation
+from tests.traced_calls import unheard
 
 WRITE: Final = os.environ.get("LLMGW_GOLDEN") == "write"
 GOLDEN: Final = Path(__file__).with_name("golden")
@@ -96,14 +95,9 @@ async def stored(worker: Worker, writer: Target) -> None:
     await worker.contexts.commit(opened, opened.said)
 
 
-def untold(*_: Any) -> AbstractContextManager[ContextOperation]:
-    """Nothing is read back here that could be told of."""
-    raise AssertionError("an operation beside the call")
-
-
 async def told(worker: Worker, reader: Target, context: str = CONTEXT) -> tuple[Report, bytes]:
     """Go on with another model; returns the report of the call and the body of its request."""
-    conversations = Conversations(worker.archive, TokenCounter(), untold)
+    conversations = Conversations(worker.archive, TokenCounter(), unheard().operation)
     call = Call(
         id="call_told",
         request_id="r",
