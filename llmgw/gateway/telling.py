@@ -116,7 +116,8 @@ class Teller:
         fitted, tokens = await self._fit(target, maker)
         turns = opened.turns
         contents = await self._contexts.contents(opened, [turns[seq] for seq in self._special(turns)])
-        left_out = sorted(fitted.dropped | fitted.cleared | fitted.covered)
+        # What a provider's own summary covers is told all the same: the provider passes over it.
+        left_out = sorted(fitted.dropped | fitted.cleared)
         prefix = Prefix(self.tools, left_out)
         view = view_of(turns, self._special(turns), fitted, maker, contents, prefix)
         taken = [kind for kind, feature in _NEEDED.items() if feature in target.features]
