@@ -119,7 +119,8 @@ class Teller:
         turns = opened.turns
         special = self._special(turns)
         contents = await self._contexts.contents(opened, [turns[seq] for seq in special])
-        left_out = sorted(fitted.dropped | fitted.cleared | fitted.covered)
+        # What a provider's own summary covers is told all the same: the provider passes over it.
+        left_out = sorted(fitted.dropped | fitted.cleared)
         prefix = Prefix(self.tools, left_out)
         view = view_of(turns, special, fitted, maker, contents, prefix)
         taken = [kind for kind, feature in _NEEDED.items() if feature in target.features]

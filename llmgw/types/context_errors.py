@@ -130,7 +130,7 @@ class ContextExpired(RequestError):
 class RevisionMismatch(RequestError):
     """The caller expected another revision; `etag` is the one there is.
 
-    `rolled_back` tells that nobody but the store is to blame: it has lost turns that it had acknowledged.
+    `rolled_back` tells that, as far as this worker or the caller knows, the store has lost acknowledged turns.
     """
 
     code = "revision_mismatch"

@@ -5,6 +5,7 @@ import hashlib
 import struct
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -117,19 +118,33 @@ class Journey:
         return msgspec.json.decode(answer.body, type=ReportRecord).report
 
     def _ask(
-        self, wire: str, model: str, messages: list[dict[str, Any]], *, stream: bool, think: bool = False
+        self,
+        wire: str,
+        model: str,
+        messages: list[dict[str, Any]],
+        *,
+        stream: bool,
+        think: bool = False,
+        tools: Sequence[str] = tuple(TOOLS),
+        **members: Any,
     ) -> Report:
-        body: dict[str, Any] = {"model": model, "messages": messages, "llmgw": {"context": self.context}}
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": messages,
+            "llmgw": {"context": self.context},
+            **members,
+        }
+        schemas = {name: TOOLS[name] for name in tools}
         if wire == "openai":
             path = "/chat/completions"
             body["tools"] = [
                 {"type": "function", "function": {"name": name, "parameters": schema}}
-                for name, schema in TOOLS.items()
+                for name, schema in schemas.items()
             ]
             body |= {"reasoning_effort": "high"} if think else {}
         else:
             path = "/messages"
-            body["tools"] = [{"name": name, "input_schema": schema} for name, schema in TOOLS.items()]
+            body["tools"] = [{"name": name, "input_schema": schema} for name, schema in schemas.items()]
             body |= {"max_tokens": 4096}
             body |= {"thinking": {"type": "enabled", "budget_tokens": 2048}} if think else {}
         before = len(self.simulator.log.bodies())

@@ -11,18 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.bindings import Maker
-from llmgw.context.records import Records
-from llmgw.gateway.conversation import Conversation
-from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.telling import Prefix, toolset_digest
-from llmgw.providers import PROVIDERS
 from llmgw.state.connection import State
-from llmgw.types.call import Call, Caller
-from llmgw.types.completion import Completion
 from llmgw.types.context import ContextOptions
-from llmgw.types.event import ChoiceEnd, Finish, Start, StreamEvent, TextDelta, Usage
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, FunctionTool
 from llmgw.types.json import encode
@@ -35,7 +27,7 @@ from tests.cross.claims import Claims
 from tests.cross.targets import PLACES, Place
 from tests.integration.context.stage import Worker, play, user
 from tests.integration.portability.conversation import LARGE, TOOLS, conversation
-from tests.traced_calls import unheard
+from tests.integration.portability.telling import told
 
 WRITE: Final = os.environ.get("LLMGW_GOLDEN") == "write"
 GOLDEN: Final = Path(__file__).with_name("golden")
@@ -66,11 +58,6 @@ each_pair = pytest.mark.parametrize(
 )
 
 
-async def nobody(_: ChatInvocation) -> Completion:
-    """No summary is asked for here."""
-    raise AssertionError("nothing is to be summed up")
-
-
 async def stored(worker: Worker, writer: Target) -> None:
     """Store the conversation as answers of `writer` to several calls."""
     opened = await worker.lease(CONTEXT, create=True)
@@ -93,35 +80,6 @@ async def stored(worker: Worker, writer: Target) -> None:
         )
         opened.said.append(draft)
     await worker.contexts.commit(opened, opened.said)
-
-
-async def told(worker: Worker, reader: Target, context: str = CONTEXT) -> tuple[Report, bytes]:
-    """Go on with another model; returns the report of the call and the body of its request."""
-    conversations = Conversations(worker.archive, TokenCounter(), unheard().operation)
-    call = Call(
-        id="call_told",
-        request_id="r",
-        endpoint="chat",
-        trace_id=1,
-        span_id=1,
-        chat_span_id=1,
-        started_ns=0,
-        started_unix_ns=0,
-        caller=Caller(key_id="tester", name="tester", role="caller", tenant=worker.tenant),
-    )
-    begun = await conversations.open(ASKED, ContextOptions(id=context), call, nobody, None)
-    assert isinstance(begun, Conversation)
-    request = await begun.request(PROVIDERS[reader.protocol], reader)
-    events: list[StreamEvent] = [
-        Start(id="a", model=reader.model, created=1, protocol=reader.protocol),
-        TextDelta(text="Done."),
-        ChoiceEnd(reason="stop", native_reason="stop"),
-        Finish(usage=Usage(input_tokens=5000, output_tokens=1)),
-    ]
-    begun.add(events)
-    await begun.finish(b"", streamed=False)
-    record = await Records(worker.library).report(worker.actor, context, None)
-    return record.report, request.body
 
 
 def whole(turns: list[Turn]) -> list[Turn]:
@@ -154,7 +112,7 @@ def test_the_report_is_what_it_was_and_true(writer: str, reader: str, store_url:
     async def scene(state: State) -> None:
         worker = Worker(state)
         await stored(worker, one.target)
-        report, body = await told(worker, other.target)
+        report, body = await told(worker, other.target, ASKED, ContextOptions(id=CONTEXT))
         check(other, report, whole(await worker.turns(CONTEXT)), body)
         compare(f"{writer}-{reader}", plain(report))
 
@@ -172,7 +130,7 @@ def test_the_same_view_gives_the_same_report(writer: str, reader: str, store_url
         found = []
         for teller in (worker, worker, Worker(state)):
             fork = await worker.archive.branches.fork(worker.actor, CONTEXT, at=None)
-            report, body = await told(teller, READERS[reader].target, fork.id)
+            report, body = await told(teller, READERS[reader].target, ASKED, ContextOptions(id=fork.id))
             found.append((plain(replace(report, context="")), body))
         assert found[0] == found[1] == found[2]
 
