@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert
 
-from llmgw.context import frame
-from llmgw.context.blobs import digest_of
+from llmgw.context import blobs, frame
 from llmgw.context.chain_keys import is_signed
 from llmgw.context.frame import FrameMeta
 from llmgw.types.context import ContextInfo, StateDoc
@@ -73,7 +72,7 @@ class BlobLine(Struct, frozen=True, kw_only=True, tag="blob", tag_field="line", 
 
     digest: str
     salt: _Base64
-    kind: Literal["b", "t", "r"]
+    kind: blobs.Kind
     data: _Base64
 
 
@@ -155,18 +154,13 @@ def turn_line(found: frame.Frame, body: bytes) -> TurnLine:
     )
 
 
-def blob_line(digest: str, salt: bytes, content: bytes) -> BlobLine:
-    """Write a blob; its first byte says what kind it is."""
-    kind: Literal["b", "t", "r"] = "b"
-    if content[:1] == b"t":
-        kind = "t"
-    elif content[:1] == b"r":
-        kind = "r"
+def blob_line(digest: str, blob: bytes) -> BlobLine:
+    """Write a blob."""
     return BlobLine(
         digest=digest,
-        salt=base64.b64encode(salt).decode(),
-        kind=kind,
-        data=base64.b64encode(content[1:]).decode(),
+        salt=base64.b64encode(blob[: blobs.SALT]).decode(),
+        kind=convert(blobs.kind_of(blob), blobs.Kind),
+        data=base64.b64encode(blobs.content_of(blob)).decode(),
     )
 
 
@@ -224,10 +218,11 @@ def _assembled(head: Head, lines: Iterable[Line], proof: Proof) -> Bundle:
                 _check_turn(line, len(turns), number)
                 turns.append(line)
             case BlobLine():
-                content = line.kind.encode() + _bytes(line.data, number)
-                if digest_of(_bytes(line.salt, number), content) != line.digest:
+                salt = _bytes(line.salt, number)
+                blob = blobs.written(salt, line.kind, _bytes(line.data, number))
+                if len(salt) != blobs.SALT or blobs.digest_of(blob) != line.digest:
                     raise _rejected("a blob is not what its digest says", number)
-                kept[line.digest] = content
+                kept[line.digest] = blob
             case _:
                 raise _rejected("a line is out of place", number)
     if len(turns) != head.context.turns:

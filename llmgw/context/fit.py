@@ -107,15 +107,14 @@ def oldest(
     cut = _judged(turns, now, count, frozenset())
     total = sum(unit.tokens for unit in cut)
     excess = total - math.floor(target * room)
+    end = _last_words(turns, now)
     first: int | None = None
     last = -1
     for unit in cut:
-        if excess <= 0:
+        if excess <= 0 or unit.turns[-1].seq >= end:
             break
         if unit.stays:
-            if first is not None:
-                break
-            continue
+            continue  # pinned or instructions: told itself, wherever the summary ends
         first = unit.turns[0].seq if first is None else first
         last = unit.turns[-1].seq
         excess -= unit.tokens
@@ -141,12 +140,13 @@ def fits_with(turns: Sequence[Kept], summary: Kept, room: int, count: Counter, *
 
 
 def covered_by(summary: Kept | None, turns: Sequence[Kept]) -> frozenset[int]:
-    """The turns that a summary stands for: those it covers, but for what is always told itself."""
+    """The turns that a summary stands for: those it covers, but for units that are always told themselves."""
     if summary is None or summary.turn.compaction is None:
         return frozenset()
     compaction = summary.turn.compaction
     run = turns[compaction.first : compaction.last + 1]
-    return frozenset(each.seq for each in run if not _is_fixed(each))
+    fixed = [unit for unit in units(run) if any(map(_is_fixed, unit))] if any(map(_is_fixed, run)) else []
+    return frozenset(each.seq for each in run) - {each.seq for unit in fixed for each in unit}
 
 
 def _judged(turns: Sequence[Kept], now: int, count: Counter, covered: frozenset[int]) -> list[_Unit]:

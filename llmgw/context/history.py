@@ -3,18 +3,19 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
 from llmgw.context import lineage as lineages
 from llmgw.context.answers import Stored
+from llmgw.context.blobs import digest_of
 from llmgw.context.chain_keys import ChainKeys, UnknownKey
 from llmgw.context.cipher import Cipher, Undecipherable, open_cipher
 from llmgw.context.course import Course
-from llmgw.context.frame import Damaged
+from llmgw.context.frame import Damaged, Frame
 from llmgw.context.frame import decode as decode_frame
-from llmgw.context.kept import Kept, from_frame
+from llmgw.context.kept import Kept, body_of, from_frame
 from llmgw.context.lineage import Genesis, link_of_genesis
 from llmgw.context.names import BLOBS, HASH, TURNS, Keys
 from llmgw.context.proof import BadTurn, KeyMissing, proven
@@ -128,11 +129,7 @@ class Histories:
         try:
             return await self._at(keys, stored)
         except (BadTurn, Damaged) as error:
-            self.forget(keys)
-            await self._store.mark(keys, "gateway", "quarantined", str(error))
-            _log.error("context %s of tenant %s is quarantined: %s", keys.context, keys.tenant, error)
-            turn = error.seq if isinstance(error, BadTurn) else None
-            raise IntegrityFailed(f"stored bytes are not what was stored: {error}", turn) from None
+            raise await self._quarantined(keys, error) from None
         except KeyMissing as error:
             raise IntegrityFailed(f"the context cannot be proven: {error}") from None
         except UnknownKey as error:
@@ -140,44 +137,82 @@ class Histories:
             raise IntegrityFailed(message) from None
 
     async def blobs(self, keys: Keys, history: History, wanted: Iterable[Kept]) -> dict[str, bytes]:
-        """Fetch what some turns refer to; what is not there is not in the answer.
+        """Fetch what some turns refer to, proven; what is not there is not in the answer.
 
         Raises:
+            IntegrityFailed: something is there, and not what was stored; the context is quarantined.
             StoreUnavailable: the store cannot be asked.
         """
         found: dict[str, bytes] = {}
-        missing: dict[str, list[str]] = {}
+        missing: dict[str, dict[str, int]] = {}
         for each in wanted:
             for digest in each.media:
                 if digest in history.blobs:
                     found[digest] = history.blobs[digest]
                 else:
-                    missing.setdefault(each.home, []).append(digest)
+                    missing.setdefault(each.home, {}).setdefault(digest, each.seq)
         for home, digests in missing.items():
             place = Keys(keys.tenant, home)
             cipher = history.cipher if home == keys.context else await self.cipher_of(place)
             contents = await self._store.command(place, "HMGET", BLOBS, *digests)
-            for digest, content in zip(digests, contents, strict=True):
+            for (digest, seq), content in zip(digests.items(), contents, strict=True):
                 if content is None:
                     continue
-                plain = _opened(content, digest, cipher)
-                if plain is not None:
-                    found[digest] = plain
-                    history.keep_blob(digest, plain)
+                plain = plain_blob(content, digest, cipher)
+                if plain is None:
+                    bad = BadTurn(seq, "the content it refers to is not what was stored")
+                    raise await self._quarantined(keys, bad)
+                found[digest] = plain
+                history.keep_blob(digest, plain)
         return found
 
-    async def turn_at(self, keys: Keys, stored: Stored, head: str) -> Turn:
-        """Find the turn with which a context had come to `head`, among its last ones.
+    async def bodies(self, keys: Keys, stored: Stored) -> AsyncIterator[tuple[Frame, bytes]]:
+        """Read all turns from the store, those of the parents first, each proven, with its JSON.
 
         Raises:
-            IntegrityFailed: it is not there.
+            IntegrityFailed: one is not what was stored; the context is quarantined.
+            StoreUnavailable: the store cannot be asked.
+        """
+        lineage = lineages.decode(stored.facts.lineage)
+        ends = [each.at for each in lineage[1:]] + [stored.turns]
+        heads = [each.head for each in lineage[1:]] + [stored.head]
+        try:
+            for each, end, head in zip(lineage, ends, heads, strict=True):
+                home = Keys(keys.tenant, each.context)
+                cipher, link = await self.cipher_of(home), self._genesis(keys, each)
+                for first in range(each.at, end, PAGE):
+                    last = min(first + PAGE, end) - 1
+                    frames = await self._store.command(home, "LRANGE", TURNS, first - each.at, last - each.at)
+                    for seq, found in enumerate(proven(self._keys, keys.tenant, frames, first, link), first):
+                        yield found, body_of(found, seq, cipher)
+                        link = found.link
+                if link.hex() != head:
+                    raise BadTurn(max(0, end - 1), "the chain does not end where it should")
+        except (BadTurn, Damaged, Undecipherable) as error:
+            bad = error if isinstance(error, BadTurn) else BadTurn(0, str(error))
+            raise await self._quarantined(keys, bad) from None
+
+    async def turn_at(self, keys: Keys, stored: Stored, head: str) -> Turn:
+        """Find the turn with which a context had come to `head`, among its last ones, and prove it.
+
+        Raises:
+            IntegrityFailed: it is not there, or not what was stored.
         """
         frames = await self._store.command(keys, "LRANGE", TURNS, -PAGE, -1)
-        first = max(stored.base, stored.turns - len(frames))
-        for place in range(len(frames) - 1, -1, -1):
-            found = decode_frame(frames[place])
-            if found.head == head:
-                return from_frame(found, first + place, self.own_cipher(keys, stored), keys.context).turn
+        first = stored.turns - len(frames)
+        try:
+            for place in range(len(frames) - 1, -1, -1):
+                if decode_frame(frames[place]).head == head:
+                    seq = first + place
+                    before = (
+                        decode_frame(frames[place - 1]).link
+                        if place
+                        else self._genesis(keys, lineages.decode(stored.facts.lineage)[-1])
+                    )
+                    (found,) = proven(self._keys, keys.tenant, frames[place : place + 1], seq, before)
+                    return from_frame(found, seq, self.own_cipher(keys, stored), keys.context).turn
+        except (BadTurn, Damaged) as error:
+            raise await self._quarantined(keys, error) from None
         raise IntegrityFailed("the answer to this call is not where it was stored")
 
     def opened(self, keys: Keys, stored: Stored, content: bytes, place: str) -> bytes:
@@ -187,10 +222,18 @@ class Histories:
             IntegrityFailed: it is not what was kept there.
         """
         cipher = self.own_cipher(keys, stored)
-        plain = _opened(content, place, cipher)
-        if plain is None:
-            raise IntegrityFailed("what was kept cannot be decrypted")
-        return plain
+        try:
+            return content if cipher is None else cipher.decrypt(content, place)
+        except Undecipherable:
+            raise IntegrityFailed("what was kept cannot be decrypted") from None
+
+    async def _quarantined(self, keys: Keys, error: BadTurn | Damaged) -> IntegrityFailed:
+        """Have nobody continue a context that is not what was stored; returns the error to raise."""
+        self.forget(keys)
+        await self._store.mark(keys, "gateway", "quarantined", str(error))
+        _log.error("context %s of tenant %s is quarantined: %s", keys.context, keys.tenant, error)
+        turn = error.seq if isinstance(error, BadTurn) else None
+        return IntegrityFailed(f"stored bytes are not what was stored: {error}", turn)
 
     async def _at(self, keys: Keys, stored: Stored) -> History:
         history = self.known(keys)
@@ -283,10 +326,8 @@ class Histories:
         return self._opened_by(keys, stored.facts.dek)
 
     async def plain(self, place: Keys, content: bytes | None, digest: str) -> bytes | None:
-        """Decrypt a blob of a context; None where it is not there, or not what it was."""
-        if content is None:
-            return None
-        return _opened(content, digest, await self.cipher_of(place))
+        """Open a blob of a context; None where it is not there, or not what it was."""
+        return None if content is None else plain_blob(content, digest, await self.cipher_of(place))
 
     async def cipher_of(self, place: Keys) -> Cipher | None:
         """The cipher of a context, which may have none."""
@@ -301,10 +342,10 @@ class Histories:
             raise BadTurn(0, "the context's key is not its own") from None
 
 
-def _opened(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:
-    if cipher is None:
-        return content
+def plain_blob(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:
+    """Open a blob as it lies in the store; None where it is not what its digest says."""
     try:
-        return cipher.decrypt(content, digest)
+        plain = content if cipher is None else cipher.decrypt(content, digest)
     except Undecipherable:
         return None
+    return plain if digest_of(plain) == digest else None

@@ -21,13 +21,15 @@ decode_turn = msgspec.json.Decoder(Turn).decode
 class Kept(Struct, frozen=True, kw_only=True, gc=False):
     """One turn, stored or about to be.
 
-    `size` is that of its JSON in bytes, `bound` one of its tokens from above. `sealed` tells that parts of it
-    may be bound to their maker, `media` which blobs it needs. `home` is the context whose blobs these are.
+    `size` is that of its JSON in bytes, `words` how many characters of it every model reads, `bound` one of its
+    tokens from above. `sealed` tells that parts of it may be bound to their maker, `media` which blobs it needs.
+    `home` is the context whose blobs these are.
     """
 
     turn: Turn
     message: Message
     size: int
+    words: int
     bound: int
     sealed: bool
     media: tuple[str, ...]
@@ -49,6 +51,7 @@ def kept(turn: Turn, size: int, home: str) -> Kept:
         turn=turn,
         message=turn.message,
         size=size,
+        words=sum(map(blobs.words_in, parts)),
         # A token is at least one byte of text, and JSON is never shorter than the text in it.
         bound=size + (blobs.tokens_at_most(parts) if media else 0),
         sealed=turn.protocol != "" and (_is_sealed(parts[0]) if plain else any(map(_is_sealed, parts))),

@@ -110,12 +110,12 @@ class Library:
             )
         check_depth(metadata, "/metadata")
         if policy.metadata_schema is not None:
-            compiled = await self._schemas.compiled(tenant, policy.metadata_schema)
-            refuse(
-                compiled.violations(metadata),
-                f"the metadata do not fit {policy.metadata_schema}",
-                "/metadata",
+            await self._schemas.check(
+                tenant, policy.metadata_schema, metadata, what="the metadata", within="/metadata"
             )
+        if policy.state_schema is not None:
+            # Else the first to write a state would find out, long after.
+            await self._schemas.require(tenant, policy.state_schema, "/policy/state_schema")
 
     async def info(self, actor: Actor, context: str, *, op: str = "read") -> ContextInfo:
         """Read a context, without its turns.
@@ -176,9 +176,10 @@ class Library:
 
         Raises:
             NotFound: the turn has none, or there is no such turn.
+            IntegrityFailed: they are not what was stored.
         """
         keys = self.keys(actor, context)
-        kept, stored = await self.proven(keys, actor, "read_raw")
+        kept, _ = await self.proven(keys, actor, "read_raw")
         raw = kept[seq].turn.raw if seq < len(kept) else None
         if raw is None:
             raise NotFound("the provider's own bytes of this turn are not kept")
@@ -186,13 +187,10 @@ class Library:
         content = await self.store.command(place, "HGET", BLOBS, raw.blob)
         if content is None:
             raise NotFound("the provider's own bytes of this turn are not kept")
-        if place == keys:
-            home = stored
-        else:
-            home = await self.store.read(place, count=0)
-        if home.facts.dek is not None:
-            content = self.contexts.histories.opened(place, home, content, raw.blob)
-        return content[1:], raw.encoding
+        plain = await self.contexts.histories.plain(place, content, raw.blob)
+        if plain is None:
+            raise IntegrityFailed("the provider's own bytes of this turn are not what was stored", seq)
+        return blobs.content_of(plain), raw.encoding
 
     async def verify(self, actor: Actor, context: str) -> Verified:
         """Prove a context from its first turn to its last, and that what it refers to is there.
@@ -359,17 +357,6 @@ def check_depth(document: Json, within: str) -> None:
     if protocol.is_too_deep(document):
         message = f"nests deeper than {protocol.MAX_DEPTH} levels"
         raise SchemaViolation(message, [Violation(rule="schema.depth", pointer=within, message=message)])
-
-
-def refuse(violations: Sequence[Violation], message: str, within: str) -> None:
-    """Refuse a document that stands `within` what was sent, if anything is wrong with it.
-
-    Raises:
-        SchemaViolation: something is.
-    """
-    if violations:
-        moved = [msgspec.structs.replace(each, pointer=within + each.pointer) for each in violations]
-        raise SchemaViolation(message, moved)
 
 
 def _sums_up(each: Kept, seqs: Sequence[int]) -> bool:

@@ -61,13 +61,15 @@ class Records:
 
         Raises:
             NotFound: no call made that revision, or its report is gone.
+            IntegrityFailed: the report is not what was stored.
         """
         keys = self._library.keys(actor, context)
         stored = await self._store.read(keys, who=actor.who, op="read_report", purpose=actor.purpose, count=0)
-        written = await self._store.command(keys, "HGET", REPORTS, str(stored.rev if rev is None else rev))
+        wanted = stored.rev if rev is None else rev
+        written = await self._store.command(keys, "HGET", REPORTS, str(wanted))
         if written is None:
             raise NotFound("there is no report of that revision")
-        return _decode_record(written)
+        return _decode_record(self._library.contexts.report(keys, wanted, written))
 
     async def orphans(self, actor: Actor, context: str) -> list[Orphan]:
         """Read what calls left that was not stored: paid for, perhaps, and nobody's turn."""

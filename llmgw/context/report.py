@@ -43,6 +43,8 @@ _DROPPED: Final = frozenset(
 """Codes of parts that are not told at all; sealed reasoning goes with its seal, other sealed parts do not."""
 _VITAL: Final[frozenset[Check]] = frozenset({"c1", "c4", "c5", "c6", "c7", "c8"})
 """Checks whose failure says that something did not reach the model, or is not what it was."""
+_TO_PART: Final = 4
+"""Steps of a pointer to a part, `/turns/3/parts/0`."""
 _WITH_SEAL: Final = frozenset({LossCode.REASONING_OPAQUE_DROPPED, LossCode.REASONING_PREFIX_INVALIDATED})
 _CHOSEN: Final = frozenset(
     {
@@ -190,6 +192,8 @@ def _touched(loss: PartLoss, turns: Sequence[Kept]) -> list[tuple[int, int]]:
 
 def _fate(loss: PartLoss, turn: Kept, number: int) -> str | None:
     code = LossCode(loss.code)
+    if loss.severity != "info" and loss.pointer.count("/") > _TO_PART:
+        return "transformed"  # a piece of it, as one picture in a result of a tool
     if code is LossCode.RESULT_CLEARED:
         return "truncated"
     if code in _WITH_SEAL and _is_all_seal(turn.message.parts[number]):

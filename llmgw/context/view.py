@@ -247,13 +247,19 @@ def _unsealed(
         if made_by is None or not is_prefix_bound(made_by) or made_by.prefix == prefix(each.seq):
             return message, tuple(range(len(message.parts)))
         code = LossCode.REASONING_PREFIX_INVALIDATED
+    same_protocol = made_by.protocol == target.protocol and made_by.kind == target.kind
     told: list[Part] = []
     originals: list[int] = []
     for number, part in enumerate(message.parts):
         pointer = pointer_to("turns", each.seq, "parts", number)
+        if same_protocol and isinstance(part, OpaquePart) and not is_compaction(part):
+            # What a tool of the provider's own left: any of its models reads it, whatever stood before.
+            told.append(part)
+            originals.append(number)
+            continue
         kept = _without_seal(part)
         if kept is not part:
-            lost = LossCode.COMPACTION_OPAQUE_DROPPED if is_compaction(part) else code
+            lost = _loss_of(part, code)
             view.losses.append(_loss(lost, pointer, "render", each))
             view.unread.append(pointer)
         if kept is not None:
@@ -262,6 +268,13 @@ def _unsealed(
     if not told:
         return None
     return replace(message, parts=tuple(told)), tuple(originals)
+
+
+def _loss_of(part: Part, sealed: LossCode) -> LossCode:
+    """What it is to lose a part that only its maker reads; `sealed` is the word for what is under a seal."""
+    if is_compaction(part):
+        return LossCode.COMPACTION_OPAQUE_DROPPED
+    return LossCode.BUILTIN_UNTRANSLATABLE if isinstance(part, OpaquePart) else sealed
 
 
 def _one_compaction(

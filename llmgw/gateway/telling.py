@@ -3,6 +3,7 @@
 import hashlib
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from llmgw.context.contexts import Contexts
 from llmgw.context.fit import DoesNotFit, Fitted
 from llmgw.context.kept import Kept
 from llmgw.context.opened import Opened
+from llmgw.context.reach import leave_out
 from llmgw.context.report import of_request
 from llmgw.context.view import View, view_of, without_part
 from llmgw.gateway.counting import Counting
@@ -22,11 +24,20 @@ from llmgw.types import json
 from llmgw.types.context import Rule
 from llmgw.types.context_errors import ContextNotPreserved, ContextTooLong, MediaMissing
 from llmgw.types.errors import GatewayError, UnsupportedParameter
+from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, Memo
+from llmgw.types.message import MediaKind
 from llmgw.types.preservation import PartLoss, TokenFacts
 from llmgw.types.target import Target
 from llmgw.types.violation import Violation, Weight, pointer_to
 
+_NEEDED: Final[dict[MediaKind, Feature]] = {
+    "image": Feature.IMAGES,
+    "audio": Feature.AUDIO_IN,
+    "video": Feature.VIDEO,
+    "file": Feature.FILES,
+}
+"""What a target must be able to do to be told media; what the caller says now was held against it before."""
 _MOST_REPLACED = 10_000
 """Parts of one view that a target may refuse before it counts as one that cannot be asked."""
 
@@ -47,7 +58,7 @@ class Telling(Struct, frozen=True, kw_only=True):
     violations: tuple[Violation, ...]
     tokens: TokenFacts
     size: int
-    """Bytes of the JSON of the turns that are told."""
+    """Characters of the words and tools that are told."""
     prefix: str
     """The digest of what the answer follows, to which it may be bound."""
     input_digest: str
@@ -90,6 +101,7 @@ class Teller:
         self._opened = opened
         self._invocation = invocation
         self.tools = toolset_digest(invocation)
+        self._tools_size = len(json.encode(invocation.tools)) if invocation.tools else 0
 
     @property
     def summary(self) -> str:
@@ -111,14 +123,20 @@ class Teller:
         turns = opened.turns
         special = self._special(turns)
         contents = await self._contexts.contents(opened, [turns[seq] for seq in special])
-        left_out = sorted(fitted.dropped | fitted.cleared | fitted.covered)
+        # What a provider's own summary covers is told all the same: the provider passes over it.
+        left_out = sorted(fitted.dropped | fitted.cleared)
         prefix = Prefix(self.tools, left_out)
         view = view_of(turns, special, fitted, maker, contents, prefix)
+        taken = [kind for kind, feature in _NEEDED.items() if feature in target.features]
+        course = opened.history.course
+        leave_out(
+            view, {seq for kind, seqs in course.shown.items() if kind not in taken for seq in seqs}, taken
+        )
         request = self._written(provider, target, view)
         losses = (*view.losses, *of_request(request.losses, view))
         violations = self._violations(view, fitted)
-        told = opened.history.course.size + sum(len(draft.body) for draft in opened.said)
-        gone = sum(turns[seq].size for seq in view.skipped)
+        told = course.words + sum(draft.turn.words for draft in opened.said)
+        gone = sum(turns[seq].words for seq in view.skipped if turns[seq].turn.compaction is None)
         return Telling(
             target=target,
             maker=maker,
@@ -128,7 +146,7 @@ class Teller:
             losses=losses,
             violations=violations,
             tokens=tokens,
-            size=told - gone,
+            size=told - gone + self._tools_size,
             prefix=prefix(len(turns)),
             input_digest=f"sha256:{hashlib.sha256(request.body).hexdigest()}",
         )

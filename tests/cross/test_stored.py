@@ -132,6 +132,9 @@ def test_what_was_written_once_stays_as_it_is(messages: tuple[Message, ...], cut
     note(f"{shorter}\n->\n{longer}")
     before, after = turns_of(shorter), turns_of(longer)
     if place.target.protocol == "openai":
+        # A result that is not there yet is made up, so that the conversation could be told at all.
+        while before[-1].get("content") in SYNTHESISED:
+            before.pop()
         assert json.encode(after).startswith(json.encode(before)[:-1])
         return
     said = [number for number, turn in enumerate(before) if turn["role"] in {"assistant", "model"}]

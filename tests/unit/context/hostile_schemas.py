@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
-from llmgw.context.user_schema import SCHEMA_MAX
+from llmgw.context.user_schemas.compiling import SCHEMA_MAX
 from llmgw.types.json import encode
 
 _Rows: TypeAlias = Iterator[tuple[str, Any]]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from llmgw.context.user_schema import CompiledSchema, compile_schema
+from llmgw.context.user_schemas.compiling import CompiledSchema, compile_schema
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import encode
 from llmgw.types.violation import Violation

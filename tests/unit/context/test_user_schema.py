@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from llmgw.context.compiled_schema import DOCUMENT_DEPTH_MAX, DOCUMENT_MAX
-from llmgw.context.schema_form import FORM
-from llmgw.context.schema_outline import SUBSCHEMAS_MAX, VIOLATIONS_MAX
-from llmgw.context.schema_patterns import program
-from llmgw.context.schema_work import STEPS_MAX
-from llmgw.context.user_schema import SCHEMA_DEPTH_MAX, SCHEMA_MAX, CompiledSchema, compile_schema
+from llmgw.context.user_schemas.compiled import DOCUMENT_DEPTH_MAX, DOCUMENT_MAX
+from llmgw.context.user_schemas.compiling import SCHEMA_DEPTH_MAX, SCHEMA_MAX, CompiledSchema, compile_schema
+from llmgw.context.user_schemas.form import FORM
+from llmgw.context.user_schemas.outline import SUBSCHEMAS_MAX, VIOLATIONS_MAX
+from llmgw.context.user_schemas.patterns import program
+from llmgw.context.user_schemas.work import STEPS_MAX
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import encode
 from llmgw.types.violation import Violation
@@ -29,7 +29,7 @@ CALLS_MAX = 600_000
 """Calls of Python functions that examining one schema may take: about 0.1 s."""
 
 HOLD_ALL = """
-from llmgw.context.user_schema import compile_schema
+from llmgw.context.user_schemas.compiling import compile_schema
 from llmgw.types.context_errors import SchemaRejected
 from tests.unit.context.hostile_schemas import HOSTILE, nested
 
