@@ -183,8 +183,8 @@ def _touched(loss: PartLoss, turns: Sequence[Kept]) -> list[tuple[int, int]]:
         return [(seq, int(steps[4]))] if int(steps[4]) < len(turns[seq].message.parts) else []
     last = seq if loss.through is None else loss.through
     return [
-        (each.seq, number)
-        for each in turns[seq : last + 1]
+        (place, number)
+        for place, each in enumerate(turns[seq : last + 1], seq)
         if each.turn.compaction is None
         for number in range(len(each.message.parts))
     ]

@@ -90,9 +90,9 @@ class Counting:
         stored = [each for each in missing if each.seq < opened.stored.turns]
         if stored:
             fields = [f"{vocabulary}:{each.seq}" for each in stored]
-            found = await self._contexts.store.command(opened.keys, "HMGET", COUNTS, *fields)
+            kept = await self._contexts.store.command(opened.keys, "HMGET", COUNTS, *fields)
             known |= {
-                each.seq: int(count) for each, count in zip(stored, found, strict=True) if count is not None
+                each.seq: int(count) for each, count in zip(stored, kept, strict=True) if count is not None
             }
         fresh = [each for each in missing if each.seq not in known]
         counts = await self._count(fresh, target.model) if fresh else {}
@@ -100,9 +100,13 @@ class Counting:
         known |= lasting
         if lasting:
             self._contexts.aftercare.begin(self._store(opened, vocabulary, lasting))
+        found = known | counts
+        if len(found) != len(turns):
+            # Only some turns were asked about.
+            found = {each.seq: found[each.seq] for each in turns}
         if target.protocol == "openai":
-            return {**known, **counts}
-        return {seq: math.ceil(_FOREIGN * count) for seq, count in (known | counts).items()}
+            return found
+        return {seq: math.ceil(_FOREIGN * count) for seq, count in found.items()}
 
     async def at_least(self, opened: Opened, view: View, target: Target) -> int:
         """Tokens that a request certainly takes: those of the turns that it tells word for word and without media.
