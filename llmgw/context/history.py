@@ -22,6 +22,8 @@ from llmgw.context.proof import BadTurn, KeyMissing, proven
 from llmgw.context.renders import Render
 from llmgw.context.store import PAGE, ContextStore
 from llmgw.types.context_errors import IntegrityFailed
+from llmgw.types.invocation import Memo
+from llmgw.types.target import Target
 from llmgw.types.turn import Turn
 
 _log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class History:
     """The proven turns of one context at one revision, and what they have come to.
 
     `link` is the one the chain has come to. `tokens` are counts by turn and vocabulary, `renders` what targets were
-    told last. Turns are only ever added: a list handed out stays right.
+    told last, `memos` the bytes of its messages. Turns are only ever added: a list handed out stays right.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class History:
         "epoch",
         "lineage",
         "link",
+        "memos",
         "renders",
         "rev",
         "size",
@@ -67,6 +70,7 @@ class History:
         self.size = 0
         self.tokens: dict[str, dict[int, int]] = {}
         self.renders: dict[str, Render] = {}
+        self.memos: dict[str, tuple[Target, Memo]] = {}
         self.blobs: dict[str, bytes] = {}
         self.used_s = time.monotonic()
 

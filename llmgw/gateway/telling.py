@@ -25,7 +25,7 @@ from llmgw.types.context import Rule
 from llmgw.types.context_errors import ContextNotPreserved, ContextTooLong, MediaMissing
 from llmgw.types.errors import GatewayError, UnsupportedParameter
 from llmgw.types.feature import Feature
-from llmgw.types.invocation import ChatInvocation
+from llmgw.types.invocation import ChatInvocation, Memo
 from llmgw.types.message import MediaKind
 from llmgw.types.preservation import PartLoss, TokenFacts
 from llmgw.types.target import Target
@@ -40,6 +40,10 @@ _NEEDED: Final[dict[MediaKind, Feature]] = {
 """What a target must be able to do to be told media; what the caller says now was held against it before."""
 _MOST_REPLACED = 10_000
 """Parts of one view that a target may refuse before it counts as one that cannot be asked."""
+
+
+_SPARE = 64
+"""Messages that may be remembered beside twice those that are told: some are made anew for every call."""
 
 
 class Telling(Struct, frozen=True, kw_only=True):
@@ -253,11 +257,13 @@ class Teller:
     def _written(self, provider: Provider, target: Target, view: View) -> UpstreamRequest:
         """Write the request; parts of earlier turns that the target refuses are left out, one by one."""
         native = self._opened.policy.fit == "provider_native"
+        memo = self._memo(target, len(view.messages))
         for _ in range(_MOST_REPLACED):
             invocation = replace(
                 self._invocation,
                 messages=tuple(view.messages),
                 stored=True,
+                memo=memo,
                 compact=native,
             )
             try:
@@ -268,6 +274,14 @@ class Teller:
                 if not without_part(view, refusal.pointer):
                     raise
         raise UnsupportedParameter(f"{target.name} refuses too much of this conversation")
+
+    def _memo(self, target: Target, messages: int) -> Memo:
+        """What was written for the target before; anew where it has changed, or most of that is told no more."""
+        memos = self._opened.history.memos
+        known = memos.get(target.name)
+        if known is None or known[0] is not target or len(known[1]) > 2 * messages + _SPARE:
+            known = memos[target.name] = (target, {})
+        return known[1]
 
     def _is_stored(self, view: View, pointer: str) -> bool:
         """Whether a place among the messages is one of an earlier turn, not of what the caller says now."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias, assert_never
 
 from llmgw.providers.details import deepen, member_at, note_details, was_read
+from llmgw.providers.history import remembered
 from llmgw.providers.openai.call_ids import CallIds
 from llmgw.providers.openai.media import media_part
 from llmgw.providers.openai.quirks import quirks_of
@@ -49,6 +50,7 @@ _SAID: Final = ("tool_calls", "refusal", "function_call", "audio")
 """Members without which an assistant's message must have a content."""
 _TEXT: Final = {"type", "text"}
 _PLAIN_ROLES: Final = frozenset({"system", "user", "assistant"})
+_WORDS: Final = (TextPart, RefusalPart, ReasoningPart)
 
 
 class MessageWriter:
@@ -314,8 +316,16 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
         native=MessageWriter(target, losses, ids, native=True, stored=stored),
         foreign=MessageWriter(target, losses, ids, native=False, stored=stored),
     )
-    written = Transcript(losses, stored=stored, bridged=not quirks_of(target).user_after_tool)
+    # Hosts that want an answer between a result and a user's words look back at what was written.
+    bridged = not quirks_of(target).user_after_tool
+    memo = invocation.memo if stored and not bridged else None
+    written = Transcript(losses, stored=stored, bridged=bridged)
+    told = written.messages
     for position, message in enumerate(invocation.messages):
+        if memo is not None and (known := memo.get(id(message))) is not None and known[0] is message:
+            written.add_bytes(known[1], message.role, f"/messages/{position}")
+            continue
+        place, noted = len(told), losses.count
         text = plain_text(message)
         if text and message.role in _PLAIN_ROLES:
             # Who speaks so and says plain words is told alike everywhere.
@@ -323,8 +333,15 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
         else:
             writer = origins.writer_of(message)
             writer.write(origins.as_asked(message, position), position, written)
+        if memo is not None and len(told) == place + 1 and losses.count == noted and _is_its_own(message):
+            told[place] = remembered(memo, message, told[place])
     written.settle()
-    return written.messages
+    return told
+
+
+def _is_its_own(message: Message) -> bool:
+    """Whether what a message is told as depends on itself alone: it is words, of a dialect it names."""
+    return message.protocol != "" and all(isinstance(part, _WORDS) for part in message.parts)
 
 
 def _is_cut(content: Json) -> bool:

@@ -7,7 +7,7 @@ from llmgw.providers.openai.protocol import PROVIDER
 from llmgw.providers.openai.quirks import OpenAiQuirks
 from llmgw.types import json
 from llmgw.types.errors import UnsupportedParameter
-from llmgw.types.invocation import ChatInvocation
+from llmgw.types.invocation import ChatInvocation, Memo
 from llmgw.types.loss import LossCode
 from llmgw.types.message import (
     Message,
@@ -232,3 +232,40 @@ def test_others_parts_are_left_out_of_answers_alone() -> None:
     with pytest.raises(UnsupportedParameter) as refused:
         written(Message(role="user", parts=(TextPart(text="a"), part), protocol="anthropic"))
     assert refused.value.pointer == "/messages/1/parts/1"
+
+
+def test_words_are_written_once_for_a_target() -> None:
+    """What earlier calls were told is told again in the same bytes; what loses something is not kept, nor tools."""
+    memo: Memo = {}
+    foreign = Message(
+        role="user", parts=(TextPart(text="a", provider_details={"own": 1}),), protocol="anthropic"
+    )
+    messages = (
+        HELLO,
+        answer("hello", annotations=[]),
+        foreign,
+        answer(call()),
+        Message(role="user", parts=()),
+    )
+    invocation = ChatInvocation(model="m", wire="openai", messages=messages, stored=True, memo=memo)
+
+    first = PROVIDER.build_request(invocation, target())
+    assert [message for message, _ in memo.values()] == list(messages[:2])
+    second = PROVIDER.build_request(invocation, target())
+    assert second == first
+    assert [before is after for before, after in zip(first.history, second.history, strict=True)][:2] == [
+        True,
+        True,
+    ]
+    assert [(loss.code, loss.pointer) for loss in second.losses] == [
+        (LossCode.DETAILS_DROPPED, "/messages/2/parts/0"),
+        (LossCode.TURN_SYNTHESISED, "/messages/3/parts/0"),
+    ]
+
+
+def test_nothing_is_remembered_for_a_host_that_looks_back() -> None:
+    """Where an answer goes between a result and a user's words, what is written depends on what came before."""
+    memo: Memo = {}
+    invocation = ChatInvocation(model="m", wire="openai", messages=(HELLO,), stored=True, memo=memo)
+    PROVIDER.build_request(invocation, target(OpenAiQuirks(user_after_tool=False)))
+    assert memo == {}
