@@ -1,7 +1,9 @@
 """Large content of a context, kept once under its digest: a turn that holds it stays small.
 
-The digest is salted with the context's own salt, so that nobody can tell from it whether a guess is right, nor
-whether two contexts hold the same.
+A blob is the salt, one byte for its kind (`b` base64, `t` text, `r` a provider's own bytes), and the content; its
+digest is the SHA-256 of just these bytes. The salt is that of the context it was made in, so that nobody can tell
+from a digest whether a guess is right, nor whether two contexts hold the same; and as each blob brings its own, it
+can be proven wherever it is taken.
 """
 
 import hashlib
@@ -10,6 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from llmgw.context.frame import SALT
 from llmgw.types.message import ContentPart, MediaPart, Part, ToolResultPart
 
 LARGE: Final = 8 * 1024
@@ -18,9 +21,14 @@ PICTURE: Final = 8_000
 """More tokens than any model takes for one picture."""
 
 
-def digest_of(salt: bytes, content: bytes) -> str:
-    """The name of some content in one context."""
-    return f"sha256:{hashlib.sha256(salt + content).hexdigest()}"
+def digest_of(blob: bytes) -> str:
+    """The name of a blob."""
+    return f"sha256:{hashlib.sha256(blob).hexdigest()}"
+
+
+def content_of(blob: bytes) -> bytes:
+    """What a blob holds, without its salt and kind."""
+    return blob[SALT + 1 :]
 
 
 def put_aside(parts: tuple[Part, ...], salt: bytes, blobs: dict[str, bytes]) -> tuple[Part, ...]:
@@ -30,9 +38,9 @@ def put_aside(parts: tuple[Part, ...], salt: bytes, blobs: dict[str, bytes]) -> 
         content = part.base64 if part.base64 is not None else part.text
         if content is None or len(content) < LARGE:
             return part
-        written = (b"t" if part.base64 is None else b"b") + content.encode()
-        digest = digest_of(salt, written)
-        blobs[digest] = written
+        blob = salt + (b"t" if part.base64 is None else b"b") + content.encode()
+        digest = digest_of(blob)
+        blobs[digest] = blob
         return replace(part, base64=None, text=None, blob=digest, size=len(content))
 
     return _each_media(parts, aside)
@@ -46,12 +54,12 @@ def brought_back(
     def back(part: MediaPart) -> MediaPart:
         if part.blob is None:
             return part
-        written = blobs.get(part.blob)
-        if written is None:
+        blob = blobs.get(part.blob)
+        if blob is None:
             missing(part.blob)
             return part
-        content = written[1:].decode()
-        if written[:1] == b"t":
+        content = content_of(blob).decode()
+        if blob[SALT : SALT + 1] == b"t":
             return replace(part, text=content, blob=None, size=None)
         return replace(part, base64=content, blob=None, size=None)
 

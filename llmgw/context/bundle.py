@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from llmgw.context import frame
-from llmgw.context.blobs import digest_of
+from llmgw.context.blobs import content_of, digest_of
 from llmgw.context.chain_keys import is_signed
 from llmgw.context.frame import FrameMeta
 from llmgw.types.context import ContextInfo, StateDoc
@@ -155,18 +155,18 @@ def turn_line(found: frame.Frame, body: bytes) -> TurnLine:
     )
 
 
-def blob_line(digest: str, salt: bytes, content: bytes) -> BlobLine:
-    """Write a blob; its first byte says what kind it is."""
+def blob_line(digest: str, blob: bytes) -> BlobLine:
+    """Write a blob."""
     kind: Literal["b", "t", "r"] = "b"
-    if content[:1] == b"t":
+    if blob[frame.SALT : frame.SALT + 1] == b"t":
         kind = "t"
-    elif content[:1] == b"r":
+    elif blob[frame.SALT : frame.SALT + 1] == b"r":
         kind = "r"
     return BlobLine(
         digest=digest,
-        salt=base64.b64encode(salt).decode(),
+        salt=base64.b64encode(blob[: frame.SALT]).decode(),
         kind=kind,
-        data=base64.b64encode(content[1:]).decode(),
+        data=base64.b64encode(content_of(blob)).decode(),
     )
 
 
@@ -224,10 +224,11 @@ def _assembled(head: Head, lines: Iterable[Line], proof: Proof) -> Bundle:
                 _check_turn(line, len(turns), number)
                 turns.append(line)
             case BlobLine():
-                content = line.kind.encode() + _bytes(line.data, number)
-                if digest_of(_bytes(line.salt, number), content) != line.digest:
+                salt = _bytes(line.salt, number)
+                blob = salt + line.kind.encode() + _bytes(line.data, number)
+                if len(salt) != frame.SALT or digest_of(blob) != line.digest:
                     raise _rejected("a blob is not what its digest says", number)
-                kept[line.digest] = content
+                kept[line.digest] = blob
             case _:
                 raise _rejected("a line is out of place", number)
     if len(turns) != head.context.turns:

@@ -146,9 +146,9 @@ class Contexts:
 
     def keep_raw(self, opened: Opened, raw: bytes, encoding: str, size: int) -> RawAnswer:
         """Have the provider's own bytes of an answer stored with it."""
-        written = b"r" + raw
-        digest = blobs.digest_of(opened.salt, written)
-        opened.blobs[digest] = written
+        blob = opened.salt + b"r" + raw
+        digest = blobs.digest_of(blob)
+        opened.blobs[digest] = blob
         return RawAnswer(blob=digest, size=size, encoding="deflate" if encoding == "deflate" else "identity")
 
     async def commit(

@@ -3,12 +3,13 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
 from llmgw.context import lineage as lineages
 from llmgw.context.answers import Stored
+from llmgw.context.blobs import digest_of
 from llmgw.context.chain_keys import ChainKeys, UnknownKey
 from llmgw.context.cipher import Cipher, Undecipherable, open_cipher
 from llmgw.context.course import Course
@@ -136,7 +137,7 @@ class Histories:
             raise IntegrityFailed(message) from None
 
     async def blobs(self, keys: Keys, history: History, wanted: Iterable[Kept]) -> dict[str, bytes]:
-        """Fetch what some turns refer to; what is not there is not in the answer.
+        """Fetch what some turns hold; what is not there, or not what it was, is not in the answer.
 
         Raises:
             StoreUnavailable: the store cannot be asked.
@@ -150,17 +151,25 @@ class Histories:
                 else:
                     missing.setdefault(each.home, []).append(digest)
         for home, digests in missing.items():
-            place = Keys(keys.tenant, home)
-            cipher = history.cipher if home == keys.context else await self.cipher_of(place)
-            contents = await self._store.command(place, "HMGET", BLOBS, *digests)
-            for digest, content in zip(digests, contents, strict=True):
-                if content is None:
-                    continue
-                plain = _opened(content, digest, cipher)
-                if plain is not None:
-                    found[digest] = plain
-                    history.keep_blob(digest, plain)
+            async for digest, blob in self.fetched(Keys(keys.tenant, home), digests):
+                found[digest] = blob
+                history.keep_blob(digest, blob)
         return found
+
+    async def fetched(self, place: Keys, digests: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
+        """Fetch blobs of one context by their digests: those that are there and are what they were.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        if not digests:
+            return
+        cipher = await self.cipher_of(place)
+        contents = await self._store.command(place, "HMGET", BLOBS, *digests)
+        for digest, content in zip(digests, contents, strict=True):
+            blob = None if content is None else _opened(content, digest, cipher)
+            if blob is not None and digest_of(blob) == digest:
+                yield digest, blob
 
     async def turn_at(self, keys: Keys, stored: Stored, head: str) -> Turn:
         """Find the turn with which a context had come to `head`, among its last ones.
@@ -277,12 +286,6 @@ class Histories:
     def own_cipher(self, keys: Keys, stored: Stored) -> Cipher | None:
         """The cipher of a context as it was read; None where it is not encrypted."""
         return self._opened_by(keys, stored.facts.dek)
-
-    async def plain(self, place: Keys, content: bytes | None, digest: str) -> bytes | None:
-        """Decrypt a blob of a context; None where it is not there, or not what it was."""
-        if content is None:
-            return None
-        return _opened(content, digest, await self.cipher_of(place))
 
     async def cipher_of(self, place: Keys) -> Cipher | None:
         """The cipher of a context, which may have none."""

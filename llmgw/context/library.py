@@ -178,21 +178,14 @@ class Library:
             NotFound: the turn has none, or there is no such turn.
         """
         keys = self.keys(actor, context)
-        kept, stored = await self.proven(keys, actor, "read_raw")
+        kept, _ = await self.proven(keys, actor, "read_raw")
         raw = kept[seq].turn.raw if seq < len(kept) else None
         if raw is None:
             raise NotFound("the provider's own bytes of this turn are not kept")
         place = Keys(keys.tenant, kept[seq].home)
-        content = await self.store.command(place, "HGET", BLOBS, raw.blob)
-        if content is None:
-            raise NotFound("the provider's own bytes of this turn are not kept")
-        if place == keys:
-            home = stored
-        else:
-            home = await self.store.read(place, count=0)
-        if home.facts.dek is not None:
-            content = self.contexts.histories.opened(place, home, content, raw.blob)
-        return content[1:], raw.encoding
+        async for _, blob in self.contexts.histories.fetched(place, [raw.blob]):
+            return blobs.content_of(blob), raw.encoding
+        raise NotFound("the provider's own bytes of this turn are not kept")
 
     async def verify(self, actor: Actor, context: str) -> Verified:
         """Prove a context from its first turn to its last, and that what it refers to is there.
@@ -212,9 +205,11 @@ class Library:
             return await self._broken(keys, failure)
         missing: list[str] = []
         for start in range(0, len(history.turns), PAGE):
-            part = [each for each in history.turns[start : start + PAGE] if each.media]
-            there = await histories.blobs(keys, history, part)
-            missing += [digest for each in part for digest in each.media if digest not in there]
+            for each in history.turns[start : start + PAGE]:
+                wanted = all_blobs(each)
+                place = Keys(keys.tenant, each.home)
+                there = {digest async for digest, _ in histories.fetched(place, wanted)}
+                missing += [digest for digest in wanted if digest not in there]
         if stored.status == "quarantined":
             await self.store.mark(keys, actor.who, "active", "verified")
         return Verified(

@@ -16,7 +16,7 @@ from llmgw.context.kept import Kept, body_of, decode_turn, kept, redacted_turn
 from llmgw.context.library import Actor, Library, all_blobs, info_of
 from llmgw.context.lineage import Genesis
 from llmgw.context.lineage import decode as decode_lineage
-from llmgw.context.names import BLOBS, HASH, TURNS, Keys, checked
+from llmgw.context.names import TURNS, Keys, checked
 from llmgw.context.opened import Asker
 from llmgw.context.states import States
 from llmgw.context.store import PAGE
@@ -141,15 +141,10 @@ class Transfer:
         for each in turns:
             by_home.setdefault(each.home, []).extend(all_blobs(each))
         for name, digests in by_home.items():
-            if not digests:
-                continue
-            home = Keys(keys.tenant, name)
-            salt = await self._store.command(home, "HGET", HASH, "salt")
-            for digest in dict.fromkeys(digests):
-                content = await self._store.command(home, "HGET", BLOBS, digest)
-                plain = await self._contexts.histories.plain(home, content, digest)
-                if plain is not None:
-                    yield bundle.blob_line(digest, salt, plain)
+            # One at a time: each may be large.
+            for wanted in dict.fromkeys(digests):
+                async for digest, blob in self._contexts.histories.fetched(Keys(keys.tenant, name), [wanted]):
+                    yield bundle.blob_line(digest, blob)
 
 
 def _drafts(found: Bundle) -> list[Draft]:

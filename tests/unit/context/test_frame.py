@@ -102,7 +102,12 @@ def test_taking_content_out_keeps_the_chain() -> None:
     assert bare.salt == bytes(16)
     assert holds(bare)
     kept = from_frame(bare, 7, None, "ctx")
-    assert (kept.turn.status, kept.turn.parts, kept.turn.pinned, kept.turn.name) == ("redacted", (), True, None)
+    assert (kept.turn.status, kept.turn.parts, kept.turn.pinned, kept.turn.name) == (
+        "redacted",
+        (),
+        True,
+        None,
+    )
     assert kept.turn.id == turn(7, "user", text()).id
     assert decode_turn(encode_json(kept.turn)) == kept.turn
 
@@ -128,14 +133,22 @@ def test_content_of_another_turn_is_refused() -> None:
     one, other = turn(3, "user", text()), turn(4, "user", text())
     body = encode_json(other)
     mixed = frame.sealed(
-        meta_of(one, AT, len(body)), body, bytes(range(16)), key_id="k1", key=KEY, before=START, encrypted=False
+        meta_of(one, AT, len(body)),
+        body,
+        bytes(range(16)),
+        key_id="k1",
+        key=KEY,
+        before=START,
+        encrypted=False,
     )
     with pytest.raises(Damaged, match="another turn"):
         from_frame(mixed, 3, None, "ctx")
 
 
 @pytest.mark.parametrize(
-    "cipher", [None, Cipher(b"\1" * 32, "ctx"), Cipher(bytes(32), "other")], ids=["none", "another", "elsewhere"]
+    "cipher",
+    [None, Cipher(b"\1" * 32, "ctx"), Cipher(bytes(32), "other")],
+    ids=["none", "another", "elsewhere"],
 )
 def test_encrypted_content_needs_its_key(cipher: Cipher | None) -> None:
     """Without the context's key, with another one, or that of another context, content does not read."""

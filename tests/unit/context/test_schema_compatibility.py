@@ -127,6 +127,10 @@ FITTING: dict[str, tuple[Any, Any]] = {
         {"prefixItems": [TEXT, WHOLE, TEXT]},
     ),
     "nothing fits the old one": ({"type": "string", "enum": [1]}, WHOLE),
+    "either way of two": (
+        {"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"required": ["a"]}},
+        {"required": ["a"]},
+    ),
     "a condition that is not asked": ({"if": TEXT, "then": {"minLength": 2}}, {}),
 }
 """What an engineer would change without harm."""
@@ -138,6 +142,15 @@ def test_harmless_changes_pass(change: str) -> None:
     assert told(*FITTING[change]) == []
 
 
+DECIDED = {"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"required": ["c"]}}
+ROUND: dict[str, Any] = {
+    "anyOf": [{"$ref": "#/$defs/one"}, {"$ref": "#/$defs/two"}],
+    "$defs": {
+        "one": {"properties": {"n": {"$ref": "#/$defs/two"}}, "required": ["z"]},
+        "two": {"properties": {"n": {"$ref": "#/$defs/one"}}},
+    },
+}
+"""What fits the second form at first sight does so only if it fits the first one, one level in."""
 BREAKING: dict[str, tuple[Any, Any, list[tuple[str, str]]]] = {
     "a required member": (
         {},
@@ -207,6 +220,46 @@ BREAKING: dict[str, tuple[Any, Any, list[tuple[str, str]]]] = {
         {"properties": {"a/b~c": TEXT}},
         {"properties": {"a/b~c": WHOLE}},
         [("type", "/properties/a~1b~0c/type")],
+    ),
+    "more such items wanted": (
+        {"contains": TEXT},
+        {"contains": TEXT, "minContains": 2},
+        [("contains", "/contains")],
+    ),
+    "fewer such items allowed": (
+        {"contains": TEXT, "maxContains": 3},
+        {"contains": TEXT, "maxContains": 2},
+        [("max_contains", "/maxContains")],
+    ),
+    "names by a pattern no more": (
+        {"properties": {"a": TEXT}, "patternProperties": {"^x": TEXT}, "additionalProperties": False},
+        {"properties": {"a": TEXT}, "additionalProperties": False},
+        [("value", "/additionalProperties")],
+    ),
+    "one way of two": (DECIDED, {"required": ["b"]}, [("required", "/required/0")]),
+    "the other way of two": (DECIDED, {"required": ["c"]}, [("required", "/required/0")]),
+    "a member that others want beside them": (
+        {"properties": {"a": TEXT}},
+        {"dependentRequired": {"a": ["b"]}},
+        [("dependent_required", "/dependentRequired/a")],
+    ),
+    "two forms told apart by a member that may be missing": (
+        {
+            "anyOf": [{"properties": {"k": {"const": 1}}}, {"properties": {"k": {"const": 2}}}],
+            "type": "object",
+        },
+        {"oneOf": [{"properties": {"k": {"const": 1}}}, {"properties": {"k": {"const": 2}}}]},
+        [("one_of", "/oneOf")],
+    ),
+    "everything and nothing": (
+        {"anyOf": [TEXT, True]},
+        {"anyOf": [TEXT, False]},
+        [("any_of", "/anyOf")],
+    ),
+    "a form that relies on one that fails": (
+        {"properties": {"n": {"$ref": "#"}}},
+        ROUND,
+        [("any_of", "/anyOf")],
     ),
     "everything": ({}, {"not": {}}, [("not", "/not")]),
 }

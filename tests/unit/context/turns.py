@@ -8,7 +8,7 @@ from llmgw.context.cipher import Cipher
 from llmgw.context.clock import moment
 from llmgw.context.frame import Frame
 from llmgw.context.kept import Kept, encode_json, kept, meta_of
-from llmgw.types.message import Message, Part, TextPart, ToolCallPart, ToolResultPart
+from llmgw.types.message import Message, Part, Role, TextPart, ToolCallPart, ToolResultPart
 from llmgw.types.secret import Secret
 from llmgw.types.turn import Turn
 
@@ -21,14 +21,12 @@ SALT: Final = bytes(range(16))
 AT: Final = 1_700_000_000_000
 
 
-def turn(seq: int, role: str, *parts: Part, **more: Any) -> Turn:
+def turn(seq: int, role: Role, *parts: Part, **more: Any) -> Turn:
     """A turn of these parts."""
-    return Turn(
-        id=f"turn_{seq:026}", seq=seq, role=role, created_at=moment(AT + seq), parts=parts, **more  # type: ignore[arg-type]
-    )
+    return Turn(id=f"turn_{seq:026}", seq=seq, role=role, created_at=moment(AT + seq), parts=parts, **more)
 
 
-def held(seq: int, role: str, *parts: Part, **more: Any) -> Kept:
+def held(seq: int, role: Role, *parts: Part, **more: Any) -> Kept:
     """A turn as a worker holds it."""
     made = turn(seq, role, *parts, **more)
     return kept(made, len(encode_json(made)), "ctx")
@@ -49,9 +47,9 @@ def result(name: str, words: str = "found") -> ToolResultPart:
     return ToolResultPart(call_id=name, content=(TextPart(text=words),))
 
 
-def said(role: str, *parts: Part, **more: Any) -> Message:
+def said(role: Role, *parts: Part, **more: Any) -> Message:
     """A message as a caller says it."""
-    return Message(role=role, parts=parts, **more)  # type: ignore[arg-type]
+    return Message(role=role, parts=parts, **more)
 
 
 def framed(made: Turn, cipher: Cipher | None = None, before: bytes = START) -> Frame:
