@@ -251,6 +251,17 @@ BREAKING: dict[str, tuple[Any, Any, list[tuple[str, str]]]] = {
         {"oneOf": [{"properties": {"k": {"const": 1}}}, {"properties": {"k": {"const": 2}}}]},
         [("one_of", "/oneOf")],
     ),
+    "a member another part has looked at": (
+        {"allOf": [{"properties": {"a": TEXT}}], "unevaluatedProperties": WHOLE},
+        {"properties": {"a": WHOLE}},
+        [("type", "/properties/a/type")],
+    ),
+    "an item another part has looked at": (
+        {"allOf": [{"prefixItems": [TEXT]}], "unevaluatedItems": WHOLE},
+        {"prefixItems": [WHOLE]},
+        [("type", "/prefixItems/0/type")],
+    ),
+    "shorter names": (CLOSED, {"propertyNames": {"maxLength": 0}}, [("property_names", "/propertyNames")]),
     "everything and nothing": (
         {"anyOf": [TEXT, True]},
         {"anyOf": [TEXT, False]},
