@@ -128,7 +128,7 @@ class Worker:
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
-        self._conversations = Conversations(self._archive, self._counter)
+        self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,

@@ -1,6 +1,6 @@
 """Contexts on their way from one gateway to another: exported as a signed bundle, taken over from one."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
 import msgspec
@@ -35,7 +35,7 @@ class Transfer:
         self._contexts = library.contexts
         self._store = library.store
 
-    async def export(self, actor: Actor, context: str) -> AsyncIterator[bytes]:
+    async def export(self, actor: Actor, context: str) -> AsyncGenerator[bytes, None]:
         """Write a context's bundle, line by line; a fork's has the turns of its parents, too.
 
         Raises:

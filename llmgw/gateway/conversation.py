@@ -1,7 +1,6 @@
 """A call that continues a stored conversation: what its targets are told, and what it leaves when it ends."""
 
 import asyncio
-import hashlib
 import logging
 import zlib
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from llmgw.context.drafting import Draft
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
 from llmgw.context.report import maker_binding, report_of, shortfall
-from llmgw.gateway.checks import Checks
+from llmgw.gateway.checks import Checks, Tell
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.echoes import echoed
 from llmgw.gateway.telling import Teller, Telling
@@ -53,6 +52,7 @@ class Conversation:
         invocation: ChatInvocation,
         call: Call,
         facts: ContextFacts,
+        tell: Tell,
     ) -> None:
         self.invocation = invocation
         self.opened = opened
@@ -64,7 +64,7 @@ class Conversation:
         self._telling: Telling | None = None
         self._folding = Folding()
         self._violations: tuple[Violation, ...] = facts.violations
-        self._checks = Checks(contexts, opened)
+        self._checks = Checks(contexts, opened, call, tell)
 
     @property
     def keeps_raw(self) -> bool:
@@ -289,7 +289,7 @@ class Conversation:
             violations=(*self._violations, *telling.violations),
             fitted=telling.fitted,
             tokens=telling.tokens,
-            input_digest=f"sha256:{hashlib.sha256(telling.request.body).hexdigest()}",
+            input_digest=telling.input_digest,
             floor=opened.policy.min_preservation,
         )
 

@@ -57,6 +57,8 @@ class Telling(Struct, frozen=True, kw_only=True):
     """Characters of the words and tools that are told."""
     prefix: str
     """The digest of what the answer follows, to which it may be bound."""
+    input_digest: str
+    """That of the request's body; it is as long as the conversation, so this is reckoned once."""
 
 
 class Prefix:
@@ -115,11 +117,12 @@ class Teller:
         maker = self._maker(target)
         fitted, tokens = await self._fit(target, maker)
         turns = opened.turns
-        contents = await self._contexts.contents(opened, [turns[seq] for seq in self._special(turns)])
+        special = self._special(turns)
+        contents = await self._contexts.contents(opened, [turns[seq] for seq in special])
         # What a provider's own summary covers is told all the same: the provider passes over it.
         left_out = sorted(fitted.dropped | fitted.cleared)
         prefix = Prefix(self.tools, left_out)
-        view = view_of(turns, self._special(turns), fitted, maker, contents, prefix)
+        view = view_of(turns, special, fitted, maker, contents, prefix)
         taken = [kind for kind, feature in _NEEDED.items() if feature in target.features]
         course = opened.history.course
         leave_out(
@@ -141,6 +144,7 @@ class Teller:
             tokens=tokens,
             size=told - gone + self._tools_size,
             prefix=prefix(len(turns)),
+            input_digest=f"sha256:{hashlib.sha256(request.body).hexdigest()}",
         )
 
     def _special(self, turns: Sequence[Kept]) -> list[int]:

@@ -13,6 +13,8 @@ from llmgw.types.loss import Loss
 from llmgw.types.preservation import Check, CheckResult, PartLoss
 from llmgw.types.violation import Violation
 
+Conflict: TypeAlias = Literal["none", "locked", "mismatch", "fenced"]
+"""How a call met another writer."""
 Role: TypeAlias = Literal["admin", "operator", "publisher", "caller", "viewer"]
 
 
@@ -67,10 +69,12 @@ class ContextFacts(Struct, kw_only=True):
     """Turns that were stored as the call began."""
     turns: int = 0
     turns_sent: int = 0
+    bytes: int = 0
+    """What was stored as the call began."""
     tokens: int = 0
     window: int = 0
     cache: Literal["hit", "delta", "cold"] = "cold"
-    conflict: Literal["none", "locked", "mismatch", "fenced"] = "none"
+    conflict: Conflict = "none"
     enforcement: str = ""
     fit: str = ""
     verdict: str = ""

@@ -19,6 +19,8 @@ COMMANDS = [
     line for language, text in BLOCKS if language == "sh" for line in text.splitlines() if line.strip()
 ]
 
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+
 RUN_ELSEWHERE = {
     "make test": "the command that runs this test",
     "make serve": "run by test_serve.test_the_defaults_need_nothing, which is what it calls",
@@ -49,9 +51,12 @@ def test_a_command_succeeds(line: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_python_block_runs(gateway: RunningGateway) -> None:
-    """The client example streams from a running gateway, its address aside."""
-    (code,) = [text for language, text in BLOCKS if language == "python"]
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    list(zip(PYTHON, ["5", "Your name is Ada."], strict=True)),
+)
+def test_a_python_block_runs(gateway: RunningGateway, code: str, printed: str) -> None:
+    """The client examples do with a running gateway what they seem to do, its address aside."""
     done = subprocess.run(
         [sys.executable, "-c", code.replace("http://127.0.0.1:8080/v1", gateway.url)],
         env={**os.environ, "LLMGW_KEY": gateway.key},
@@ -61,7 +66,7 @@ def test_the_python_block_runs(gateway: RunningGateway) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "5" in done.stdout
+    assert printed in done.stdout
 
 
 def test_the_configuration_block_loads(tmp_path: Path) -> None:

@@ -1,85 +1,22 @@
 """Each code that an error about contexts can have, provoked through the door, in the words of whoever asked."""
 
-import asyncio
 import base64
 import http.client
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import pytest
 from llmgw.context.names import BLOBS, HASH, STATE, TURNS, Keys
-from llmgw.simulator.process import SimulatorProcess
 from llmgw.state.connection import State
-from llmgw.state.embedded import attach_or_start
 from llmgw.types import context_errors
 from llmgw.types.errors import GatewayError
-from tests.e2e.contexts.desk import MODELS, Desk, config_for
-from tests.faults.conftest import base_url
-from tests.faults.provider import FakeProvider, Heard, fresh
-from tests.running import Answer, RunningGateway
+from tests.e2e.contexts.desk import MODELS
+from tests.e2e.contexts.scene import Scene
+from tests.running import Answer
 
 PICTURE: Final = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8 * 1024)).decode()
 """Large enough to be kept apart from its turn."""
-
-
-class Scene:
-    """A caller, the store behind the gateway's back, and a provider that waits where it is told to."""
-
-    def __init__(self, gateway: RunningGateway, provider: FakeProvider) -> None:
-        self.gateway = gateway
-        self.provider = provider
-        self.desk = Desk(gateway, gateway.key)
-
-    def behind(self, act: Callable[[State, Keys], Awaitable[Any]], context: str) -> None:
-        """Do something to a context in the store itself."""
-
-        async def done(url: str) -> None:
-            async with aclosing(State(url)) as state:
-                await act(state, Keys("default", context))
-
-        with attach_or_start(self.gateway.home / "state") as url:
-            asyncio.run(done(url))
-
-    @contextmanager
-    def under_way(self, context: str, **headers: str) -> Iterator[tuple[http.client.HTTPResponse, Heard]]:
-        """Have a streamed call stand in its middle."""
-        model = fresh("g01_paused")
-        body = {
-            "model": f"fake/{model}",
-            "messages": [{"role": "user", "content": "go on"}],
-            "llmgw": {"context": context},
-            "stream": True,
-        }
-        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=30)
-        whole = {"authorization": f"Bearer {self.gateway.key}", "content-type": "application/json", **headers}
-        connection.request("POST", "/v1/chat/completions", json.dumps(body), whole)
-        with connection.getresponse() as response:
-            assert response.status == 200
-            yield response, self.provider.request(model)
-        connection.close()
-
-
-@pytest.fixture(scope="module")
-def scene(strict_simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """All of it."""
-    config = config_for(strict_simulator.base_url)
-    with FakeProvider(("openai",)) as provider:
-        config["providers"] |= {
-            "fake": {
-                "kind": "openai_compatible",
-                "api_key": "none-needed",
-                "base_url": base_url("openai", provider.ports["openai"]),
-            },
-            "narrow": {
-                "kind": "simulator",
-                "base_url": strict_simulator.base_url,
-                "windows": {"sim": 300},
-            },
-        }
-        with RunningGateway(tmp_path_factory.mktemp("statuses"), config) as gateway:
-            yield Scene(gateway, provider)
 
 
 def broken_stream(response: http.client.HTTPResponse) -> Answer:

@@ -17,6 +17,7 @@ from llmgw.types.invocation import ChatInvocation
 from llmgw.types.preservation import Report
 from llmgw.types.target import Target
 from tests.integration.context.stage import Worker
+from tests.traced_calls import unheard
 
 _COUNTER = TokenCounter()
 _numbers = itertools.count(1)
@@ -42,7 +43,7 @@ async def begun(
         started_unix_ns=0,
         caller=Caller(key_id="tester", name="tester", role="caller", tenant=worker.tenant),
     )
-    conversations = Conversations(worker.archive, _COUNTER)
+    conversations = Conversations(worker.archive, _COUNTER, unheard().operation)
     conversation = await conversations.open(invocation, options, call, ask, None)
     assert isinstance(conversation, Conversation)
     return conversation
