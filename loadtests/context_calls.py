@@ -20,8 +20,10 @@ from loadtests.scenarios import CHAT
 from loadtests.subjects import Gateway, StartError, Subject, exchange
 from loadtests.upstream_wire import MARKER
 
-Way: TypeAlias = Literal["upstream direct", "stateless", "context"]
-WAYS: Final[tuple[Way, ...]] = ("upstream direct", "stateless", "context")
+Way: TypeAlias = Literal["upstream direct", "stateless", "context", "context, cut"]
+WAYS: Final[tuple[Way, ...]] = ("upstream direct", "stateless", "context", "context, cut")
+WINDOW: Final = 20_000
+"""Tokens that the model of the last way takes."""
 
 _PAGE: Final = 1_000
 """Turns that are added at a time."""
@@ -66,16 +68,20 @@ async def _ask(port: int, shot: Shot, times: int, served: Served) -> None:
 
 
 def gateway_config(upstream_port: int) -> Mapping[str, Any]:
-    """Give the configuration of a gateway with the static upstream, whose window nothing outgrows."""
+    """Give the configuration of a gateway whose static upstream has a model with a window, and one without."""
     provider = {
         "kind": "openai_compatible",
         "base_url": f"http://127.0.0.1:{upstream_port}/v1",
         "api_key": "static-upstream-key",
+        "windows": {"static-window": WINDOW},
     }
     return {
         "auth": {"mode": "keys"},
         "providers": {"static": provider},
-        "aliases": {"bench": {"targets": ["static/static"]}},
+        "aliases": {
+            "bench": {"targets": ["static/static"]},
+            "bench-window": {"targets": ["static/static-window"]},
+        },
     }
 
 
@@ -95,9 +101,11 @@ async def _round(upstream: Subject, gateway: Gateway, served: Served, number: in
     each, contexts = (3, 4) if served.turns == 0 else (12, 1)
     ours = served.way != "upstream direct"
     subject, key = (gateway, gateway.key) if ours else (upstream, "none")
-    body: dict[str, Any] = {"model": "bench" if ours else "static"}
-    names = [f"bench-{served.turns}-{number}-{n}" for n in range(contexts)]
-    if served.way == "context":
+    model = "bench-window" if served.way == "context, cut" else "bench" if ours else "static"
+    body: dict[str, Any] = {"model": model}
+    names = [f"{model}-{served.turns}-{number}-{n}" for n in range(contexts)]
+    continues = served.way.startswith("context")
+    if continues:
         for name in names:
             _fill(gateway, name, served.turns)
         body["messages"] = [_message(0)]
@@ -105,6 +113,10 @@ async def _round(upstream: Subject, gateway: Gateway, served: Served, number: in
     else:
         body["messages"] = [_message(n) for n in range(served.turns + each)]
         shots = [_shot(body, key)] * contexts
+    if continues:
+        # The first call counts the tokens of all there is, where that matters.
+        for shot in shots:
+            await _ask(subject.port, shot, 1, Served(way=served.way, turns=served.turns))
     served.sent = len(shots[0].payload)
     family = family_of(subject.pid)
     before = usage_of(family)
@@ -113,13 +125,13 @@ async def _round(upstream: Subject, gateway: Gateway, served: Served, number: in
     used = usage_of(family).since(before)
     served.cpu_s += used.members_s
     served.store_s += used.store_s
-    if served.way == "context":
-        served.errors += _missing(gateway, names, served.turns + 2 * each)
+    if continues:
+        served.errors += _missing(gateway, names, served.turns + 2 * (each + 1))
 
 
 def _fill(gateway: Gateway, name: str, turns: int) -> None:
     """Make a context of so many turns."""
-    _post(gateway, "/v1/contexts", {"id": name})
+    _post(gateway, "/v1/contexts", {"id": name, "policy": {"fit": "drop_oldest"}})
     for first in range(0, turns, _PAGE):
         page = [_message(n) for n in range(first, min(turns, first + _PAGE))]
         _post(gateway, f"/v1/contexts/{name}/turns", {"messages": page})

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from llmgw.context.kept import Kept
-from llmgw.context.pairing import units
+from llmgw.context.pairing import says_only, units
 from llmgw.types.message import ToolResultPart
 
 Counter: TypeAlias = Callable[[Kept], int]
@@ -153,15 +153,20 @@ def _judged(turns: Sequence[Kept], now: int, count: Counter, covered: frozenset[
     """Cut into units, each with its tokens and whether it must stay; what a summary covers is left out."""
     last_words = _last_words(turns, now)
     told = (each for each in turns if each.seq not in covered and each.turn.compaction is None)
-    return [
-        _Unit(
-            turns=unit,
-            tokens=sum(map(count, unit)),
-            results=sum(count(each) - CLEARED for each in unit if _is_result(each)),
-            stays=any(_is_fixed(each) or each.seq >= last_words for each in unit),
-        )
-        for unit in units(told)
-    ]
+    return [_weighed(unit, count, last_words) for unit in units(told)]
+
+
+def _weighed(unit: list[Kept], count: Counter, last_words: int) -> _Unit:
+    first = unit[0]
+    if len(unit) == 1 and says_only(first.message.parts):
+        stays = first.seq >= last_words or _is_fixed(first)
+        return _Unit(turns=unit, tokens=count(first), results=0, stays=stays)
+    return _Unit(
+        turns=unit,
+        tokens=sum(map(count, unit)),
+        results=sum(count(each) - CLEARED for each in unit if _is_result(each)),
+        stays=any(_is_fixed(each) or each.seq >= last_words for each in unit),
+    )
 
 
 def _last_words(turns: Sequence[Kept], now: int) -> int:

@@ -150,8 +150,12 @@ def _counted(
     fates: dict[tuple[int, int], str] = {}
     weight = 0.0
     for loss in losses:
-        for seq, number in _touched(loss, turns):
-            weight += WEIGHTS[loss.severity]
+        touched = _touched(loss, turns)
+        weight += WEIGHTS[loss.severity] * len(touched)
+        if LossCode(loss.code) in _DROPPED:
+            fates.update(dict.fromkeys(touched, "dropped"))
+            continue
+        for seq, number in touched:
             fate = _fate(loss, turns[seq], number)
             if fate is not None and fates.get((seq, number)) != "dropped":
                 fates[seq, number] = fate
@@ -192,7 +196,7 @@ def _fate(loss: PartLoss, turn: Kept, number: int) -> str | None:
         return "transformed"  # a piece of it, as one picture in a result of a tool
     if code is LossCode.RESULT_CLEARED:
         return "truncated"
-    if code in _DROPPED or (code in _WITH_SEAL and _is_all_seal(turn.message.parts[number])):
+    if code in _WITH_SEAL and _is_all_seal(turn.message.parts[number]):
         return "dropped"
     return None if loss.severity == "info" else "transformed"
 

@@ -89,7 +89,8 @@ def view_of(
         stops.add(first)
     told_to = 0
     for stop in sorted(stops):
-        _tell_plainly(view, turns[told_to:stop])
+        if stop > told_to:
+            _tell_plainly(view, turns[told_to:stop])
         told_to = stop + 1
         if stop == first and summary is not None:
             _tell_summary(view, summary)
@@ -318,7 +319,7 @@ def _note_dropped(view: View, turns: Sequence[Kept], fitted: Fitted) -> None:
     gone = fitted.dropped | fitted.covered
     if not gone:
         return
-    for run in _runs((each for each in turns if each.seq in gone), lambda each: each.seq in fitted.covered):
+    for run in _runs((turns[seq] for seq in sorted(gone)), lambda each: each.seq in fitted.covered):
         summarised = run[0].seq in fitted.covered
         code = LossCode.WINDOW_SUMMARISED if summarised else LossCode.WINDOW_TRIMMED
         view.losses.append(

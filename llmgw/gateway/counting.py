@@ -100,11 +100,9 @@ class Counting:
         known |= lasting
         if lasting:
             self._contexts.aftercare.begin(self._store(opened, vocabulary, lasting))
-        factor = 1.0 if target.protocol == "openai" else _FOREIGN
-        return {
-            each.seq: math.ceil(factor * (known[each.seq] if each.seq in known else counts[each.seq]))
-            for each in turns
-        }
+        if target.protocol == "openai":
+            return {**known, **counts}
+        return {seq: math.ceil(_FOREIGN * count) for seq, count in (known | counts).items()}
 
     async def at_least(self, opened: Opened, view: View, target: Target) -> int:
         """Tokens that a request certainly takes: those of the turns that it tells word for word and without media.

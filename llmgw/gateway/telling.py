@@ -227,16 +227,17 @@ class Teller:
         try:
             if mode == "provider_native" and native >= 0:
                 return self._whole(native, sum(counted.values()))
-            return cut("error")
+            # What fits is told whole in every mode; only where a summary may be written is that asked first.
+            return cut(mode if mode in {"drop_oldest", "middle_out"} else "error")
         except DoesNotFit as too_long:
-            if mode == "error":
+            if mode not in {"summarise", "provider_native"}:
                 raise _too_long(too_long, target) from None
         try:
             if mode == "summarise":
                 summary = await self._summary(turns, room, count)
                 if summary is not None:
                     return cut("drop_oldest", summary)
-            return cut("middle_out" if mode == "middle_out" else "drop_oldest")
+            return cut("drop_oldest")
         except DoesNotFit as too_long:
             raise _too_long(too_long, target) from None
 

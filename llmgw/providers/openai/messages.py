@@ -49,8 +49,8 @@ _REASONING_MEMBERS: Final = ("reasoning_content", "reasoning")
 _SAID: Final = ("tool_calls", "refusal", "function_call", "audio")
 """Members without which an assistant's message must have a content."""
 _TEXT: Final = {"type", "text"}
-_PLAIN_ROLES: Final = frozenset({"system", "user", "assistant"})
 _WORDS: Final = (TextPart, RefusalPart, ReasoningPart)
+_PLAIN_ROLES: Final = frozenset({"system", "user", "assistant"})
 
 
 class MessageWriter:
@@ -316,16 +316,17 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
         native=MessageWriter(target, losses, ids, native=True, stored=stored),
         foreign=MessageWriter(target, losses, ids, native=False, stored=stored),
     )
-    # Hosts that want an answer between a result and a user's words look back at what was written.
     bridged = not quirks_of(target).user_after_tool
-    memo = invocation.memo if stored and not bridged else None
     written = Transcript(losses, stored=stored, bridged=bridged)
-    told = written.messages
+    # Hosts that want an answer between a result and a user's words look back at what was written.
+    memo = invocation.memo if stored and not bridged else None
     for position, message in enumerate(invocation.messages):
-        if memo is not None and (known := memo.get(id(message))) is not None and known[0] is message:
-            written.add_bytes(known[1], message.role, f"/messages/{position}")
+        # While results are awaited it is a matter of these, too, what a message becomes.
+        at_hand = None if written.waits else memo
+        if at_hand is not None and (known := at_hand.get(id(message))) and known[0] is message:
+            written.messages.append(known[1])
             continue
-        place, noted = len(told), losses.count
+        place, noted = len(written.messages), losses.count
         text = plain_text(message)
         if text and message.role in _PLAIN_ROLES:
             # Who speaks so and says plain words is told alike everywhere.
@@ -333,10 +334,11 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
         else:
             writer = origins.writer_of(message)
             writer.write(origins.as_asked(message, position), position, written)
-        if memo is not None and len(told) == place + 1 and losses.count == noted and _is_its_own(message):
-            told[place] = remembered(memo, message, told[place])
+        one = len(written.messages) == place + 1 and losses.count == noted
+        if at_hand is not None and one and _is_its_own(message):
+            written.messages[place] = remembered(at_hand, message, written.messages[place])
     written.settle()
-    return told
+    return written.messages
 
 
 def _is_its_own(message: Message) -> bool:

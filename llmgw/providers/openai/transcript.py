@@ -29,23 +29,26 @@ class Transcript:
         self._open: dict[
             str, str
         ] = {}  # calls without a result: their ids as they are sent, and their places
-        self._late: list[tuple[Details | bytes, str, str]] = []  # what is said while results are awaited
+        self._late: list[tuple[Details, str]] = []  # what is said while results are awaited
+
+    @property
+    def waits(self) -> bool:
+        """Whether calls have no result yet."""
+        return bool(self._open)
 
     def add(self, body: Details, place: str, calls: Mapping[str, str] = _NO_CALLS) -> None:
         """Add what somebody says; `calls` are the calls in it, by their ids, with their places."""
-        if self._waits(body, body["role"], place):
-            return
+        if self._open:
+            if body["role"] in _INSTRUCTING:
+                self._late.append((body, place))
+                return
+            self.settle()
         if self._bridged and body["role"] == "user" and self.messages and self.messages[-1]["role"] == "tool":
             self.messages.append({"role": "assistant", "content": _BRIDGE})
             self._losses.note(LossCode.TURN_SYNTHESISED, place)
         self.messages.append(body)
         if self._stored and calls:
             self._open = dict(calls)
-
-    def add_bytes(self, body: bytes, role: str, place: str) -> None:
-        """Add what somebody says, encoded already; nothing is put before it, so not with `bridged`."""
-        if not self._waits(body, role, place):
-            self.messages.append(body)
 
     def add_result(self, body: Details, place: str) -> None:
         """Add the result of a tool."""
@@ -62,7 +65,7 @@ class Transcript:
         self._losses.note(LossCode.TURN_SYNTHESISED, place)
         told = {"role": "user", "content": f"Result of the tool call {call_id}:\n{_text_of(body['content'])}"}
         if self._open:
-            self._late.append((told, "user", place))
+            self._late.append((told, place))
         else:
             self.add(told, place)
 
@@ -73,21 +76,8 @@ class Transcript:
             self.messages.append({"role": "tool", "tool_call_id": call_id, "content": NO_RESULT})
         self._open = {}
         late, self._late = self._late, []
-        for body, role, place in late:
-            if isinstance(body, bytes):
-                self.add_bytes(body, role, place)
-            else:
-                self.add(body, place)
-
-    def _waits(self, body: Details | bytes, role: str, place: str) -> bool:
-        """Whether something is said later: instructions wait for results that are awaited, others end the wait."""
-        if not self._open:
-            return False
-        if role in _INSTRUCTING:
-            self._late.append((body, role, place))
-            return True
-        self.settle()
-        return False
+        for body, place in late:
+            self.add(body, place)
 
 
 def _text_of(content: Json) -> str:

@@ -32,6 +32,6 @@ def test_contexts_are_measured_beside_the_naive_way_and_hold_what_was_said() -> 
     ]
     errors = {(row[1], row[0]): row[-1] for row in rows if row[0].replace(",", "").isdigit()}
     sizes = ("0", "100", "1,000", "10,000")
-    ways = ("warm", "naive", "upstream direct", "stateless", "context")
+    ways = ("warm", "naive", "upstream direct", "stateless", "context", "context, cut")
     expected = {(way, size) for way in ways for size in sizes} | {("cold", size) for size in sizes[1:]}
     assert errors == dict.fromkeys(expected | {("made by the call", "0")}, "0")

@@ -237,15 +237,15 @@ def test_others_parts_are_left_out_of_answers_alone() -> None:
 def test_words_are_written_once_for_a_target() -> None:
     """What earlier calls were told is told again in the same bytes; what loses something is not kept, nor tools."""
     memo: Memo = {}
-    foreign = Message(
-        role="user", parts=(TextPart(text="a", provider_details={"own": 1}),), protocol="anthropic"
-    )
+    details = TextPart(text="a", provider_details={"own": 1})
+    foreign = Message(role="user", parts=(details,), protocol="anthropic")
+    result = ToolResultPart(call_id="call_1", content=(TextPart(text="r"),))
     messages = (
         HELLO,
         answer("hello", annotations=[]),
         foreign,
         answer(call()),
-        Message(role="user", parts=()),
+        Message(role="tool", parts=(result,), protocol="openai"),
     )
     invocation = ChatInvocation(model="m", wire="openai", messages=messages, stored=True, memo=memo)
 
