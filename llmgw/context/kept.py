@@ -66,7 +66,7 @@ def from_frame(stored: Frame, seq: int, cipher: Cipher | None, home: str) -> Kep
         return kept(redacted_turn(meta), 0, home)
     try:
         turn = decode_turn(body_of(stored, seq, cipher))
-    except (msgspec.DecodeError, RecursionError, Undecipherable) as error:
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"content that cannot be read ({error})") from None
     if turn.id != meta.id or turn.seq != seq:
         raise Damaged("the content of another turn")

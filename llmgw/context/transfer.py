@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from llmgw.context import bundle, frame
@@ -162,7 +161,7 @@ def _drafts(found: Bundle) -> list[Draft]:
         body = line.body.encode()
         try:
             turn = decode_turn(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise _no_turn(number, str(error)) from None
         if turn.seq != line.meta.seq or turn.id != line.meta.id or turn.role != line.meta.role:
             raise _no_turn(number, "its header is another turn's")
