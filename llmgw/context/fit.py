@@ -88,7 +88,7 @@ def fitted(
     wanted = step * math.ceil((total - room) / step)
     clearable = [unit for unit in cut[: max(0, len(cut) - RECENT)] if unit.results and not unit.stays]
     if sum(unit.results for unit in clearable) >= wanted:
-        return _cleared(clearable, wanted, total, covered, summary)
+        return _cleared(clearable, wanted, total, covered, summary, count)
     return _dropped(cut, wanted, total, room, 0 if mode == "drop_oldest" else keep_first, covered, summary)
 
 
@@ -131,7 +131,7 @@ def all_but(turns: Sequence[Kept], keep_last: int) -> tuple[int, int] | None:
 
 def before(turns: Sequence[Kept], native: int) -> frozenset[int]:
     """The turns that a provider's own summary, in turn `native`, stands for."""
-    return frozenset(each.seq for each in turns[:native] if each.turn.compaction is None)
+    return frozenset(each.seq for each in turns[:native] if not each.summary)
 
 
 def fits_with(turns: Sequence[Kept], summary: Kept, room: int, count: Counter, *, now: int) -> bool:
@@ -145,19 +145,20 @@ def covered_by(summary: Kept | None, turns: Sequence[Kept]) -> frozenset[int]:
     if summary is None or summary.turn.compaction is None:
         return frozenset()
     compaction = summary.turn.compaction
-    run = turns[compaction.first : compaction.last + 1]
-    return frozenset(each.seq for each in run if not _is_fixed(each))
+    run = (each for each in turns[compaction.first : compaction.last + 1] if not each.summary)
+    # With a pinned result its call is told, too: a unit is never split.
+    return frozenset(each.seq for unit in units(run) if not any(map(_is_fixed, unit)) for each in unit)
 
 
 def _judged(turns: Sequence[Kept], now: int, count: Counter, covered: frozenset[int]) -> list[_Unit]:
     """Cut into units, each with its tokens and whether it must stay; what a summary covers is left out."""
     last_words = _last_words(turns, now)
-    told = (each for each in turns if each.seq not in covered and each.turn.compaction is None)
+    told = (each for each in turns if each.seq not in covered and not each.summary)
     return [
         _Unit(
             turns=unit,
             tokens=sum(map(count, unit)),
-            results=sum(count(each) - CLEARED for each in unit if _is_result(each)),
+            results=sum(max(0, count(each) - CLEARED) for each in unit if _is_result(each)),
             stays=any(_is_fixed(each) or each.seq >= last_words for each in unit),
         )
         for unit in units(told)
@@ -194,7 +195,12 @@ def _plain(total: int, covered: frozenset[int], summary: Kept | None) -> Fitted:
 
 
 def _cleared(
-    clearable: Sequence[_Unit], wanted: int, total: int, covered: frozenset[int], summary: Kept | None
+    clearable: Sequence[_Unit],
+    wanted: int,
+    total: int,
+    covered: frozenset[int],
+    summary: Kept | None,
+    count: Counter,
 ) -> Fitted:
     gone = 0
     cleared: set[int] = set()
@@ -202,7 +208,7 @@ def _cleared(
         if gone >= wanted:
             break
         gone += unit.results
-        cleared.update(each.seq for each in unit.turns if _is_result(each))
+        cleared.update(each.seq for each in unit.turns if _is_result(each) and count(each) > CLEARED)
     return Fitted(
         tokens=total - gone,
         dropped=covered,

@@ -21,6 +21,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 
     `size` is that of its JSON in bytes, `bound` one of its tokens from above. `sealed` tells that parts of it
     may be bound to their maker, `media` which blobs it needs. `home` is the context whose blobs these are.
+    `summary` tells that it sums up others, or did so until its content was taken out.
     """
 
     turn: Turn
@@ -30,6 +31,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     sealed: bool
     media: tuple[str, ...]
     home: str
+    summary: bool = False
 
     @property
     def seq(self) -> int:
@@ -37,8 +39,8 @@ class Kept(Struct, frozen=True, kw_only=True):
         return self.turn.seq
 
 
-def kept(turn: Turn, size: int, home: str) -> Kept:
-    """Make a turn ready."""
+def kept(turn: Turn, size: int, home: str, *, summary: bool = False) -> Kept:
+    """Make a turn ready; of one whose content is gone, `summary` tells what the turn itself no longer can."""
     parts = turn.parts
     media = tuple(blobs.named(parts))
     return Kept(
@@ -50,6 +52,7 @@ def kept(turn: Turn, size: int, home: str) -> Kept:
         sealed=turn.protocol != "" and any(map(_is_sealed, parts)),
         media=media,
         home=home,
+        summary=summary or turn.compaction is not None,
     )
 
 
@@ -63,7 +66,7 @@ def from_frame(stored: Frame, seq: int, cipher: Cipher | None, home: str) -> Kep
     if meta.seq != seq:
         raise Damaged(f"the frame of turn {meta.seq}")
     if stored.redacted:
-        return kept(redacted_turn(meta), 0, home)
+        return kept(redacted_turn(meta), 0, home, summary=meta.summary)
     try:
         turn = decode_turn(body_of(stored, seq, cipher))
     except (ValueError, RecursionError) as error:
@@ -86,8 +89,9 @@ def body_of(stored: Frame, seq: int, cipher: Cipher | None) -> bytes:
     return cipher.decrypt(stored.body, str(seq))
 
 
-def meta_of(turn: Turn, at_ms: int, size: int) -> FrameMeta:
+def meta_of(held: Kept, at_ms: int, size: int) -> FrameMeta:
     """What is known of a turn whatever becomes of its content."""
+    turn = held.turn
     return FrameMeta(
         id=turn.id,
         seq=turn.seq,
@@ -96,6 +100,7 @@ def meta_of(turn: Turn, at_ms: int, size: int) -> FrameMeta:
         size=size,
         status=turn.status,
         pinned=turn.pinned,
+        summary=held.summary,
     )
 
 

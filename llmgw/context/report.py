@@ -154,7 +154,7 @@ def _counted(
             if fate is not None and fates.get((seq, number)) != "dropped":
                 fates[seq, number] = fate
     found = list(fates.values())
-    summaries = sum(turns[gone].turn.compaction is not None for gone in view.skipped)
+    summaries = sum(turns[gone].summary for gone in view.skipped)
     stored = len(turns) - summaries
     by_fate = {fate: found.count(fate) for fate in ("dropped", "transformed", "truncated")}
     counts = Counts(
@@ -173,13 +173,16 @@ def _touched(loss: PartLoss, turns: Sequence[Kept]) -> list[tuple[int, int]]:
     if len(steps) < 3 or not steps[2].isdigit() or int(steps[2]) >= len(turns):
         return []
     seq = int(steps[2])
+    if turns[seq].summary:
+        # What a summary lost is told; what was said is counted, and summaries are not among it.
+        return []
     if len(steps) > 4 and steps[3] == "parts" and steps[4].isdigit():
         return [(seq, int(steps[4]))] if int(steps[4]) < len(turns[seq].message.parts) else []
     last = seq if loss.through is None else loss.through
     return [
         (each.seq, number)
         for each in turns[seq : last + 1]
-        if each.turn.compaction is None
+        if not each.summary
         for number in range(len(each.message.parts))
     ]
 

@@ -155,7 +155,7 @@ def _drafts(found: Bundle) -> list[Draft]:
     drafts: list[Draft] = []
     for number, line in enumerate(found.turns):
         if line.body is None:
-            gone = kept(redacted_turn(line.meta), 0, "")
+            gone = kept(redacted_turn(line.meta), 0, "", summary=line.meta.summary)
             drafts.append(Draft(turn=gone, body=b"", at=line.meta.at, digest=bytes.fromhex(line.digest)))
             continue
         body = line.body.encode()
