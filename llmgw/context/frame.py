@@ -190,7 +190,7 @@ def meta_of(frame: Frame) -> FrameMeta:
     """
     try:
         return _decode_meta(frame.meta)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise Damaged("a frame whose header cannot be read") from None
 
 

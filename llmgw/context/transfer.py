@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from llmgw.context import bundle
@@ -145,13 +144,13 @@ def _drafts(found: Bundle) -> list[Draft]:
     drafts: list[Draft] = []
     for number, line in enumerate(found.turns):
         if line.body is None:
-            gone = kept(redacted_turn(line.meta), 0, "")
+            gone = kept(redacted_turn(line.meta), 0, "", summary=line.meta.summary)
             drafts.append(Draft(turn=gone, body=b"", at=line.meta.at, digest=bytes.fromhex(line.digest)))
             continue
         body = line.body.encode()
         try:
             turn = decode_turn(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise _no_turn(number, str(error)) from None
         if turn.seq != line.meta.seq or turn.id != line.meta.id or turn.role != line.meta.role:
             raise _no_turn(number, "its header is another turn's")

@@ -276,9 +276,7 @@ class Conversation:
 
     def _report(self, telling: Telling, rev: int, losses: Sequence[PartLoss]) -> Report:
         opened = self.opened
-        said = sum(
-            len(draft.turn.message.parts) for draft in opened.said if draft.turn.turn.compaction is None
-        )
+        said = sum(len(draft.turn.message.parts) for draft in opened.said if not draft.turn.summary)
         return report_of(
             context=opened.keys.context,
             rev=rev,

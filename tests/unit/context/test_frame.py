@@ -10,9 +10,10 @@ from llmgw.context import frame
 from llmgw.context.cipher import Cipher
 from llmgw.context.frame import Damaged, Frame
 from llmgw.context.kept import decode_turn, encode_json, from_frame, meta_of
-from llmgw.types.turn import Turn
+from llmgw.context.kept import kept as hold
+from llmgw.types.turn import Compaction, Turn
 from tests.unit.context.documents import VALUES
-from tests.unit.context.turns import AT, KEY, KEYS, START, call, framed, text, turn
+from tests.unit.context.turns import AT, KEY, KEYS, START, call, framed, held, text, turn
 
 CIPHER = Cipher(bytes(32), "ctx")
 
@@ -33,8 +34,8 @@ def test_a_turn_comes_back_as_it_was_framed(made: Turn, *, encrypted: bool) -> N
     found = frame.decode(written)
     assert frame.encode(found) == written
     assert holds(found)
-    assert frame.meta_of(found) == meta_of(made, AT, len(encode_json(made)))
     kept = from_frame(found, made.seq, cipher, "ctx")
+    assert frame.meta_of(found) == meta_of(kept, AT, len(encode_json(made)))
     assert kept.turn == made
     assert kept.size == len(encode_json(made))
     assert kept.bound >= kept.size
@@ -112,6 +113,16 @@ def test_taking_content_out_keeps_the_chain() -> None:
     assert decode_turn(encode_json(kept.turn)) == kept.turn
 
 
+def test_a_summary_is_known_as_one_once_its_content_is_gone() -> None:
+    """What summed up others is told apart from what was said even when it is redacted, so that nobody misses it."""
+    compaction = Compaction(first=0, last=4, digest=f"sha256:{'0' * 64}")
+    found = framed(turn(5, "user", text("in short"), compaction=compaction))
+    kept = from_frame(frame.without_content(found), 5, None, "ctx")
+    assert kept.summary
+    assert kept.turn.compaction is None
+    assert not from_frame(framed(turn(5, "user", text())), 5, None, "ctx").summary
+
+
 def test_half_redacted_frames_are_damaged() -> None:
     """Content without its salt, and the mark of redaction without the deed, are both refused."""
     written = frame.encode(framed(turn(0, "user", text())))
@@ -133,7 +144,7 @@ def test_content_of_another_turn_is_refused() -> None:
     one, other = turn(3, "user", text()), turn(4, "user", text())
     body = encode_json(other)
     mixed = frame.sealed(
-        meta_of(one, AT, len(body)),
+        meta_of(hold(one, len(body), "ctx"), AT, len(body)),
         body,
         bytes(range(16)),
         key_id="k1",
@@ -160,7 +171,7 @@ def test_an_encrypted_body_holds_at_its_place_only() -> None:
     """The encrypted body of one turn does not decrypt as that of another."""
     found = framed(turn(0, "user", text()), CIPHER)
     moved = frame.sealed(
-        meta_of(turn(1, "user", text()), AT, 1), found.body, found.salt, key_id="k1", key=KEY, before=START,
+        meta_of(held(1, "user", text()), AT, 1), found.body, found.salt, key_id="k1", key=KEY, before=START,
         encrypted=True,
     )  # fmt: skip
     assert holds(moved)
@@ -172,7 +183,7 @@ def test_an_encrypted_body_holds_at_its_place_only() -> None:
 def test_a_body_that_is_no_turn_is_damaged(body: bytes) -> None:
     """Whatever the body is, a reader is told that it is damaged."""
     found = frame.sealed(
-        meta_of(turn(0, "user", text()), AT, 1), body, bytes(range(16)), key_id="k1", key=KEY, before=START,
+        meta_of(held(0, "user", text()), AT, 1), body, bytes(range(16)), key_id="k1", key=KEY, before=START,
         encrypted=False,
     )  # fmt: skip
     with pytest.raises(Damaged):

@@ -56,7 +56,7 @@ def framed(made: Turn, cipher: Cipher | None = None, before: bytes = START) -> F
     """The frame of a turn that follows a link."""
     body = encode_json(made)
     return frame.sealed(
-        meta_of(made, AT, len(body)),
+        meta_of(kept(made, len(body), "ctx"), AT, len(body)),
         body if cipher is None else cipher.encrypt(body, str(made.seq)),
         SALT,
         key_id="k1",
