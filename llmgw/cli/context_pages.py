@@ -1,7 +1,8 @@
 """What `llmgw contexts` prints for people: what was said is text, never markup or control characters."""
 
+import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,6 +12,7 @@ from llmgw.context.erasure import Receipt
 from llmgw.context.library import Verified
 from llmgw.telemetry.text import printable
 from llmgw.types.context import ContextInfo
+from llmgw.types.json import encode
 from llmgw.types.message import (
     MediaPart,
     OpaquePart,
@@ -24,10 +26,13 @@ from llmgw.types.message import (
 from llmgw.types.preservation import Check, PartLoss, Report, ReportRecord
 from llmgw.types.turn import Turn
 
-__all__ = ["Turn", "explanation", "page", "receipt", "table", "verdict"]
+__all__ = ["Turn", "explanation", "json", "page", "receipt", "table", "verdict"]
 
 _WIDTH: Final = 300
 """Characters of one part that are printed."""
+
+_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What JSON lets stand, and a terminal may take for a command or for another order of the letters."""
 
 CHECKS: Final[dict[Check, str]] = {
     "c1": "continues what was seen before",
@@ -48,6 +53,11 @@ _VERDICTS: Final = {
     "unverified": ("yellow", "nothing is known to be wrong, and a check is missing"),
 }
 _RESULTS: Final = {"pass": "green", "fail": "red", "skip": "dim"}
+
+
+def json(value: Any) -> str:
+    """A value as JSON that does nothing to a terminal."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode(value).decode())
 
 
 def table(found: Sequence[ContextInfo]) -> Table:
@@ -160,7 +170,7 @@ def _losses(report: Report) -> list[Text]:
 def _violations(report: Report) -> list[Text]:
     return [
         Text(
-            f"rule {each.rule} ({each.level}) at {each.pointer or '/'}: {_safe(each.message)}"
+            f"rule {each.rule} ({each.level}) at {_safe(each.pointer) or '/'}: {_safe(each.message)}"
             f"{f'; {_safe(each.repaired)}' if each.repaired else ''}"
         )
         for each in report.violations
@@ -170,7 +180,7 @@ def _violations(report: Report) -> list[Text]:
 def _reach(loss: PartLoss) -> str:
     detail = f": {_safe(loss.detail)}" if loss.detail else ""
     through = "" if loss.through is None else f" to /turns/{loss.through}"
-    return f"{loss.pointer}{through}{detail}"
+    return f"{_safe(loss.pointer)}{through}{detail}"
 
 
 def _colour(loss: PartLoss) -> str:

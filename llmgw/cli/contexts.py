@@ -18,15 +18,23 @@ from llmgw.context.erasure import Forks, Receipt
 from llmgw.context.library import Actor, Verified
 from llmgw.settings import Settings
 from llmgw.state.connection import State
-from llmgw.types.call import DEFAULT_TENANT
+from llmgw.types.call import DEFAULT_TENANT, TENANT
 from llmgw.types.context import ContextInfo
-from llmgw.types.json import encode
 
 T = TypeVar("T")
 
 _PAGE: Final = 200
 
-_TENANT = click.option("--tenant", default=DEFAULT_TENANT, show_default=True, help="Whose contexts.")
+
+def _checked_tenant(_: click.Context, __: click.Parameter, tenant: str) -> str:
+    if not TENANT.fullmatch(tenant):
+        raise click.BadParameter("no tenant can be called so")
+    return tenant
+
+
+_TENANT = click.option(
+    "--tenant", default=DEFAULT_TENANT, show_default=True, callback=_checked_tenant, help="Whose contexts."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _ID = click.argument("context", metavar="ID")
 
@@ -46,7 +54,7 @@ def list_(config: str | None, tenant: str, subject: str | None, limit: int, *, a
     """List contexts, the newest first."""
     found = _with_archive(config, lambda archive: _found(archive, _actor(tenant), subject, limit))
     if as_json:
-        click.echo(encode(found).decode())
+        click.echo(pages.json(found))
     elif found:
         Console(soft_wrap=True).print(pages.table(found))
     else:
@@ -72,7 +80,7 @@ def show(config: str | None, tenant: str, context: str, turns: int, *, as_json: 
 
     info, found = _with_archive(config, read)
     if as_json:
-        click.echo(encode({"context": info, "turns": found}).decode())
+        click.echo(pages.json({"context": info, "turns": found}))
     else:
         Console(soft_wrap=True).print(pages.page(info, found))
 
@@ -87,7 +95,7 @@ def explain(config: str | None, tenant: str, context: str, rev: int | None, *, a
     """Say in words what of a context reached the model in a call, and what did not."""
     record = _with_archive(config, lambda archive: archive.records.report(_actor(tenant), context, rev))
     if as_json:
-        click.echo(encode(record).decode())
+        click.echo(pages.json(record))
     else:
         Console(soft_wrap=True).print(pages.explanation(record))
 
@@ -112,7 +120,7 @@ def verify(config: str | None, tenant: str, context: str | None, *, every: bool,
 
     proven = _with_archive(config, prove)
     if as_json:
-        click.echo(encode(proven).decode())
+        click.echo(pages.json(proven))
     else:
         for each in proven:
             click.echo(pages.verdict(each))
@@ -141,7 +149,10 @@ def export(config: str | None, tenant: str, context: str, output: Path | None) -
             target.flush()
         return count
 
-    written = _with_archive(config, write)
+    try:
+        written = _with_archive(config, write)
+    except OSError as error:
+        raise click.FileError(str(output or "standard output"), error.strerror) from error
     click.echo(f"{written} bytes of context {context}", err=True)
 
 
@@ -198,7 +209,7 @@ def erase(
 
     receipts = _with_archive(config, forget)
     if as_json:
-        click.echo(encode(receipts).decode())
+        click.echo(pages.json(receipts))
     else:
         for each in receipts:
             click.echo(pages.receipt(each))

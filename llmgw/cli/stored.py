@@ -13,9 +13,12 @@ from llmgw.policy.pepper import PepperError
 from llmgw.settings import ConfigError, Settings, load
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, attach_or_start
+from llmgw.telemetry.text import printable
 from llmgw.types.errors import GatewayError, StoreUnavailable
 
 T = TypeVar("T")
+
+_LONGEST_LINE = 2000
 
 CONFIG = click.option(
     "-c", "--config", type=click.Path(dir_okay=False), help="Configuration file [env: LLMGW_CONFIG]."
@@ -38,6 +41,7 @@ def with_state(config: str | None, act: Callable[[Settings, State], Awaitable[T]
         raise click.ClickException(f"{error}; find out why with: llmgw doctor") from error
     except GatewayError as error:
         lines = [error.message, *(f"  {each.pointer or '/'}: {each.message}" for each in error.violations)]
+        lines = [printable(line, _LONGEST_LINE) for line in lines]
         raise click.ClickException("\n".join(lines)) from error
     except (EmbeddedStateError, PepperError, ChainKeysError) as error:
         raise click.ClickException(str(error)) from error

@@ -10,10 +10,11 @@ from llmgw.context.birth import new_fields
 from llmgw.context.contexts import Contexts
 from llmgw.context.drafting import Draft, of_turn, seal
 from llmgw.context.frame import decode as decode_frame
+from llmgw.context.frame import meta_of
 from llmgw.context.ids import new_id
 from llmgw.context.kept import Kept
 from llmgw.context.leases import decode_policy
-from llmgw.context.library import Actor, Library
+from llmgw.context.library import Actor, Library, all_blobs
 from llmgw.context.lineage import Genesis, link_of_genesis
 from llmgw.context.lineage import decode as decode_lineage
 from llmgw.context.lineage import encode as encode_lineage
@@ -160,13 +161,18 @@ class Branches:
         for grandchild in await self.children(keys):
             await self.detach(actor, grandchild)
         kept, stored = await self._library.proven(keys, actor, "")
-        history = self._contexts.histories.known(keys)
         genesis = Genesis(
             context=child, created=stored.facts.created, key_id=self._contexts.chain_keys.current
         )
-        cipher = history.cipher if history is not None else None
+        cipher = self._contexts.histories.own_cipher(keys, stored)
         await self._copy_blobs(keys, stored, kept)
-        drafts = [self._as_own(each, child) for each in kept]
+        lineage = decode_lineage(stored.facts.lineage)
+        drafts = [
+            await self._still_redacted(keys, lineage, each)
+            if each.turn.status == "redacted"
+            else self._as_own(each, child)
+            for each in kept
+        ]
         link = link_of_genesis(self._contexts.chain_keys, keys.tenant, genesis)
         frames, head = seal(drafts, self._contexts.chain_keys, keys.tenant, link, cipher)
         await self._store.rewrite(
@@ -187,17 +193,30 @@ class Branches:
             turn = replace(turn, origin=Origin(context=each.home, seq=turn.seq))
         return of_turn(turn, self._contexts.now_ms(), child)
 
+    async def _still_redacted(self, keys: Keys, lineage: Sequence[Genesis], each: Kept) -> Draft:
+        """The draft of a turn whose content is gone: of that, its digest is taken along."""
+        home = next(member for member in lineage if member.context == each.home)
+        at = each.seq - home.at
+        (written,) = await self._store.command(Keys(keys.tenant, each.home), "LRANGE", TURNS, at, at)
+        found = decode_frame(written)
+        own = replace(each, home=keys.context)
+        return Draft(turn=own, body=b"", at=meta_of(found).at, digest=found.digest)
+
     async def _copy_blobs(self, keys: Keys, stored: Stored, kept: Sequence[Kept]) -> None:
         """Copy the blobs that a fork's turns find with its parents, encrypted as its own are."""
-        history = self._contexts.histories.known(keys)
-        if history is None:
-            return
-        foreign = [each for each in kept if each.media and each.home != keys.context]
-        contents = await self._contexts.histories.blobs(keys, history, foreign)
-        for digest, content in contents.items():
-            written = content if history.cipher is None else history.cipher.encrypt(content, digest)
-            await self._store.command(keys, "HSETNX", BLOBS, digest, written)
-        if contents and stored.facts.expires:
+        histories = self._contexts.histories
+        cipher = histories.own_cipher(keys, stored)
+        copied = False
+        for each in kept:
+            if each.home == keys.context:
+                continue
+            async for digest, blob in histories.fetched(Keys(keys.tenant, each.home), all_blobs(each)):
+                if blob is None:
+                    raise await histories.without_content(keys, each.seq)
+                written = blob if cipher is None else cipher.encrypt(blob, digest)
+                await self._store.command(keys, "HSETNX", BLOBS, digest, written)
+                copied = True
+        if copied and stored.facts.expires:
             await self._store.command(keys, "PEXPIREAT", BLOBS, stored.facts.expires)
 
     async def _head_at(self, keys: Keys, at: int) -> str:

@@ -88,6 +88,8 @@ class Proof(Struct, frozen=True, kw_only=True, tag="proof", tag_field="line", fo
 
 Line: TypeAlias = Head | SchemaLine | StateLine | TurnLine | BlobLine | Proof
 
+_ORDER: Final[dict[type, int]] = {SchemaLine: 1, StateLine: 2, TurnLine: 3, BlobLine: 4}
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Line).decode
 
@@ -197,7 +199,7 @@ def _lines(document: bytes) -> Iterator[tuple[Line, int]]:
             raise _rejected("a line is too long", number)
         try:
             yield _decode(document[at:end]), at
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise _rejected(f"line {number + 1} is none of a bundle: {str(error)[:200]}", number) from None
         at = end + 1
         number += 1
@@ -208,7 +210,12 @@ def _assembled(head: Head, lines: Iterable[Line], proof: Proof) -> Bundle:
     turns: list[TurnLine] = []
     kept: dict[str, bytes] = {}
     state: StateDoc | None = None
+    last = ends_at = 0
     for number, line in enumerate(lines, 1):
+        rank = _ORDER.get(type(line), 0)
+        if rank < last or (rank == last and isinstance(line, StateLine)):
+            raise _rejected("a line is out of place", number)
+        last = rank
         match line:
             case SchemaLine():
                 schemas.append(line)
@@ -217,6 +224,7 @@ def _assembled(head: Head, lines: Iterable[Line], proof: Proof) -> Bundle:
             case TurnLine():
                 _check_turn(line, len(turns), number)
                 turns.append(line)
+                ends_at = number
             case BlobLine():
                 salt = _bytes(line.salt, number)
                 blob = blobs.written(salt, line.kind, _bytes(line.data, number))
@@ -228,7 +236,7 @@ def _assembled(head: Head, lines: Iterable[Line], proof: Proof) -> Bundle:
     if len(turns) != head.context.turns:
         raise _rejected(f"{len(turns)} turns of {head.context.turns}", 0)
     if turns and turns[-1].link != proof.head:
-        raise _rejected("the last turn is not the one the proof ends with", len(turns))
+        raise _rejected("the last turn is not the one the proof ends with", ends_at)
     return Bundle(head=head, schemas=tuple(schemas), state=state, turns=tuple(turns), blobs=kept, proof=proof)
 
 

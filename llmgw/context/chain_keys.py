@@ -138,6 +138,8 @@ def load_chain_keys(directory: Path) -> dict[str, Secret]:
                 f"{path} has a line that is no key; a line is an id of a-z and 0-9, a space, and a secret of "
                 f"{MIN_LENGTH} characters or more"
             )
+        if name in keys:
+            raise ChainKeysError(f"{path} has the key {name} twice; what either signed would need both")
         keys[name] = Secret(secret)
     if not keys:
         raise ChainKeysError(

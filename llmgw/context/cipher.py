@@ -58,4 +58,6 @@ def open_cipher(keys: ChainKeys, tenant: str, owner: str, written: bytes) -> Cip
         Undecipherable: it was altered, or is another context's.
     """
     key_id, _, wrapped = written.partition(b":")
-    return Cipher(Cipher(keys.wrap(tenant, key_id.decode()), owner).decrypt(wrapped, "key"), owner)
+    if not key_id.isascii():
+        raise Undecipherable("a context's key that is none")
+    return Cipher(Cipher(keys.wrap(tenant, key_id.decode("ascii")), owner).decrypt(wrapped, "key"), owner)

@@ -51,8 +51,9 @@ class Course:
         """Go on by one turn."""
         if is_special(turn):
             self.special.append(turn.seq)
-        if turn.turn.compaction is not None:
-            self.summaries.append(turn)
+        if turn.summary:
+            if turn.turn.compaction is not None:
+                self.summaries.append(turn)
             return
         self.pairs.add(turn)
         self.parts += len(turn.message.parts)

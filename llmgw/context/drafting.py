@@ -69,7 +69,7 @@ def seal(
     key = keys.chain(tenant, key_id)
     frames: list[bytes] = []
     for each in drafts:
-        meta = meta_of(each.turn.turn, each.at, len(each.body))
+        meta = meta_of(each.turn, each.at, len(each.body))
         if each.digest is not None:
             sealed = frame.redacted(meta, each.digest, key_id=key_id, key=key, before=link)
         else:

@@ -88,7 +88,7 @@ def fitted(
     wanted = step * math.ceil((total - room) / step)
     clearable = [unit for unit in cut[: max(0, len(cut) - RECENT)] if unit.results and not unit.stays]
     if sum(unit.results for unit in clearable) >= wanted:
-        return _cleared(clearable, wanted, total, covered, summary)
+        return _cleared(clearable, wanted, total, covered, summary, count)
     return _dropped(cut, wanted, total, room, 0 if mode == "drop_oldest" else keep_first, covered, summary)
 
 
@@ -130,7 +130,7 @@ def all_but(turns: Sequence[Kept], keep_last: int) -> tuple[int, int] | None:
 
 def before(turns: Sequence[Kept], native: int) -> frozenset[int]:
     """The turns that a provider's own summary, in turn `native`, stands for."""
-    return frozenset(each.seq for each in turns[:native] if each.turn.compaction is None)
+    return frozenset(each.seq for each in turns[:native] if not each.summary)
 
 
 def fits_with(turns: Sequence[Kept], summary: Kept, room: int, count: Counter, *, now: int) -> bool:
@@ -144,7 +144,8 @@ def covered_by(summary: Kept | None, turns: Sequence[Kept]) -> frozenset[int]:
     if summary is None or summary.turn.compaction is None:
         return frozenset()
     compaction = summary.turn.compaction
-    run = turns[compaction.first : compaction.last + 1]
+    run = [each for each in turns[compaction.first : compaction.last + 1] if not each.summary]
+    # With a pinned result its call is told, too: a unit is never split.
     fixed = [unit for unit in units(run) if any(map(_is_fixed, unit))] if any(map(_is_fixed, run)) else []
     return frozenset(each.seq for each in run) - {each.seq for unit in fixed for each in unit}
 
@@ -152,7 +153,7 @@ def covered_by(summary: Kept | None, turns: Sequence[Kept]) -> frozenset[int]:
 def _judged(turns: Sequence[Kept], now: int, count: Counter, covered: frozenset[int]) -> list[_Unit]:
     """Cut into units, each with its tokens and whether it must stay; what a summary covers is left out."""
     last_words = _last_words(turns, now)
-    told = (each for each in turns if each.seq not in covered and each.turn.compaction is None)
+    told = (each for each in turns if each.seq not in covered and not each.summary)
     return [_weighed(unit, count, last_words) for unit in units(told)]
 
 
@@ -164,7 +165,7 @@ def _weighed(unit: list[Kept], count: Counter, last_words: int) -> _Unit:
     return _Unit(
         turns=unit,
         tokens=sum(map(count, unit)),
-        results=sum(count(each) - CLEARED for each in unit if _is_result(each)),
+        results=sum(max(0, count(each) - CLEARED) for each in unit if _is_result(each)),
         stays=any(_is_fixed(each) or each.seq >= last_words for each in unit),
     )
 
@@ -199,7 +200,12 @@ def _plain(total: int, covered: frozenset[int], summary: Kept | None) -> Fitted:
 
 
 def _cleared(
-    clearable: Sequence[_Unit], wanted: int, total: int, covered: frozenset[int], summary: Kept | None
+    clearable: Sequence[_Unit],
+    wanted: int,
+    total: int,
+    covered: frozenset[int],
+    summary: Kept | None,
+    count: Counter,
 ) -> Fitted:
     gone = 0
     cleared: set[int] = set()
@@ -207,7 +213,7 @@ def _cleared(
         if gone >= wanted:
             break
         gone += unit.results
-        cleared.update(each.seq for each in unit.turns if _is_result(each))
+        cleared.update(each.seq for each in unit.turns if _is_result(each) and count(each) > CLEARED)
     return Fitted(
         tokens=total - gone,
         dropped=covered,

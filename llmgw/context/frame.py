@@ -16,20 +16,25 @@ still holds, and nobody can check a guess against it.
 import hashlib
 import hmac
 import struct
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from llmgw.types.message import Role
+from llmgw.types.scalars import Count, Seq, TurnId
 from llmgw.types.turn import TurnStatus
 
 VERSION: Final = 1
 SALT: Final = 16
 DIGEST: Final = 32
 
+UnixMs: TypeAlias = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+"""A time that can be written with four digits for its year."""
+
 _REDACTED: Final = 1
 _ENCRYPTED: Final = 2
+_FLAGS: Final = _REDACTED | _ENCRYPTED
 _LABEL: Final = b"llmgw/context/1"
 _NO_SALT: Final = bytes(SALT)
 _META_LENGTH: Final = struct.Struct(">H")
@@ -39,16 +44,20 @@ class Damaged(ValueError):
     """Stored bytes that are no frame."""
 
 
-class FrameMeta(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of a turn whatever becomes of its content; `at` is unix milliseconds, `size` bytes of JSON."""
+class FrameMeta(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is known of a turn whatever becomes of its content; `at` is unix milliseconds, `size` bytes of JSON.
 
-    id: str
-    seq: int
+    `summary` tells that it sums up others: nobody misses it where its content is gone.
+    """
+
+    id: TurnId
+    seq: Seq
     role: Role
-    at: int
-    size: int
+    at: UnixMs
+    size: Count
     status: TurnStatus = "complete"
     pinned: bool = False
+    summary: bool = False
 
 
 class Frame(Struct, frozen=True, kw_only=True, gc=False):
@@ -145,6 +154,8 @@ def decode(stored: bytes) -> Frame:
         version, flags, length = stored[0], stored[1], stored[2]
         if version != VERSION:
             raise Damaged(f"a frame of version {version}")
+        if flags & ~_FLAGS:
+            raise Damaged("a frame with marks of a later version")
         meta_at = 3 + length
         (meta_length,) = _META_LENGTH.unpack_from(stored, meta_at)
         key_id = stored[3:meta_at].decode("ascii")
@@ -179,7 +190,7 @@ def meta_of(frame: Frame) -> FrameMeta:
     """
     try:
         return _decode_meta(frame.meta)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise Damaged("a frame whose header cannot be read") from None
 
 

@@ -152,19 +152,30 @@ class Histories:
                 else:
                     missing.setdefault(each.home, {}).setdefault(digest, each.seq)
         for home, digests in missing.items():
-            place = Keys(keys.tenant, home)
-            cipher = history.cipher if home == keys.context else await self.cipher_of(place)
-            contents = await self._store.command(place, "HMGET", BLOBS, *digests)
-            for (digest, seq), content in zip(digests.items(), contents, strict=True):
-                if content is None:
-                    continue
-                plain = plain_blob(content, digest, cipher)
-                if plain is None:
-                    bad = BadTurn(seq, "the content it refers to is not what was stored")
-                    raise await self._quarantined(keys, bad)
-                found[digest] = plain
-                history.keep_blob(digest, plain)
+            async for digest, blob in self.fetched(Keys(keys.tenant, home), list(digests)):
+                if blob is None:
+                    raise await self.without_content(keys, digests[digest])
+                found[digest] = blob
+                history.keep_blob(digest, blob)
         return found
+
+    async def fetched(self, place: Keys, digests: Sequence[str]) -> AsyncIterator[tuple[str, bytes | None]]:
+        """Fetch blobs of one context, those that are there; None where one is not what its digest says.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        if not digests:
+            return
+        cipher = await self.cipher_of(place)
+        contents = await self._store.command(place, "HMGET", BLOBS, *digests)
+        for digest, content in zip(digests, contents, strict=True):
+            if content is not None:
+                yield digest, _opened_blob(content, digest, cipher)
+
+    async def without_content(self, keys: Keys, seq: int) -> IntegrityFailed:
+        """Quarantine a context, as content that a turn refers to was altered; returns the error to raise."""
+        return await self._quarantined(keys, BadTurn(seq, "the content it refers to is not what was stored"))
 
     async def bodies(self, keys: Keys, stored: Stored) -> AsyncIterator[tuple[Frame, bytes]]:
         """Read all turns from the store, those of the parents first, each proven, with its JSON.
@@ -325,10 +336,6 @@ class Histories:
         """The cipher of a context as it was read; None where it is not encrypted."""
         return self._opened_by(keys, stored.facts.dek)
 
-    async def plain(self, place: Keys, content: bytes | None, digest: str) -> bytes | None:
-        """Open a blob of a context; None where it is not there, or not what it was."""
-        return None if content is None else plain_blob(content, digest, await self.cipher_of(place))
-
     async def cipher_of(self, place: Keys) -> Cipher | None:
         """The cipher of a context, which may have none."""
         return self._opened_by(place, await self._store.command(place, "HGET", HASH, "dek"))
@@ -342,8 +349,7 @@ class Histories:
             raise BadTurn(0, "the context's key is not its own") from None
 
 
-def plain_blob(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:
-    """Open a blob as it lies in the store; None where it is not what its digest says."""
+def _opened_blob(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:
     try:
         plain = content if cipher is None else cipher.decrypt(content, digest)
     except Undecipherable:

@@ -23,7 +23,8 @@ class Kept(Struct, frozen=True, kw_only=True, gc=False):
 
     `size` is that of its JSON in bytes, `words` how many characters of it every model reads, `bound` one of its
     tokens from above. `sealed` tells that parts of it may be bound to their maker, `media` which blobs it needs.
-    `home` is the context whose blobs these are.
+    `home` is the context whose blobs these are, `summary` tells that it sums up others, or did so until its content
+    was taken out.
     """
 
     turn: Turn
@@ -34,6 +35,7 @@ class Kept(Struct, frozen=True, kw_only=True, gc=False):
     sealed: bool
     media: tuple[str, ...]
     home: str
+    summary: bool = False
 
     @property
     def seq(self) -> int:
@@ -41,8 +43,8 @@ class Kept(Struct, frozen=True, kw_only=True, gc=False):
         return self.turn.seq
 
 
-def kept(turn: Turn, size: int, home: str) -> Kept:
-    """Make a turn ready."""
+def kept(turn: Turn, size: int, home: str, *, summary: bool = False) -> Kept:
+    """Make a turn ready; of one whose content is gone, `summary` tells what the turn itself no longer can."""
     parts = turn.parts
     # Most turns are one text: thousands are read at a time, and looking for media in each would take half of that.
     plain = len(parts) == 1 and parts[0].__class__ is TextPart
@@ -57,6 +59,7 @@ def kept(turn: Turn, size: int, home: str) -> Kept:
         sealed=turn.protocol != "" and (_is_sealed(parts[0]) if plain else any(map(_is_sealed, parts))),
         media=media,
         home=home,
+        summary=summary or turn.compaction is not None,
     )
 
 
@@ -70,10 +73,10 @@ def from_frame(stored: Frame, seq: int, cipher: Cipher | None, home: str) -> Kep
     if meta.seq != seq:
         raise Damaged(f"the frame of turn {meta.seq}")
     if stored.redacted:
-        return kept(redacted_turn(meta), 0, home)
+        return kept(redacted_turn(meta), 0, home, summary=meta.summary)
     try:
         turn = decode_turn(body_of(stored, seq, cipher))
-    except (msgspec.DecodeError, RecursionError, Undecipherable) as error:
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"content that cannot be read ({error})") from None
     if turn.id != meta.id or turn.seq != seq:
         raise Damaged("the content of another turn")
@@ -93,8 +96,9 @@ def body_of(stored: Frame, seq: int, cipher: Cipher | None) -> bytes:
     return cipher.decrypt(stored.body, str(seq))
 
 
-def meta_of(turn: Turn, at_ms: int, size: int) -> FrameMeta:
+def meta_of(held: Kept, at_ms: int, size: int) -> FrameMeta:
     """What is known of a turn whatever becomes of its content."""
+    turn = held.turn
     return FrameMeta(
         id=turn.id,
         seq=turn.seq,
@@ -103,6 +107,7 @@ def meta_of(turn: Turn, at_ms: int, size: int) -> FrameMeta:
         size=size,
         status=turn.status,
         pinned=turn.pinned,
+        summary=held.summary,
     )
 
 

@@ -18,7 +18,6 @@ from llmgw.context.lineage import Genesis
 from llmgw.context.lineage import decode as decode_lineage
 from llmgw.context.names import BLOBS, TURNS, Keys, checked
 from llmgw.context.schemas import Schemas
-from llmgw.context.store import PAGE
 from llmgw.types.context import ContextInfo, ContextOptions, Metadata, Parent, Policy
 from llmgw.types.context_errors import (
     ContextErased,
@@ -35,6 +34,10 @@ MAX_METADATA: Final = 16 * 1024
 """Bytes of a context's metadata."""
 
 _decode_metadata = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+_AT_A_TIME: Final = 32
+"""Turns whose content is fetched at once."""
 
 
 class Actor(Struct, frozen=True, kw_only=True):
@@ -184,13 +187,11 @@ class Library:
         if raw is None:
             raise NotFound("the provider's own bytes of this turn are not kept")
         place = Keys(keys.tenant, kept[seq].home)
-        content = await self.store.command(place, "HGET", BLOBS, raw.blob)
-        if content is None:
-            raise NotFound("the provider's own bytes of this turn are not kept")
-        plain = await self.contexts.histories.plain(place, content, raw.blob)
-        if plain is None:
-            raise IntegrityFailed("the provider's own bytes of this turn are not what was stored", seq)
-        return blobs.content_of(plain), raw.encoding
+        async for _, blob in self.contexts.histories.fetched(place, [raw.blob]):
+            if blob is None:
+                raise await self.contexts.histories.without_content(keys, seq)
+            return blobs.content_of(blob), raw.encoding
+        raise NotFound("the provider's own bytes of this turn are not kept")
 
     async def verify(self, actor: Actor, context: str) -> Verified:
         """Prove a context from its first turn to its last, and that what it refers to is there.
@@ -206,13 +207,9 @@ class Library:
         try:
             stored = await self.store.read(keys, who=actor.who, op="verify", purpose=actor.purpose)
             history = await histories.at(keys, stored)
+            missing = await self._missing(keys, history.turns)
         except IntegrityFailed as failure:
             return await self._broken(keys, failure)
-        missing: list[str] = []
-        for start in range(0, len(history.turns), PAGE):
-            part = [each for each in history.turns[start : start + PAGE] if each.media]
-            there = await histories.blobs(keys, history, part)
-            missing += [digest for each in part for digest in each.media if digest not in there]
         if stored.status == "quarantined":
             await self.store.mark(keys, actor.who, "active", "verified")
         return Verified(
@@ -225,6 +222,26 @@ class Library:
             missing_blobs=tuple(dict.fromkeys(missing)),
             reason="content is missing" if missing else None,
         )
+
+    async def _missing(self, keys: Keys, turns: Sequence[Kept]) -> list[str]:
+        """The digests of content that turns refer to and that is gone.
+
+        Raises:
+            IntegrityFailed: some is there, and not what was stored; the context is quarantined.
+        """
+        missing: list[str] = []
+        for start in range(0, len(turns), _AT_A_TIME):
+            homes: dict[str, dict[str, int]] = {}
+            for each in turns[start : start + _AT_A_TIME]:
+                homes.setdefault(each.home, {}).update(dict.fromkeys(all_blobs(each), each.seq))
+            for home, wanted in homes.items():
+                place = Keys(keys.tenant, home)
+                async for digest, blob in self.contexts.histories.fetched(place, list(wanted)):
+                    if blob is None:
+                        raise await self.contexts.histories.without_content(keys, wanted[digest])
+                    del wanted[digest]
+                missing += wanted
+        return missing
 
     async def redact(self, actor: Actor, context: str, seqs: Sequence[int]) -> ContextInfo:
         """Take the content out of turns for good; their digests stay, so that the chain still holds.

@@ -14,7 +14,7 @@ from llmgw.context.clock import moment
 from llmgw.context.kept import decode_turn
 from llmgw.context.library import Actor, Library
 from llmgw.context.names import AUDIT, ORPHANS, REPORTS, Keys
-from llmgw.types.context_errors import ContextErased
+from llmgw.types.context_errors import ContextErased, IntegrityFailed
 from llmgw.types.errors import InvalidRequest, NotFound
 from llmgw.types.preservation import ReportRecord
 from llmgw.types.turn import Turn
@@ -69,7 +69,10 @@ class Records:
         written = await self._store.command(keys, "HGET", REPORTS, str(wanted))
         if written is None:
             raise NotFound("there is no report of that revision")
-        return _decode_record(self._library.contexts.report(keys, wanted, written))
+        try:
+            return _decode_record(self._library.contexts.report(keys, wanted, written))
+        except msgspec.DecodeError:
+            raise IntegrityFailed("the report of that revision cannot be read") from None
 
     async def orphans(self, actor: Actor, context: str) -> list[Orphan]:
         """Read what calls left that was not stored: paid for, perhaps, and nobody's turn."""

@@ -152,7 +152,7 @@ def _counted(
     for loss in losses:
         touched = _touched(loss, turns)
         weight += WEIGHTS[loss.severity] * len(touched)
-        if LossCode(loss.code) in _DROPPED:
+        if LossCode(loss.code) in _DROPPED and not _is_of_a_piece(loss):
             fates.update(dict.fromkeys(touched, "dropped"))
             continue
         for seq, number in touched:
@@ -160,7 +160,7 @@ def _counted(
             if fate is not None and fates.get((seq, number)) != "dropped":
                 fates[seq, number] = fate
     found = list(fates.values())
-    summaries = sum(turns[gone].turn.compaction is not None for gone in view.skipped)
+    summaries = sum(turns[gone].summary for gone in view.skipped)
     stored = len(turns) - summaries
     by_fate = {fate: found.count(fate) for fate in ("dropped", "transformed", "truncated")}
     counts = Counts(
@@ -179,26 +179,34 @@ def _touched(loss: PartLoss, turns: Sequence[Kept]) -> list[tuple[int, int]]:
     if len(steps) < 3 or not steps[2].isdigit() or int(steps[2]) >= len(turns):
         return []
     seq = int(steps[2])
+    if turns[seq].summary:
+        # What a summary lost is told; what was said is counted, and summaries are not among it.
+        return []
     if len(steps) > 4 and steps[3] == "parts" and steps[4].isdigit():
         return [(seq, int(steps[4]))] if int(steps[4]) < len(turns[seq].message.parts) else []
     last = seq if loss.through is None else loss.through
     return [
         (place, number)
         for place, each in enumerate(turns[seq : last + 1], seq)
-        if each.turn.compaction is None
+        if not each.summary
         for number in range(len(each.message.parts))
     ]
 
 
 def _fate(loss: PartLoss, turn: Kept, number: int) -> str | None:
     code = LossCode(loss.code)
-    if loss.severity != "info" and loss.pointer.count("/") > _TO_PART:
-        return "transformed"  # a piece of it, as one picture in a result of a tool
+    if _is_of_a_piece(loss):
+        return "transformed"
     if code is LossCode.RESULT_CLEARED:
         return "truncated"
     if code in _WITH_SEAL and _is_all_seal(turn.message.parts[number]):
         return "dropped"
     return None if loss.severity == "info" else "transformed"
+
+
+def _is_of_a_piece(loss: PartLoss) -> bool:
+    """Whether it is about something in a part, as one picture in the result of a tool."""
+    return loss.severity != "info" and loss.pointer.count("/") > _TO_PART
 
 
 def _is_all_seal(part: Part) -> bool:

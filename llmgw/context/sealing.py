@@ -3,7 +3,7 @@
 import hmac
 from typing import Final
 
-from llmgw.context.chain_keys import ChainKeys, UnknownKey
+from llmgw.context.chain_keys import KEY_ID, ChainKeys, UnknownKey
 from llmgw.context.names import Keys
 from llmgw.types.context_errors import IntegrityFailed
 
@@ -22,18 +22,18 @@ def unsealed(chain_keys: ChainKeys, keys: Keys, place: str, stored: bytes) -> by
     Raises:
         IntegrityFailed: it was not written so, or not for this place, or with a key that is not here.
     """
-    key_id, _, rest = stored.partition(b":")
+    written, _, rest = stored.partition(b":")
     mac, body = rest[:_MAC], rest[_MAC:]
-    try:
-        if hmac.compare_digest(mac, _mac(chain_keys, keys, place, key_id.decode(), body)):
-            return body
-    except UnknownKey:
-        raise IntegrityFailed(
-            f"the {place} is signed with a key that is not here: is one missing in contexts.keys?"
-        ) from None
-    except UnicodeDecodeError:
-        pass
-    raise IntegrityFailed(f"the {place} is not what was stored")
+    key_id, what = written.decode("ascii", "replace"), place.partition(":")[0]
+    if KEY_ID.fullmatch(key_id):
+        try:
+            if hmac.compare_digest(mac, _mac(chain_keys, keys, place, key_id, body)):
+                return body
+        except UnknownKey:
+            raise IntegrityFailed(
+                f"the {what} is signed with a key that is not here: is one missing in contexts.keys?"
+            ) from None
+    raise IntegrityFailed(f"the {what} is not what was stored")
 
 
 def _mac(chain_keys: ChainKeys, keys: Keys, place: str, key_id: str, body: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from llmgw.context import bundle
@@ -15,7 +14,7 @@ from llmgw.context.drafting import Draft
 from llmgw.context.kept import Kept, decode_turn, kept, redacted_turn
 from llmgw.context.library import Actor, Library, all_blobs, info_of
 from llmgw.context.lineage import Genesis
-from llmgw.context.names import BLOBS, Keys, checked
+from llmgw.context.names import Keys, checked
 from llmgw.context.opened import Asker
 from llmgw.context.states import States
 from llmgw.types.context import ContextInfo, ContextOptions
@@ -128,14 +127,12 @@ class Transfer:
             if not digests:
                 continue
             home = Keys(keys.tenant, name)
-            for digest in dict.fromkeys(digests):
-                content = await self._store.command(home, "HGET", BLOBS, digest)
-                if content is None:
-                    continue
-                plain = await self._contexts.histories.plain(home, content, digest)
-                if plain is None:
-                    raise IntegrityFailed("content that a turn refers to is not what was stored")
-                yield bundle.blob_line(digest, plain)
+            # One at a time: each may be large.
+            for wanted in dict.fromkeys(digests):
+                async for digest, blob in self._contexts.histories.fetched(home, [wanted]):
+                    if blob is None:
+                        raise IntegrityFailed("content that a turn refers to is not what was stored")
+                    yield bundle.blob_line(digest, blob)
 
 
 def _drafts(found: Bundle) -> list[Draft]:
@@ -147,13 +144,13 @@ def _drafts(found: Bundle) -> list[Draft]:
     drafts: list[Draft] = []
     for number, line in enumerate(found.turns):
         if line.body is None:
-            gone = kept(redacted_turn(line.meta), 0, "")
+            gone = kept(redacted_turn(line.meta), 0, "", summary=line.meta.summary)
             drafts.append(Draft(turn=gone, body=b"", at=line.meta.at, digest=bytes.fromhex(line.digest)))
             continue
         body = line.body.encode()
         try:
             turn = decode_turn(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise _no_turn(number, str(error)) from None
         if turn.seq != line.meta.seq or turn.id != line.meta.id or turn.role != line.meta.role:
             raise _no_turn(number, "its header is another turn's")

@@ -95,7 +95,7 @@ def view_of(
         if stop == first and summary is not None:
             _tell_summary(view, summary)
         each = turns[stop]
-        told = stop not in fitted.dropped and each.turn.compaction is None
+        told = stop not in fitted.dropped and not each.summary
         if not told or not _tell(view, each, fitted, target, contents, prefix):
             view.skipped.append(stop)
     _tell_plainly(view, turns[told_to:])
@@ -105,7 +105,7 @@ def view_of(
 
 def is_special(each: Kept) -> bool:
     """Whether a turn needs a look before it is told: sealed, with content elsewhere, without parts, a summary."""
-    return each.sealed or bool(each.media) or not each.message.parts or each.turn.compaction is not None
+    return each.sealed or bool(each.media) or not each.message.parts or each.summary
 
 
 def without_part(view: View, written: str) -> bool:

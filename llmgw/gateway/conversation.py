@@ -269,14 +269,14 @@ class Conversation:
             least = await self._counting.at_least(self.opened, telling.view, telling.target)
         except GatewayError:
             return estimated, "skip"
-        outcome = shortfall(least, reported)
-        return least if outcome == "fail" else estimated, "pass" if outcome == "skip" else outcome
+        if shortfall(least, reported) == "fail":
+            return least, "fail"
+        # The estimate was wrong, and is not to be told as if so much had been sent.
+        return max(least, reported or 0), "pass"
 
     def _report(self, telling: Telling, rev: int, losses: Sequence[PartLoss]) -> Report:
         opened = self.opened
-        said = sum(
-            len(draft.turn.message.parts) for draft in opened.said if draft.turn.turn.compaction is None
-        )
+        said = sum(len(draft.turn.message.parts) for draft in opened.said if not draft.turn.summary)
         return report_of(
             context=opened.keys.context,
             rev=rev,

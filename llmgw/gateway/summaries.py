@@ -123,7 +123,7 @@ def transcript(turns: Sequence[Kept], run: tuple[int, int], latest: Kept | None)
     lines += [
         f"{each.turn.role}: {_said(each.message.parts)}"
         for each in turns[first : last + 1]
-        if each.seq not in summed and each.turn.compaction is None and each.message.parts
+        if each.seq not in summed and not each.summary and each.message.parts
     ]
     return "\n\n".join(lines)
 

@@ -11,6 +11,7 @@ from llmgw.types.message import (
     Part,
     ReasoningPart,
     RefusalPart,
+    Seal,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -129,7 +130,7 @@ class Claims:
 
     def _present(self, seq: int, number: int, part: Part) -> Iterator[str]:
         """What of a part that is said to be left out is there all the same."""
-        seal = getattr(part, "seal", None)
+        seal = _seal_of(part)
         if seal is not None and seal.value.encode() in self._body:
             yield f"/turns/{seq}/parts/{number} is said to have lost its seal, and it is there"
 
@@ -143,11 +144,16 @@ class Claims:
             for text in texts_of(part)
         ]
         synthesised = any(loss.code == LossCode.TURN_SYNTHESISED.value for loss in self._report.losses)
+        sealed = {
+            seal.value
+            for seq, number, part in self._parts()
+            if (seal := _seal_of(part)) is not None and not self._losses.get((seq, number), set()) & _ABSENT
+        }
         as_text = any(loss.code == LossCode.REASONING_AS_TEXT.value for loss in self._report.losses)
         for piece in left:
             said = str(piece.value[-1] if piece.kind == "call" else piece.value[0])
             if piece.kind in _MARKED:
-                if not (piece.kind == "thought" and as_text):
+                if piece.value[-1] not in sealed and not (piece.kind == "thought" and as_text):
                     yield f"{piece} was told, and it is said to be left out"
                 continue
             if any(said in text or (text and text in said) for text in altered):
@@ -169,7 +175,7 @@ class Claims:
 def expected(part: Part, role: str, protocol: str) -> list[Piece]:
     """The pieces that a part comes to where it is told as it is stored."""
     said_by = {"tool": "user", "developer": "system"}.get(role, role)
-    seal = getattr(part, "seal", None)
+    seal = _seal_of(part)
     seals = [Piece("seal", said_by, (seal.value,))] if seal is not None else []
     match part:
         case TextPart(text=text):
@@ -201,6 +207,10 @@ def _of_media(part: MediaPart) -> Any:
     return part.base64 or part.url or part.file_id or part.text
 
 
+def _seal_of(part: Part) -> Seal | None:
+    return None if isinstance(part, MediaPart | ToolResultPart | OpaquePart | RefusalPart) else part.seal
+
+
 def texts_of(part: Part) -> list[str]:
     """What a part says, in whatever form."""
     match part:
@@ -219,7 +229,7 @@ def texts_of(part: Part) -> list[str]:
 def _is_among(part: Part, said: Sequence[str], body: bytes) -> bool:
     if isinstance(part, OpaquePart):
         return part.kind in said
-    seal = getattr(part, "seal", None)
+    seal = _seal_of(part)
     if isinstance(part, ReasoningPart) and not part.text:
         return seal is not None and seal.value.encode() in body
     return any(text and text in each for text in texts_of(part) for each in said)

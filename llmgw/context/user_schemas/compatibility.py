@@ -20,9 +20,9 @@ from llmgw.context.user_schemas.wording import told
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation
 
-EFFORT_MAX: Final = 4000.0
-"""What a comparison may take before it is given up: 0.1 to 0.4 s."""
-VISITS_MAX: Final = 50_000
+EFFORT_MAX: Final = 2500.0
+"""What a comparison may take before it is given up: less than 0.1 s."""
+VISITS_MAX: Final = 20_000
 """Schemas that are applied to values the schemas list."""
 
 _PROOF: Final = 0.4
@@ -50,6 +50,7 @@ class _Comparison:
         self.read = Reader((old.outline, new.outline), EFFORT_MAX)
         self.equal = Equality(self.read)
         self.told_apart: dict[tuple[Fact, Fact], bool] = {}
+        self.tags: dict[Fact, dict[str, frozenset[Json]]] = {}
         self._known: dict[tuple[Facts, Fact], list[Violation]] = {}
         self._under_way: dict[tuple[Facts, Fact], int] = {}
         self._relied = math.inf
@@ -101,8 +102,10 @@ class _Comparison:
 
     def _of_values(self, values: list[Json], goal: Fact) -> list[Violation]:
         schema = self.read.schema(goal)
-        keyword = "enum" if isinstance(schema, dict) and "enum" in schema else ""
-        unfit = next((value for value in values if not self.fits(goal, value)), _NONE)
+        keyword = next(
+            (each for each in ("const", "enum") if isinstance(schema, dict) and each in schema), ""
+        )
+        unfit = next((value for value in values if not self._surely(goal, value)), _NONE)
         return (
             [] if unfit is _NONE else [problem(goal, keyword, f"{told(unfit)} fitted here, and does not now")]
         )
@@ -112,6 +115,12 @@ class _Comparison:
         if goal.said:
             return type_of(value) in self.read.types((goal,))
         return self._walks[goal.side].verdict(goal.pointer, value)
+
+    def _surely(self, goal: Fact, value: Json) -> bool:
+        fits = self.fits(goal, value)
+        if fits is None:
+            raise GivenUp
+        return fits
 
     def _keyword(self, facts: Facts, goal: Fact, keyword: str) -> Iterable[Violation]:
         about = ABOUT.get(keyword)

@@ -1,10 +1,9 @@
 """Keyword by keyword: what must be known of the old documents for each to fit the new schema."""
 
 from collections.abc import Callable, Iterable
-from itertools import combinations
 from typing import Final, TypeAlias
 
-from llmgw.context.user_schemas.disjoint import Comparison, apart
+from llmgw.context.user_schemas.disjoint import Comparison, apart, tagged_apart
 from llmgw.context.user_schemas.facts import TYPES, Fact, Facts, types_named
 from llmgw.context.user_schemas.outline import target
 from llmgw.context.user_schemas.patterns import matcher
@@ -141,8 +140,13 @@ def _may_be_there(on: Comparison, facts: Facts, name: str) -> bool:
 def _properties(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found:
     only = on.read.only_names(facts)
     for name in on.read.schema(goal)[keyword]:
-        if only is None or name in only:
-            yield from on.fails(on.read.member(facts, name), _within(goal, keyword, name))
+        if only is not None and name not in only:
+            continue
+        known, part = on.read.member(facts, name), _within(goal, keyword, name)
+        if known:
+            yield from on.fails(known, part)
+        elif not on.holds((), part):
+            yield problem(part, "", "a member of this name could be anything: the object was open to it")
 
 
 def _pattern_properties(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found:
@@ -243,7 +247,7 @@ def _contains(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found:
 
 
 def _all_of(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found:
-    for part in _parts(on, goal, keyword):
+    for part in on.read.within(goal, keyword):
         yield from on.fails(facts, part)
 
 
@@ -252,34 +256,52 @@ def _reference(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found
 
 
 def _any_of(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found:
-    if not any(on.holds(facts, part) for part in _parts(on, goal, keyword)):
+    if not any(on.holds(facts, form) for form in _forms(on, facts, goal, keyword)):
         yield problem(goal, keyword, "what fitted here need not fit any of these forms")
 
 
 def _one_of(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found:
-    forms = _parts(on, goal, keyword)
-    if any(_same_forms(on, forms, _parts(on, fact, keyword)) for fact in facts):
+    forms = _forms(on, facts, goal, keyword)
+    if any(_same_forms(on, forms, on.read.within(fact, keyword)) for fact in facts):
         return
-    if not any(on.holds(facts, form) for form in forms):
-        yield problem(goal, keyword, "what fitted here need not fit any of these forms")
-    elif not all(_forms_apart(on, facts, one, other) for one, other in combinations(forms, 2)):
-        yield problem(
-            goal, keyword, "what fitted here could fit several of these forms, which nothing tells apart"
-        )
+    message = "what fitted here need not fit any of these forms"
+    for one in forms:
+        if on.holds(facts, one):
+            if all(_forms_apart(on, facts, one, form) for form in forms if form != one):
+                return
+            message = "what fitted here could fit several of these forms, which nothing tells apart"
+    yield problem(goal, keyword, message)
+
+
+def _forms(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> list[Fact]:
+    """The forms of a choice; first those that stand where what is known stands in the old schema."""
+    places = {fact.pointer for fact in facts}
+    return sorted(
+        on.read.within(goal, keyword),
+        key=lambda form: form.pointer not in places and on.read.led(form).pointer not in places,
+    )
 
 
 def _forms_apart(on: Comparison, facts: Facts, one: Fact, other: Fact) -> bool:
     pair = (one, other)
     if pair not in on.told_apart:
-        on.told_apart[pair] = apart(on, [one], [other])
+        found = tagged_apart(on, one, other) or apart(on, [one], [other])
+        on.told_apart[pair] = on.told_apart[other, one] = found
     return on.told_apart[pair] or apart(on, [*facts, one], [other])
 
 
 def _same_forms(on: Comparison, forms: list[Fact], others: list[Fact]) -> bool:
     """Whether both are the same forms, in whatever order."""
-    return len(forms) == len(others) and all(
-        sum(on.equal.same(form, each) for each in forms) == sum(on.equal.same(form, each) for each in others)
-        for form in forms
+    if len(forms) != len(others):
+        return False
+    alike: dict[int, tuple[list[Fact], list[Fact]]] = {}
+    for side, parts in enumerate((forms, others)):
+        for part in parts:
+            alike.setdefault(on.equal.fingerprint(part), ([], []))[side].append(part)
+    return all(
+        sum(on.equal.same(form, each) for each in here) == sum(on.equal.same(form, each) for each in there)
+        for here, there in alike.values()
+        for form in here
     )
 
 
@@ -302,10 +324,6 @@ def _if(on: Comparison, facts: Facts, goal: Fact, keyword: str) -> _Found:
         known = [_within(fact, branch) for fact in alike if branch in on.read.schema(fact)]
         if branch in schema:
             yield from on.fails([*facts, *also, *known], _within(goal, branch))
-
-
-def _parts(on: Comparison, goal: Fact, keyword: str) -> list[Fact]:
-    return [_within(goal, keyword, number) for number in range(len(on.read.schema(goal).get(keyword, ())))]
 
 
 def _whole(number: float) -> bool:

@@ -10,6 +10,7 @@ from llmgw.types.violation import Violation
 
 _DISCRIMINATOR_DEPTH: Final = 3
 """How deep in two forms may be what tells them apart."""
+_GLANCE: Final = 0.1
 
 
 class Comparison(Protocol):
@@ -20,6 +21,9 @@ class Comparison(Protocol):
     told_apart: dict[tuple[Fact, Fact], bool]
     """Whether no value fits both of two schemas, where that was looked at."""
 
+    tags: dict[Fact, dict[str, frozenset[Json]]]
+    """The values of members by which a form can be told from others, where that was looked at."""
+
     def fails(self, facts: Iterable[Fact], goal: Fact) -> list[Violation]:
         """What keeps a value that fits all facts from fitting the goal."""
 
@@ -28,6 +32,33 @@ class Comparison(Protocol):
 
     def fits(self, goal: Fact, value: Json) -> bool | None:
         """Whether one value fits a schema; None where that would take too long to find out."""
+
+
+def tagged_apart(on: Comparison, one: Fact, other: Fact) -> bool:
+    """Whether a member that both forms must have tells them apart: the common case, with one look at each."""
+    on.read.spend(_GLANCE)
+    tags, others = _tags(on, one), _tags(on, other)
+    return any(name in others and not values & others[name] for name, values in tags.items())
+
+
+def _tags(on: Comparison, form: Fact) -> dict[str, frozenset[Json]]:
+    known = on.tags.get(form)
+    if known is None:
+        facts = on.read.all([form]) or ()
+        listed = (
+            (name, _scalars(on, on.read.member(facts, name))) for name in sorted(on.read.required(facts))
+        )
+        known = on.tags[form] = {name: values for name, values in listed if values is not None}
+    return known
+
+
+def _scalars(on: Comparison, facts: Iterable[Fact]) -> frozenset[Json] | None:
+    known = on.read.all(facts)
+    values = None if known is None else on.read.values(known)
+    if values is None or any(isinstance(value, list | dict) for value in values):
+        return None
+    # That Python takes 1 for True only makes two forms seem less apart than they are.
+    return frozenset(values)
 
 
 def apart(

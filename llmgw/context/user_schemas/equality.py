@@ -3,12 +3,13 @@
 from typing import Final, TypeAlias
 
 from llmgw.context.user_schemas.facts import Fact, Reader
-from llmgw.context.user_schemas.keywords import MANY, NAMED, ONE
+from llmgw.context.user_schemas.keywords import MANY, NAMED, ONE, Steps
 from llmgw.context.user_schemas.outline import target
-from llmgw.types.json import encode
+from llmgw.types.json import Json, encode
 from llmgw.types.violation import pointer_to
 
 _EFFORT: Final = 0.05
+_GLANCE: Final = 0.02
 _ASIDE: Final = frozenset({"$defs", "definitions"})
 _Pair: TypeAlias = tuple[Fact, Fact]
 
@@ -18,6 +19,7 @@ class Equality:
 
     def __init__(self, read: Reader) -> None:
         self._read = read
+        self._prints: dict[Fact, int] = {}
         self._same: set[_Pair] = set()
         self._different: set[_Pair] = set()
 
@@ -25,12 +27,38 @@ class Equality:
         """Whether two schemas say the same; in doubt, that they do not."""
         if one.said or other.said:
             return one == other
+        self._read.spend(_GLANCE)
+        if self.fingerprint(one) != self.fingerprint(other):
+            return False
         assumed: set[_Pair] = set()
         if not self._alike(one, other, assumed):
             return False
         # All that was taken for the same on the way has turned out to be.
         self._same |= assumed
         return True
+
+    def fingerprint(self, fact: Fact) -> int:
+        """A number that is the same for schemas that say the same, whatever their references lead to."""
+        known = self._prints.get(fact)
+        if known is None:
+            self._read.spend(_EFFORT)
+            schema = self._read.schema(fact)
+            known = self._prints[fact] = hash(
+                schema
+                if isinstance(schema, bool)
+                else frozenset(self._printed(fact, keyword) for keyword in schema if keyword not in _ASIDE)
+            )
+        return known
+
+    def _printed(self, fact: Fact, keyword: str) -> tuple[str, object]:
+        value = self._read.schema(fact)[keyword]
+        if keyword == "$ref":
+            return keyword, None
+        steps = _steps_within(keyword, value)
+        if steps is None:
+            return keyword, encode(value)
+        prints = [self.fingerprint(Fact(fact.side, fact.pointer + pointer_to(*each))) for each in steps]
+        return keyword, frozenset(zip(steps, prints, strict=True))
 
     def _alike(self, one: Fact, other: Fact, assumed: set[_Pair]) -> bool:
         """Compare two schemas; where they come round to the same two, only what else they say can differ."""
@@ -57,18 +85,23 @@ class Equality:
 
     def _alike_by(self, keyword: str, one: Fact, other: Fact, assumed: set[_Pair]) -> bool:
         first, second = self._read.schema(one)[keyword], self._read.schema(other)[keyword]
-        steps: list[str]
         if keyword == "$ref":
             return self._alike(Fact(one.side, target(first)), Fact(other.side, target(second)), assumed)
-        if keyword in ONE:
-            steps = [pointer_to(keyword)]
-        elif keyword in MANY and len(first) == len(second):
-            steps = [pointer_to(keyword, number) for number in range(len(first))]
-        elif keyword in NAMED and first.keys() == second.keys():
-            steps = [pointer_to(keyword, name) for name in first]
-        else:
+        steps, others = _steps_within(keyword, first), _steps_within(keyword, second)
+        if steps is None or others is None:
             return encode(first) == encode(second)
-        return all(
-            self._alike(Fact(one.side, one.pointer + step), Fact(other.side, other.pointer + step), assumed)
-            for step in steps
+        return set(steps) == set(others) and all(
+            self._alike(Fact(one.side, one.pointer + each), Fact(other.side, other.pointer + each), assumed)
+            for each in (pointer_to(*each) for each in steps)
         )
+
+
+def _steps_within(keyword: str, value: Json) -> list[Steps] | None:
+    """The steps to each schema under a keyword; None where it holds none."""
+    if keyword in ONE:
+        return [(keyword,)]
+    if keyword in MANY:
+        return [(keyword, number) for number in range(len(value))]
+    if keyword in NAMED:
+        return [(keyword, name) for name in value]
+    return None

@@ -48,6 +48,7 @@ class Reader:
         self._left = effort
         self._types: dict[Facts, frozenset[str]] = {}
         self._applying: dict[Fact, list[Fact]] = {}
+        self._inner: dict[tuple[Fact, str], list[Fact]] = {}
         self._cases: dict[Facts, list[list[Facts | None]]] = {}
 
     def spend(self, effort: float) -> None:
@@ -81,9 +82,22 @@ class Reader:
             if schema.keys() == {"$ref"}:
                 continue
             found[fact] = None
-            waiting += _within(fact, schema, "allOf")
+            if "allOf" in schema:
+                waiting += self.within(fact, "allOf")
         kept = tuple(sorted(found))
         return None if not self.types(kept) else kept
+
+    def within(self, fact: Fact, keyword: str) -> list[Fact]:
+        """The schemas that stand under a keyword that holds several."""
+        known = self._inner.get((fact, keyword))
+        if known is None:
+            value = self.schema(fact).get(keyword, ())
+            steps = range(len(value)) if isinstance(value, list) else value
+            self.spend(_VALUE * len(value))
+            known = self._inner[fact, keyword] = [
+                Fact(fact.side, f"{fact.pointer}/{keyword}{pointer_to(step)}") for step in steps
+            ]
+        return known
 
     def led(self, fact: Fact) -> Fact:
         """The schema itself where one is nothing but a reference to it."""
@@ -116,7 +130,7 @@ class Reader:
                 if keyword in schema:
                     self.spend(_GLANCE * len(schema[keyword]))
                     types &= frozenset().union(
-                        *(self._types_here(each) for each in _within(fact, schema, keyword))
+                        *(self._types_here(each) for each in self.within(fact, keyword))
                     )
         return types
 
@@ -174,10 +188,12 @@ class Reader:
             if "patternProperties" in schema:
                 continue
             rest = "additionalProperties" if "additionalProperties" in schema else "unevaluatedProperties"
+            if schema.get(rest) is not False:
+                continue
             names = (
                 self._reach(fact) if rest == "unevaluatedProperties" else set(schema.get("properties", ()))
             )
-            if schema.get(rest) is False and names is not None:
+            if names is not None:
                 return sorted(names)
         found = self.all(self.naming(facts))
         values = [] if found is None else self.values(found)
@@ -244,15 +260,15 @@ class Reader:
         """Whatever a schema may apply to the same value."""
         known = self._applying.get(fact)
         if known is None:
-            known = self._applying[fact] = list(self._applied_by(fact, self.schema(fact)))
+            known = self._applying[fact] = list(self._applied_by(fact))
         return known
 
-    @staticmethod
-    def _applied_by(fact: Fact, schema: dict[str, Json]) -> Iterator[Fact]:
+    def _applied_by(self, fact: Fact) -> Iterator[Fact]:
+        schema = self.schema(fact)
         if "$ref" in schema:
             yield Fact(fact.side, target(schema["$ref"]))
         for keyword in ("allOf", *_FORMS, "dependentSchemas"):
-            yield from _within(fact, schema, keyword)
+            yield from self.within(fact, keyword)
         yield from (Fact(fact.side, f"{fact.pointer}/{branch}") for branch in _BRANCHES if branch in schema)
 
     def unnamed(self, fact: Fact, besides: Iterable[str] = ()) -> list[Fact | None]:
@@ -326,7 +342,7 @@ class Reader:
             schema = self.schema(fact)
             for keyword in _FORMS:
                 if keyword in schema:
-                    yield [[each] for each in _within(fact, schema, keyword)]
+                    yield [[each] for each in self.within(fact, keyword)]
             if "if" in schema and {"then", "else"} & schema.keys():
                 then, otherwise = (
                     [Fact(fact.side, f"{fact.pointer}/{each}")] if each in schema else []
@@ -362,10 +378,3 @@ def type_of(value: Json) -> str:
             return "array"
         case _:
             return "object"
-
-
-def _within(fact: Fact, schema: dict[str, Json], keyword: str) -> list[Fact]:
-    """The schemas that stand under a keyword that holds several."""
-    value = schema.get(keyword, ())
-    steps = range(len(value)) if isinstance(value, list) else value
-    return [Fact(fact.side, f"{fact.pointer}/{keyword}{pointer_to(step)}") for step in steps]

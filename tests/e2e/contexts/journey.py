@@ -81,6 +81,10 @@ class Journey:
         blocks = content if isinstance(content, str) else [_block(part) for part in content]
         return self._ask(wire, model, [{"role": "user", "content": blocks}], stream=stream, **members)
 
+    def send(self, wire: str, model: str, content: list[dict[str, Any]], **members: Any) -> Report:
+        """Say content in the wire's own words. Returns the checked report."""
+        return self._ask(wire, model, [{"role": "user", "content": content}], stream=False, **members)
+
     def shows(self, number: int, side: int = 1) -> list[dict[str, Any]]:
         """Content with a picture."""
         data = picture(number, side)
@@ -137,20 +141,21 @@ class Journey:
         schemas = {name: TOOLS[name] for name in tools}
         if wire == "openai":
             path = "/chat/completions"
-            body["tools"] = [
+            offered: list[dict[str, Any]] = [
                 {"type": "function", "function": {"name": name, "parameters": schema}}
                 for name, schema in schemas.items()
             ]
             body |= {"reasoning_effort": "high"} if think else {}
         else:
             path = "/messages"
-            body["tools"] = [{"name": name, "input_schema": schema} for name, schema in schemas.items()]
+            offered = [{"name": name, "input_schema": schema} for name, schema in schemas.items()]
             body |= {"max_tokens": 4096}
             body |= {"thinking": {"type": "enabled", "budget_tokens": 2048}} if think else {}
-        before = len(self.simulator.log.bodies())
+        body |= {"tools": offered} if offered else {}
+        self.simulator.log.clear()
         answer = self.desk.ask("POST", path, {**body, "stream": stream} if stream else body)
         assert answer.status == 200, answer.body
-        received = self.simulator.log.bodies()[before:]
+        received = self.simulator.log.bodies()
         assert len(received) == 1, "one call, one request: no refusal and no second attempt"
         self._hear(wire, answer, stream=stream)
         return self._checked(*received[0])

@@ -258,7 +258,8 @@ def test_words_are_written_once_for_a_target() -> None:
         True,
     ]
     assert [(loss.code, loss.pointer) for loss in second.losses] == [
-        (LossCode.DETAILS_DROPPED, "/messages/2/parts/0")
+        (LossCode.DETAILS_DROPPED, "/messages/2/parts/0"),
+        (LossCode.TURN_SYNTHESISED, "/messages/3/parts/0"),
     ]
 
 
