@@ -259,7 +259,6 @@ def test_words_are_written_once_for_a_target() -> None:
     ]
     assert [(loss.code, loss.pointer) for loss in second.losses] == [
         (LossCode.DETAILS_DROPPED, "/messages/2/parts/0"),
-        (LossCode.TURN_SYNTHESISED, "/messages/3/parts/0"),
     ]
 
 
