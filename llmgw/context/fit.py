@@ -144,10 +144,21 @@ def covered_by(summary: Kept | None, turns: Sequence[Kept]) -> frozenset[int]:
     """The turns that a summary stands for: those it covers, but for what is always told itself."""
     if summary is None or summary.turn.compaction is None:
         return frozenset()
-    compaction = summary.turn.compaction
-    run = (each for each in turns[compaction.first : compaction.last + 1] if not each.summary)
-    # With a pinned result its call is told, too: a unit is never split.
-    return frozenset(each.seq for unit in units(run) if not any(map(_is_fixed, unit)) for each in unit)
+    first, end = summary.turn.compaction.first, summary.turn.compaction.last + 1
+    start = first
+    # A unit is never split: not where a result is pinned and its call is not, nor where a run begins between them.
+    while 0 < start < len(turns) and (turns[start].summary or _is_result(turns[start])):
+        start -= 1
+    stop = end
+    while stop < len(turns) and (turns[stop].summary or _is_result(turns[stop])):
+        stop += 1
+    run = (each for each in turns[start:stop] if not each.summary)
+    return frozenset(
+        each.seq
+        for unit in units(run)
+        if first <= unit[0].seq and unit[-1].seq < end and not any(map(_is_fixed, unit))
+        for each in unit
+    )
 
 
 def _judged(turns: Sequence[Kept], now: int, count: Counter, covered: frozenset[int]) -> list[_Unit]:
