@@ -78,6 +78,8 @@ def fitted(
         DoesNotFit: what must stay is too much, or `mode` allows no cut.
     """
     covered = covered_by(summary, turns)
+    # Of what is told itself no summary is needed.
+    summary = summary if covered else None
     cut = _judged(turns, now, count, covered)
     total = sum(unit.tokens for unit in cut) + (count(summary) if summary is not None else 0)
     if total <= room:
@@ -94,9 +96,9 @@ def fitted(
 
 def whole(turns: Sequence[Kept], tokens: int, summary: Kept | None, count: Counter) -> Fitted:
     """All turns, of so many tokens, told but for those that a summary stands for."""
-    if summary is None:
-        return Fitted(tokens=tokens)
     covered = covered_by(summary, turns)
+    if summary is None or not covered:
+        return Fitted(tokens=tokens)
     return _plain(tokens + count(summary) - sum(count(turns[seq]) for seq in covered), covered, summary)
 
 

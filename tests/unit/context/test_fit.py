@@ -28,9 +28,9 @@ def is_result(each: Kept) -> bool:
 
 
 def summary_of(turns: list[Kept]) -> Kept | None:
-    """The last summary there is."""
+    """The last summary, if it stands for anything."""
     found = course_of(turns).summaries
-    return found[-1] if found else None
+    return found[-1] if found and fit.covered_by(found[-1], turns) else None
 
 
 def told(turns: list[Kept], found: Fitted) -> list[Kept]:

@@ -70,7 +70,7 @@ def test_a_view_is_in_order_and_its_report_adds_up(
 ) -> None:
     """Told and skipped turns make up all there are, each message is its turn's, and all counts add up."""
     summaries = course_of(turns).summaries
-    summary = summaries[-1] if summaries else None
+    summary = summaries[-1] if summaries and fit.covered_by(summaries[-1], turns) else None
     try:
         fitted = fit.fitted(
             turns, now=len(turns) - 1, room=10**6 if room is None else room, count=lambda each: each.size // 10,
@@ -250,11 +250,11 @@ def test_a_part_that_is_refused_is_taken_out() -> None:
     ]
     view = viewed(turns)
     assert without_part(view, "/messages/0/parts/1")
-    assert view.messages[0].parts == (text("a"), text("b"))
+    assert list(view.messages[0].parts) == [text("a"), text("b")]
     assert view.pointer("/messages/0/parts/1") == ("/turns/0/parts/2", turns[0])
     assert without_part(view, "/messages/0/parts/1/text")
     assert without_part(view, "/messages/0/parts/0")
-    assert view.messages[0].parts == (text("[Content that was here is no longer kept.]"),)
+    assert list(view.messages[0].parts) == [text("[Content that was here is no longer kept.]")]
     assert not without_part(view, "/messages/0/parts/0")
     assert without_part(view, "/messages/1/parts/0")
     assert isinstance(view.messages[1].parts[0], ToolResultPart)
