@@ -10,6 +10,7 @@ from llmgw.context.chain_keys import ChainKeys
 
 _NONCE: Final = 12
 _KEY: Final = 32
+_OWN_KEY: Final = "key"
 
 
 class Undecipherable(ValueError):
@@ -43,11 +44,15 @@ class Cipher:
         return self._owner + b"|" + place.encode()
 
 
-def new_context_key(keys: ChainKeys, tenant: str, owner: str) -> bytes:
-    """Draw a context's key and write it down encrypted by the tenant's: `id:nonce+key`."""
+def wrapped(keys: ChainKeys, tenant: str, owner: str, plain: bytes, place: str) -> bytes:
+    """Encrypt something of a context by its tenant's key, for when its own is not at hand: `id:nonce+bytes`."""
     key_id = keys.current
-    wrapped = Cipher(keys.wrap(tenant, key_id), owner).encrypt(os.urandom(_KEY), "key")
-    return key_id.encode() + b":" + wrapped
+    return key_id.encode() + b":" + Cipher(keys.wrap(tenant, key_id), owner).encrypt(plain, place)
+
+
+def new_context_key(keys: ChainKeys, tenant: str, owner: str) -> bytes:
+    """Draw a context's key and write it down encrypted by the tenant's."""
+    return wrapped(keys, tenant, owner, os.urandom(_KEY), _OWN_KEY)
 
 
 def open_cipher(keys: ChainKeys, tenant: str, owner: str, written: bytes) -> Cipher:
@@ -57,7 +62,17 @@ def open_cipher(keys: ChainKeys, tenant: str, owner: str, written: bytes) -> Cip
         UnknownKey: the tenant's key it was written down with is not here.
         Undecipherable: it was altered, or is another context's.
     """
-    key_id, _, wrapped = written.partition(b":")
+    return Cipher(unwrapped(keys, tenant, owner, written, _OWN_KEY), owner)
+
+
+def unwrapped(keys: ChainKeys, tenant: str, owner: str, written: bytes, place: str) -> bytes:
+    """Decrypt what `wrapped` wrote.
+
+    Raises:
+        UnknownKey: the tenant's key it was written with is not here.
+        Undecipherable: it was altered, or is another context's.
+    """
+    key_id, _, encrypted = written.partition(b":")
     if not key_id.isascii():
-        raise Undecipherable("a context's key that is none")
-    return Cipher(Cipher(keys.wrap(tenant, key_id.decode("ascii")), owner).decrypt(wrapped, "key"), owner)
+        raise Undecipherable("a key's id that is none")
+    return Cipher(keys.wrap(tenant, key_id.decode("ascii")), owner).decrypt(encrypted, place)

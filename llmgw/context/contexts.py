@@ -12,6 +12,7 @@ from llmgw.context.aftercare import Aftercare
 from llmgw.context.answers import Begin, Commit, Lease, Replay, Stored
 from llmgw.context.birth import new_fields
 from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.cipher import wrapped
 from llmgw.context.drafting import Draft, Place, draft, seal
 from llmgw.context.history import Histories, History
 from llmgw.context.ids import id_for, new_id
@@ -19,7 +20,7 @@ from llmgw.context.index import Index
 from llmgw.context.kept import Kept, encode_json
 from llmgw.context.leases import Leases, decode_policy
 from llmgw.context.lineage import Genesis
-from llmgw.context.names import Keys, checked
+from llmgw.context.names import IN_FLIGHT, Keys, checked
 from llmgw.context.opened import Asker, Opened, Receipt
 from llmgw.context.sealing import sealed, unsealed
 from llmgw.context.settings import ContextSettings
@@ -104,7 +105,8 @@ class Contexts:
             op=asker.op,
             who=asker.who,
             lease_ms=round(self.settings.lease_s * 1000),
-            input=encode_json(messages),
+            # Whether the context is encrypted is not known yet; what is written ahead is, whatever it is.
+            input=wrapped(self.chain_keys, asker.tenant, keys.context, encode_json(messages), IN_FLIGHT),
             if_match=_plain_tag(options.if_match),
             known=len(known.turns) if known else -1,
             epoch=known.epoch if known else -1,

@@ -78,6 +78,8 @@ def fitted(
         DoesNotFit: what must stay is too much, or `mode` allows no cut.
     """
     covered = covered_by(summary, turns)
+    # Of what is told itself no summary is needed.
+    summary = summary if covered else None
     cut = _judged(turns, now, count, covered)
     total = sum(unit.tokens for unit in cut) + (count(summary) if summary is not None else 0)
     if total <= room:
@@ -94,9 +96,9 @@ def fitted(
 
 def whole(turns: Sequence[Kept], tokens: int, summary: Kept | None, count: Counter) -> Fitted:
     """All turns, of so many tokens, told but for those that a summary stands for."""
-    if summary is None:
-        return Fitted(tokens=tokens)
     covered = covered_by(summary, turns)
+    if summary is None or not covered:
+        return Fitted(tokens=tokens)
     return _plain(tokens + count(summary) - sum(count(turns[seq]) for seq in covered), covered, summary)
 
 
@@ -143,11 +145,22 @@ def covered_by(summary: Kept | None, turns: Sequence[Kept]) -> frozenset[int]:
     """The turns that a summary stands for: those it covers, but for units that are always told themselves."""
     if summary is None or summary.turn.compaction is None:
         return frozenset()
-    compaction = summary.turn.compaction
-    run = [each for each in turns[compaction.first : compaction.last + 1] if not each.summary]
-    # With a pinned result its call is told, too: a unit is never split.
-    fixed = [unit for unit in units(run) if any(map(_is_fixed, unit))] if any(map(_is_fixed, run)) else []
-    return frozenset(each.seq for each in run) - {each.seq for unit in fixed for each in unit}
+    first, end = summary.turn.compaction.first, summary.turn.compaction.last + 1
+    start, stop = first, end
+    # A unit is never split: not where a result is pinned and its call is not, nor where a run begins between them.
+    while 0 < start < len(turns) and (turns[start].summary or _is_result(turns[start])):
+        start -= 1
+    while stop < len(turns) and (turns[stop].summary or _is_result(turns[stop])):
+        stop += 1
+    run = [each for each in turns[start:stop] if not each.summary]
+    if (start, stop) == (first, end) and not any(map(_is_fixed, run)):
+        return frozenset(each.seq for each in run)
+    return frozenset(
+        each.seq
+        for unit in units(run)
+        if first <= unit[0].seq and unit[-1].seq < end and not any(map(_is_fixed, unit))
+        for each in unit
+    )
 
 
 def _judged(turns: Sequence[Kept], now: int, count: Counter, covered: frozenset[int]) -> list[_Unit]:

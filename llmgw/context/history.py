@@ -133,8 +133,7 @@ class Histories:
         except KeyMissing as error:
             raise IntegrityFailed(f"the context cannot be proven: {error}") from None
         except UnknownKey as error:
-            message = f"the context cannot be proven: its key {error} is not among contexts.keys"
-            raise IntegrityFailed(message) from None
+            raise _unknown(error) from None
 
     async def blobs(self, keys: Keys, history: History, wanted: Iterable[Kept]) -> dict[str, bytes]:
         """Fetch what some turns refer to, proven; what is not there is not in the answer.
@@ -283,7 +282,7 @@ class Histories:
         own = lineage[-1]
         if own.context != keys.context or own.at != stored.base:
             raise BadTurn(stored.base, "the context began as another")
-        history = History(lineage, self.own_cipher(keys, stored), stored.epoch)
+        history = History(lineage, self._opened_by(keys, stored.facts.dek), stored.epoch)
         for each, after in pairwise(lineage):
             await self._inherit(keys, history, each, after)
         history.link = self._genesis(keys, own)
@@ -293,7 +292,7 @@ class Histories:
         """Take in the turns of one ancestor, up to where the next one left."""
         place = Keys(keys.tenant, each.context)
         history.link = self._genesis(keys, each)
-        cipher = await self.cipher_of(place)
+        cipher = self._opened_by(place, await self._store.command(place, "HGET", HASH, "dek"))
         for first in range(each.at, after.at, PAGE):
             last = min(first + PAGE, after.at) - 1
             frames = await self._store.command(place, "LRANGE", TURNS, first - each.at, last - each.at)
@@ -333,20 +332,41 @@ class Histories:
         return link_of_genesis(self._keys, keys.tenant, genesis)
 
     def own_cipher(self, keys: Keys, stored: Stored) -> Cipher | None:
-        """The cipher of a context as it was read; None where it is not encrypted."""
-        return self._opened_by(keys, stored.facts.dek)
+        """The cipher of a context as it was read; None where it is not encrypted.
+
+        Raises:
+            IntegrityFailed: its key is not what was written down, or cannot be opened here.
+        """
+        return self._cipher(keys, stored.facts.dek)
 
     async def cipher_of(self, place: Keys) -> Cipher | None:
-        """The cipher of a context, which may have none."""
-        return self._opened_by(place, await self._store.command(place, "HGET", HASH, "dek"))
+        """The cipher of a context, which may have none.
+
+        Raises:
+            IntegrityFailed: its key is not what was written down, or cannot be opened here.
+            StoreUnavailable: the store cannot be asked.
+        """
+        return self._cipher(place, await self._store.command(place, "HGET", HASH, "dek"))
+
+    def _cipher(self, place: Keys, dek: bytes | None) -> Cipher | None:
+        try:
+            return self._opened_by(place, dek)
+        except BadTurn as error:
+            raise IntegrityFailed(f"stored bytes are not what was stored: {error}") from None
+        except UnknownKey as error:
+            raise _unknown(error) from None
 
     def _opened_by(self, place: Keys, dek: bytes | None) -> Cipher | None:
-        if not dek:
+        if dek is None:
             return None
         try:
             return open_cipher(self._keys, place.tenant, place.context, dek)
         except Undecipherable:
             raise BadTurn(0, "the context's key is not its own") from None
+
+
+def _unknown(key: UnknownKey) -> IntegrityFailed:
+    return IntegrityFailed(f"the context cannot be proven: its key {key} is not among contexts.keys")
 
 
 def _opened_blob(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:

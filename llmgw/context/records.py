@@ -10,31 +10,35 @@ from msgspec import Struct
 
 from llmgw.context import frame
 from llmgw.context.answers import Stored
+from llmgw.context.cipher import unwrapped
 from llmgw.context.clock import moment
 from llmgw.context.kept import decode_turn
 from llmgw.context.library import Actor, Library
-from llmgw.context.names import AUDIT, ORPHANS, REPORTS, Keys
+from llmgw.context.names import AUDIT, IN_FLIGHT, ORPHANS, REPORTS, Keys
 from llmgw.types.context_errors import ContextErased, IntegrityFailed
 from llmgw.types.errors import InvalidRequest, NotFound
+from llmgw.types.message import Message
 from llmgw.types.preservation import ReportRecord
 from llmgw.types.turn import Turn
 
 _PLACE: Final = re.compile(r"\d{1,20}-\d{1,20}")
 """An entry of a stream."""
 
+_decode_messages = msgspec.json.Decoder(tuple[Message, ...]).decode
 _decode_record = msgspec.json.Decoder(ReportRecord).decode
 
 
 class Orphan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a call left that was not stored: its answer where it lost its lease, its question where it died.
 
-    `call` is its id. `turns` are those it would have stored.
+    `call` is its id. `turns` are those it would have stored, `said` is what it was asked.
     """
 
     call: str
     kind: str
     at: str
     turns: tuple[Turn, ...] = ()
+    said: tuple[Message, ...] = ()
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
@@ -75,7 +79,11 @@ class Records:
             raise IntegrityFailed("the report of that revision cannot be read") from None
 
     async def orphans(self, actor: Actor, context: str) -> list[Orphan]:
-        """Read what calls left that was not stored: paid for, perhaps, and nobody's turn."""
+        """Read what calls left that was not stored: paid for, perhaps, and nobody's turn.
+
+        Raises:
+            IntegrityFailed: it is not what was left.
+        """
         keys = self._library.keys(actor, context)
         stored = await self._store.read(
             keys, who=actor.who, op="read_orphans", purpose=actor.purpose, count=0
@@ -91,6 +99,7 @@ class Records:
                 kind=kind,
                 at=moment(int(said[b"at"])),
                 turns=(*(before.turns if before else ()), *turns),
+                said=self._asked(keys, said[b"data"]) if kind == "abandoned" else (),
             )
         return list(found.values())
 
@@ -109,14 +118,25 @@ class Records:
         listed = [_entry(said) for _, said in entries]
         return listed, entries[-1][0].decode() if len(entries) == limit else None
 
+    def _asked(self, keys: Keys, data: bytes) -> tuple[Message, ...]:
+        try:
+            written = unwrapped(self._library.contexts.chain_keys, keys.tenant, keys.context, data, IN_FLIGHT)
+            return _decode_messages(written)
+        except (LookupError, ValueError) as error:
+            raise IntegrityFailed(f"what a call was asked cannot be read: {error}") from None
+
     def _orphaned(self, keys: Keys, stored: Stored, kind: str, data: bytes) -> list[Turn]:
         if kind != "fenced":
             return []
-        found = frame.decode(data)
-        body = found.body
-        if found.encrypted:
-            body = self._library.contexts.histories.opened(keys, stored, body, str(frame.meta_of(found).seq))
-        return [decode_turn(body)]
+        try:
+            found = frame.decode(data)
+            body = found.body
+            if found.encrypted:
+                place = str(frame.meta_of(found).seq)
+                body = self._library.contexts.histories.opened(keys, stored, body, place)
+            return [decode_turn(body)]
+        except (ValueError, RecursionError) as error:
+            raise IntegrityFailed(f"what a call left cannot be read: {error}") from None
 
 
 def _entry(said: Mapping[bytes, bytes]) -> AuditEntry:

@@ -83,10 +83,7 @@ def view_of(
     view = View(messages=[], turns=[], parts={}, losses=[], skipped=[], missing=[], unread=[])
     summary = fitted.summary
     stops = {*special, *fitted.dropped, *fitted.cleared}
-    first = -1
-    if summary is not None and summary.turn.compaction is not None:
-        first = summary.turn.compaction.first
-        stops.add(first)
+    first = min(fitted.covered, default=-1)
     told_to = 0
     for stop in sorted(stops):
         if stop > told_to:

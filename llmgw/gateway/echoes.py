@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from llmgw.context.kept import Kept
 from llmgw.context.view import View
 from llmgw.types.completion import Completion
 from llmgw.types.json import Json
@@ -10,7 +11,7 @@ from llmgw.types.loss import SEVERITY, LossCode
 from llmgw.types.message import Details
 from llmgw.types.preservation import PartLoss
 
-_PATH: Final = re.compile(r"messages\.(\d+)\.content\.(\d+)")
+_PATH: Final = re.compile(r"messages\.(\d{1,9})\.content\.(\d{1,9})")
 """How Anthropic names a block: https://platform.claude.com/docs/en/build-with-claude/preserved-thinking."""
 _LONGEST: Final = 200
 
@@ -61,14 +62,9 @@ def _dropped(said: Details, view: View) -> PartLoss | None:
     """One block that the model was not shown; one that was shown all the same is no loss."""
     if said.get("type") != "thinking_dropped":
         return None
-    pointer, turn = "/turns", None
     path = _PATH.fullmatch(str(said.get("path", "")))
-    if path is not None and int(path[1]) < len(view.turns):
-        # Instructions stand apart in this dialect, so that the number is a message's among the others.
-        told = [each for each in view.turns if each.turn.role not in {"system", "developer"}]
-        if int(path[1]) < len(told):
-            turn = told[int(path[1])]
-            pointer = f"/turns/{turn.seq}"
+    turn = None if path is None else _turn_at(int(path[1]), view)
+    pointer = "/turns" if turn is None else f"/turns/{turn.seq}"
     return PartLoss(
         code=LossCode.UPSTREAM_DROPPED.value,
         severity=SEVERITY[LossCode.UPSTREAM_DROPPED],
@@ -77,3 +73,23 @@ def _dropped(said: Details, view: View) -> PartLoss | None:
         turn=turn.turn.id if turn is not None else None,
         detail=str(said.get("reason", ""))[:_LONGEST] or None,
     )
+
+
+def _turn_at(number: int, view: View) -> Kept | None:
+    """The turn that the provider calls by a number; None where that is not sure."""
+    place, before = -1, ""
+    for message, turn in zip(view.messages, view.turns, strict=True):
+        if message.role in {"system", "developer"}:
+            if place >= 0:
+                return None
+            # Instructions at the beginning stand apart in this dialect, and are not counted.
+            continue
+        speaker = "assistant" if message.role == "assistant" else "user"
+        if speaker == before:
+            # What one speaker says in a row may have become one message.
+            return None
+        before = speaker
+        place += 1
+        if place == number:
+            return turn
+    return None
