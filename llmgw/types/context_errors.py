@@ -2,7 +2,8 @@
 
 RequestError
 ├── NotFound
-│   └── ContextNotFound          404  context_not_found
+│   ├── ContextNotFound          404  context_not_found
+│   └── SessionNotFound          404  session_not_found
 ├── ContextExists                409  context_exists
 ├── ContextLocked                409  context_locked             another call is under way
 ├── ContextFenced                409  context_fenced             the call took longer than its lease
@@ -46,6 +47,15 @@ class ContextNotFound(NotFound):
     code = "context_not_found"
 
     def __init__(self, message: str = "there is no such context") -> None:
+        super().__init__(message)
+
+
+class SessionNotFound(NotFound):
+    """Nothing is known of a session by that name, or it is another tenant's: nobody can tell which."""
+
+    code = "session_not_found"
+
+    def __init__(self, message: str = "there is no such session") -> None:
         super().__init__(message)
 
 

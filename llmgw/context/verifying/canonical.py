@@ -1,0 +1,325 @@
+"""The canonical form of what is said, of which digests are made: what it means, not how it is written.
+
+One turn is: an answer, however many messages it came in; or one thing said between answers, a text, a picture or a
+tool's result, however many of them share a message. The instructions are apart from the turns.
+
+What callers may change without changing what is said does not count: the order of members and blanks in JSON, and
+in a tool call's arguments; how text is cut into parts of an answer; reasoning, which providers want back only for
+a while; marks for caches, and all other members without a field of ours; names of files; empty messages. Nor do
+texts that Claude Code puts in anew with each call: those that are a `<system-reminder>`, and its billing header.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from llmgw.types import json
+from llmgw.types.errors import InvalidJson
+from llmgw.types.json import Json
+from llmgw.types.message import (
+    MediaPart,
+    Message,
+    OpaquePart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+SIZE: Final = 16
+"""Bytes of a digest."""
+
+ANSWER: Final = ord("a")
+"""Kind of an answer that was given here."""
+ADOPTED: Final = ord("h")
+"""Kind of an answer that the caller brought along."""
+BROKEN: Final = ord("x")
+"""Kind of an answer that broke off: how much of it the caller has is not known."""
+USER: Final = ord("u")
+SYSTEM: Final = ord("s")
+RESULT: Final = ord("t")
+
+ANSWERS: Final = frozenset({ANSWER, ADOPTED, BROKEN})
+
+_REMINDER: Final = "<system-reminder>"
+_REMINDER_END: Final = "</system-reminder>"
+_REMINDERS: Final = re.compile(rf"\s*(?:{_REMINDER}(?:(?!{_REMINDER_END}).)*{_REMINDER_END}\s*)+", re.DOTALL)
+_BILLING: Final = "x-anthropic-billing-header:"
+_SUMMARIES: Final = (
+    "This session is being continued from a previous conversation",
+    "Another language model started to solve this problem and produced a summary",
+    "<conversation_summary>",
+    "<summary>",
+)
+"""How the summaries begin that Claude Code, Codex and SDKs put in place of a history."""
+
+_ANTHROPIC: Final = "anthropic"
+_CALL_KIND: Final = "tool_call"
+_MARKS: Final = frozenset({"cache_control"})
+_SAFE_INTEGER: Final = 2**53
+
+
+class Place(Struct, frozen=True, array_like=True):
+    """Where a turn stands: the number of its message, and of its part where the message has several."""
+
+    message: int
+    part: int | None = None
+
+
+class History(Struct, kw_only=True):
+    """A request's history, turn by turn.
+
+    `ending` are the parts of an answer with which it ends, which the model is to continue; `summary` is the first
+    turn that is a summary of others.
+    """
+
+    instructions: bytes
+    kinds: bytearray
+    digests: list[bytes]
+    places: list[Place]
+    ending: tuple[Part, ...] = ()
+    summary: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def is_answer(self, number: int) -> bool:
+        """Whether a turn is an answer."""
+        return self.kinds[number] in ANSWERS
+
+
+class Canon:
+    """Makes digests under one key; keyed BLAKE2b (RFC 7693), as it costs a third of HMAC-SHA-256."""
+
+    def __init__(self, key: bytes) -> None:
+        self._base = hashlib.blake2b(key=key[:64], digest_size=SIZE)
+
+    def digest(self, data: bytes) -> bytes:
+        """Digest some bytes."""
+        hashing = self._base.copy()
+        hashing.update(data)
+        return hashing.digest()
+
+    def tip(self, digests: Sequence[bytes]) -> bytes:
+        """Digest a run of turns as a whole."""
+        return self.digest(b"#" + b"".join(digests))
+
+    def history(self, messages: Sequence[Message], wire: str) -> History:
+        """Read a request's messages, which came in the dialect `wire`."""
+        reading = self.reading(wire)
+        reading.add(messages)
+        return reading.end()
+
+    def reading(self, wire: str) -> "Reading":
+        """Begin to read a request's messages piece by piece."""
+        return Reading(self, wire)
+
+    def answer(self, message: Message, wire: str, ending: Sequence[Part] = ()) -> bytes | None:
+        """Digest an answer as a caller of `wire` can send it back; None if that is nothing.
+
+        `ending` are the parts that it goes on from.
+        """
+        data = _answer([*ending, *message.parts, *_legacy_call(message)], wire)
+        return None if data is None else self.digest(data)
+
+
+class Reading:
+    """A request's history while its messages come in."""
+
+    def __init__(self, canon: Canon, wire: str) -> None:
+        self._canon = canon
+        self._wire = wire
+        self._history = History(instructions=b"", kinds=bytearray(), digests=[], places=[])
+        self._answer: list[Part] = []
+        self._answer_at = 0
+        self._instructions: list[bytes] = []
+        self._begun = False
+        self._number = 0
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Take in the next messages."""
+        for number, message in enumerate(messages, self._number):
+            role = message.role
+            if role == "assistant":
+                if not self._answer:
+                    self._answer_at = number
+                self._answer += message.parts
+                if message.provider_details:
+                    self._answer += _legacy_call(message)
+                self._begun = True
+            elif not self._begun and role in {"system", "developer"}:
+                self._instructions += (data for part in message.parts if (data := _part(part)) is not None)
+            else:
+                self._begun = True
+                self._end_answer()
+                self._said(number, message)
+        self._number += len(messages)
+
+    def end(self) -> History:
+        """Return what was read."""
+        history = self._history
+        history.ending = tuple(self._answer)
+        self._end_answer()
+        history.instructions = self._canon.digest(b"i" + b"".join(self._instructions))
+        return history
+
+    def _said(self, number: int, message: Message) -> None:
+        parts = message.parts
+        several = len(parts) > 1
+        named = b"" if message.name is None else _net(b"N", message.name.encode())
+        kind = _KINDS.get(message.role, USER)
+        for place, part in enumerate(parts):
+            data = _part(part)
+            if data is None:
+                continue
+            if type(part) is TextPart and kind == USER and part.text.startswith(_SUMMARIES):
+                history = self._history
+                history.summary = len(history) if history.summary is None else history.summary
+            self._add(
+                RESULT if type(part) is ToolResultPart else kind,
+                named + data,
+                Place(number, place if several else None),
+            )
+
+    def _end_answer(self) -> None:
+        if self._answer:
+            data = _answer(self._answer, self._wire)
+            if data is not None:
+                self._add(ADOPTED, data, Place(self._answer_at))
+            self._answer = []
+
+    def _add(self, kind: int, data: bytes, place: Place) -> None:
+        history = self._history
+        history.kinds.append(kind)
+        # An answer's bytes begin with the letter of its own kind.
+        history.digests.append(self._canon.digest(data if kind == ADOPTED else b"%c%b" % (kind, data)))
+        history.places.append(place)
+
+
+_KINDS: Final = {"user": USER, "system": SYSTEM, "developer": SYSTEM, "tool": RESULT, "function": RESULT}
+
+
+def _net(tag: bytes, data: bytes) -> bytes:
+    """Frame some bytes by their length, so that no two sequences of them look alike."""
+    return b"%b%d:%b" % (tag, len(data), data)
+
+
+def _text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _part(part: Part) -> bytes | None:
+    """Write one thing said by others than the model; None for what does not count."""
+    match part:
+        case TextPart(text=text) | RefusalPart(text=text):
+            return None if not text or _is_passing(text) else _net(b"T", _text(text))
+        case ToolResultPart():
+            content = b"".join(data for each in part.content if (data := _part(each)) is not None)
+            return _net(b"E" if part.is_error else b"R", _text(part.call_id)) + _net(b"c", content)
+        case MediaPart():
+            return _media(part)
+        case OpaquePart(value=value):
+            return _net(b"O", canonical_json(_without_marks(value)))
+        case _:
+            return None
+
+
+def _media(part: MediaPart) -> bytes:
+    if part.base64 is not None:
+        return _net(b"B", _text(part.base64))
+    if part.text is not None:
+        return _net(b"D", _text(part.text))
+    if part.url is not None:
+        return _net(b"U", _text(part.url))
+    return _net(b"F", _text(part.file_id or ""))
+
+
+def _answer(parts: Iterable[Part], wire: str) -> bytes | None:
+    texts: list[str] = []
+    others: list[bytes] = []
+    for part in parts:
+        match part:
+            case TextPart(text=text) | RefusalPart(text=text):
+                texts.append(text)
+            case ToolCallPart(name=name) if name:
+                others += (
+                    _net(b"C", _text(part.id)),
+                    _net(b"n", _text(name)),
+                    _net(b"j", canonical_arguments(part)),
+                )
+            case OpaquePart(protocol=protocol, kind=kind, value=value):
+                # Only what its own dialect carries there and back.
+                if protocol == wire and (wire == _ANTHROPIC or kind == _CALL_KIND):
+                    others.append(_net(b"O", canonical_json(_without_marks(value))))
+            case _:
+                pass
+    said = "".join(texts)
+    if not said and not others:
+        return None
+    return b"a" + _net(b"T", _text(said)) + b"".join(others)
+
+
+def canonical_arguments(call: ToolCallPart) -> bytes:
+    """Write a call's arguments: clients parse and write them anew, and one dialect has objects only.
+
+    What is no object is the one member of one, as Anthropic's dialect tells it.
+    """
+    text = call.arguments
+    if call.kind == "function":
+        if not text.strip(" \t\r\n"):
+            return b"{}"
+        try:
+            value = json.decode(_text(text))
+        except InvalidJson:
+            value = None
+        if isinstance(value, dict):
+            return canonical_json(value)
+    return canonical_json({"input": text})
+
+
+def canonical_json(value: Json) -> bytes:
+    """Write JSON with members in order, and numbers as all readers of JSON would."""
+    return msgspec.json.encode(_plain(value), order="sorted")
+
+
+def _plain(value: Json) -> Json:
+    if type(value) is dict:
+        return {name: _plain(child) for name, child in value.items()}
+    if type(value) is list:
+        return [_plain(child) for child in value]
+    if type(value) is float and value.is_integer() and abs(value) < _SAFE_INTEGER:
+        return int(value)
+    return value
+
+
+def _without_marks(value: Json) -> Json:
+    """Leave out what clients add and take away: marks, and members that say nothing."""
+    if not isinstance(value, dict):
+        return value
+    return {name: child for name, child in value.items() if child is not None and name not in _MARKS}
+
+
+def _legacy_call(message: Message) -> list[Part]:
+    """The call of the time before there were several, which has no field of ours."""
+    match message.provider_details.get("function_call"):
+        case {"name": str(name), "arguments": str(arguments)}:
+            return [ToolCallPart(id="", name=name, arguments=arguments)]
+        case _:
+            return []
+
+
+def _is_passing(text: str) -> bool:
+    """Whether a text is put in anew with each call."""
+    begin = text[:1]
+    if begin == "x":
+        return text.startswith(_BILLING)
+    return (
+        (begin == "<" or begin.isspace())
+        and text.rstrip().endswith(_REMINDER_END)
+        and _REMINDERS.fullmatch(text) is not None
+    )
