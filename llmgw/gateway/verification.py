@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from llmgw.context.aftercare import Aftercare
-from llmgw.context.verifying.canonical import History
+from llmgw.context.verifying.canonical import History, Place
 from llmgw.context.verifying.sessions import MAX_NAME, Answered, Outcome, Request, Sessions
 from llmgw.context.verifying.store import SessionKeys
 from llmgw.types.call import DEFAULT_TENANT, Call, ContextFacts
@@ -117,7 +117,7 @@ class Verification:
         apart = invocation.wire == _APART and bool(messages) and messages[0].role == "system"
         return Request(
             history=history,
-            pointing=Pointing(history, apart=apart),
+            pointing=Pointing(apart=apart),
             instructions=pointer_to("system") if invocation.wire == _APART else pointer_to("messages", 0),
         )
 
@@ -185,13 +185,11 @@ class Verification:
 class Pointing:
     """Where the turns of a request stand in its body."""
 
-    def __init__(self, history: History, *, apart: bool) -> None:
-        self._places = history.places
+    def __init__(self, *, apart: bool) -> None:
         self._first = 1 if apart else 0
 
-    def __call__(self, number: int) -> str:
+    def __call__(self, place: Place) -> str:
         """The pointer to a turn."""
-        place = self._places[number]
         at = place.message - self._first
         if place.part is None:
             return pointer_to("messages", at)

@@ -1,7 +1,8 @@
 """The canonical form of what is said, of which digests are made: what it means, not how it is written.
 
-One turn is: an answer, however many messages it came in; or one thing said between answers, a text, a picture or a
-tool's result, however many of them share a message. The instructions are apart from the turns.
+One turn is: an answer, or one thing said between answers, a text, a picture or a tool's result, however many of
+them share a message. An answer that comes back in several messages is one turn where it is known as one. The
+instructions are apart from the turns.
 
 What callers may change without changing what is said does not count: the order of members and blanks in JSON, and
 in a tool call's arguments; how text is cut into parts of an answer; reasoning, which providers want back only for
@@ -11,7 +12,7 @@ texts that Claude Code puts in anew with each call: those that are a `<system-re
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -74,8 +75,9 @@ class Place(Struct, frozen=True, array_like=True):
 class History(Struct, kw_only=True):
     """A request's history, turn by turn.
 
-    `ending` are the parts of an answer with which it ends, which the model is to continue; `summary` is the first
-    turn that is a summary of others.
+    `ending` are the parts of an answer with which it ends, which the model is to continue, and `said` is the number
+    of turns before it; `summary` is the first turn that is a summary of others. `runs` are answers that stand side
+    by side: the numbers of the first and of the one behind the last, and the digest of them as one answer.
     """
 
     instructions: bytes
@@ -83,7 +85,30 @@ class History(Struct, kw_only=True):
     digests: list[bytes]
     places: list[Place]
     ending: tuple[Part, ...] = ()
+    said: int = 0
     summary: int | None = None
+    runs: list[tuple[int, int, bytes]] = []
+
+    def joined(self, known: Collection[bytes]) -> "History":
+        """This history with answers side by side made one turn where they are known as one."""
+        runs = {first: (end, digest) for first, end, digest in self.runs if digest in known}
+        if not runs:
+            return self
+        joined = History(instructions=self.instructions, kinds=bytearray(), digests=[], places=[])
+        number = 0
+        while number < len(self):
+            if number == self.summary:
+                joined.summary = len(joined)
+            if number == self.said:
+                joined.said = len(joined)
+            end, digest = runs.get(number, (number + 1, self.digests[number]))
+            joined.kinds.append(self.kinds[number])
+            joined.digests.append(digest)
+            joined.places.append(self.places[number])
+            number = end
+        joined.ending = self.ending
+        joined.said = joined.said if self.ending else len(joined)
+        return joined
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -134,9 +159,9 @@ class Reading:
     def __init__(self, canon: Canon, wire: str) -> None:
         self._canon = canon
         self._wire = wire
-        self._history = History(instructions=b"", kinds=bytearray(), digests=[], places=[])
+        self._history = History(instructions=b"", kinds=bytearray(), digests=[], places=[], runs=[])
         self._answer: list[Part] = []
-        self._answer_at = 0
+        self._answer_from = 0
         self._instructions: list[bytes] = []
         self._begun = False
         self._number = 0
@@ -146,12 +171,7 @@ class Reading:
         for number, message in enumerate(messages, self._number):
             role = message.role
             if role == "assistant":
-                if not self._answer:
-                    self._answer_at = number
-                self._answer += message.parts
-                if message.provider_details:
-                    self._answer += _legacy_call(message)
-                self._begun = True
+                self._answered(number, message)
             elif not self._begun and role in {"system", "developer"}:
                 self._instructions += (data for part in message.parts if (data := _part(part)) is not None)
             else:
@@ -164,6 +184,7 @@ class Reading:
         """Return what was read."""
         history = self._history
         history.ending = tuple(self._answer)
+        history.said = self._answer_from if self._answer else len(history)
         self._end_answer()
         history.instructions = self._canon.digest(b"i" + b"".join(self._instructions))
         return history
@@ -186,12 +207,28 @@ class Reading:
                 Place(number, place if several else None),
             )
 
+    def _answered(self, number: int, message: Message) -> None:
+        parts = message.parts
+        if message.provider_details:
+            parts = (*parts, *_legacy_call(message))
+        data = _answer(parts, self._wire)
+        if data is None:
+            return
+        self._begun = True
+        if not self._answer:
+            self._answer_from = len(self._history)
+        self._answer += parts
+        self._add(ADOPTED, data, Place(number))
+
     def _end_answer(self) -> None:
-        if self._answer:
+        if not self._answer:
+            return
+        history, first = self._history, self._answer_from
+        if len(history) > first + 1:
             data = _answer(self._answer, self._wire)
             if data is not None:
-                self._add(ADOPTED, data, Place(self._answer_at))
-            self._answer = []
+                history.runs.append((first, len(history), self._canon.digest(data)))
+        self._answer = []
 
     def _add(self, kind: int, data: bytes, place: Place) -> None:
         history = self._history

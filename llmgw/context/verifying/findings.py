@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from llmgw.context.verifying.alignment import Alignment, Gap, align
 from llmgw.context.verifying.branch import Branch
-from llmgw.context.verifying.canonical import ANSWERS, BROKEN, History
+from llmgw.context.verifying.canonical import ANSWERS, BROKEN, History, Place
 from llmgw.types.preservation import Verdict
 from llmgw.types.verification import Finding
 
-Pointing: TypeAlias = Callable[[int], str]
+Pointing: TypeAlias = Callable[[Place], str]
 """Says where a turn of the request stands."""
 
 _LEAST_SUMMED_UP: Final = 2
@@ -35,8 +35,8 @@ def compare(now: History, known: Known, pointing: Pointing) -> list[Finding]:
 def strangers(now: History, answered: Collection[bytes], pointing: Pointing) -> list[Finding]:
     """Find answers that were not given here, in a history of which nothing is known besides."""
     return [
-        _foreign(number, pointing, "this answer was never given in this session")
-        for number in range(len(now) - (1 if now.ending else 0))
+        _foreign(number, pointing(now.places[number]), "this answer was never given in this session")
+        for number in range(now.said)
         if now.is_answer(number) and now.digests[number] not in answered
     ]
 
@@ -86,7 +86,7 @@ class _Comparison:
         self._before = known.branch
         self._known = set(known.branch.digests)
         self._answered = known.answered
-        self._pointing = pointing
+        self._pointing = lambda number: pointing(now.places[number])
         self._found: list[Finding] = []
         summary = now.summary
         self._summary = summary if summary is not None and now.digests[summary] not in self._known else None
@@ -116,8 +116,7 @@ class _Comparison:
         gone, come = self._broken_off(gap.before, gap.now)
         if gap.after is None:
             # The last thing may be the beginning of the answer that is asked for.
-            if self._now.ending and come[-1:] == [len(self._now) - 1]:
-                come = come[:-1]
+            come = [each for each in come if each < self._now.said]
             if self._is_asked_again(gone, come):
                 self._again(gone, come)
                 return
@@ -222,12 +221,14 @@ class _Comparison:
                 # At the end that is what the caller says next.
                 if not final:
                     words = "this stands amid the history, where it did not stand before"
-                    self._found.append(_foreign(number, self._pointing, words))
+                    self._found.append(_foreign(number, self._pointing(number), words))
             elif digest not in self._answered:
                 words = "this answer was never given in this session"
-                self._found.append(_foreign(number, self._pointing, words))
+                self._found.append(_foreign(number, self._pointing(number), words))
             elif digest in self._known:
-                self._found.append(_foreign(number, self._pointing, "this answer stands there a second time"))
+                self._found.append(
+                    _foreign(number, self._pointing(number), "this answer stands there a second time")
+                )
 
     @staticmethod
     def _kind(kind: int) -> int:
@@ -242,8 +243,8 @@ _WHAT: Final = {
 }
 
 
-def _foreign(number: int, pointing: Pointing, message: str) -> Finding:
-    return Finding(code="foreign", severity="major", pointer=pointing(number), index=number, message=message)
+def _foreign(number: int, pointer: str, message: str) -> Finding:
+    return Finding(code="foreign", severity="major", pointer=pointer, index=number, message=message)
 
 
 def _runs(pairs: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.clock import moment
@@ -21,6 +22,7 @@ from llmgw.context.verifying.findings import (
     Known,
     adopted,
     changed_instructions,
+    Pointing,
     compare,
     judge,
     strangers,
@@ -50,7 +52,7 @@ class Request(Struct, frozen=True, kw_only=True):
     """A history that came with a call, and how its places are pointed to."""
 
     history: History
-    pointing: Callable[[int], str]
+    pointing: Pointing
     instructions: str
 
 
@@ -65,6 +67,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     onto: Tip | None = None
     answered: Collection[bytes] | None = None
+    history: History | None = None
+    """The history as it was compared, where that was not as it was read."""
     too_long: bool = False
 
 
@@ -115,17 +119,18 @@ class Sessions:
     def _continued(self, keys: SessionKeys, index: Index, now: History) -> Tip | None:
         """Find the longest branch that this history goes on from, with nothing but questions behind it."""
         canon = self.canon(keys.tenant)
-        end = len(now) - (1 if now.ending else 0)
         for tip in sorted(index.tips, key=lambda each: (-each.turns, -each.used_ms)):
             if not 0 < tip.turns <= len(now) or canon.tip(now.digests[: tip.turns]) != tip.digest:
                 continue
-            if not any(map(now.is_answer, range(tip.turns, end))):
+            if not any(map(now.is_answer, range(tip.turns, now.said))):
                 return tip
         return None
 
     def _compared(self, request: Request, index: Index, branches: list[Branch]) -> Outcome:
-        now = request.history
         answered = set(index.others).union(*(branch.answered() for branch in branches))
+        everything = answered.union(*(branch.digests for branch in branches))
+        now = request.history.joined(everything)
+        request = replace(request, history=now)
         branch = _closest(now, branches)
         if branch is not None:
             known = Known(branch=branch, answered=answered)
@@ -155,7 +160,14 @@ class Sessions:
         if index.at_ms <= self._away_ms and any(each.code == "foreign" for each in findings):
             # It may have been answered here all the same, while that could not be written down.
             verdict, score = "unverified", 1.0
-        return Outcome(verdict=verdict, score=score, findings=tuple(findings), onto=onto, answered=answered)
+        return Outcome(
+            verdict=verdict,
+            score=score,
+            findings=tuple(findings),
+            onto=onto,
+            answered=answered,
+            history=request.history,
+        )
 
     async def keep(
         self, keys: SessionKeys, request: Request, outcome: Outcome, answer: "Answered", call: str
@@ -174,10 +186,9 @@ class Sessions:
     async def _keep(
         self, keys: SessionKeys, request: Request, outcome: Outcome, answer: "Answered", call: str
     ) -> None:
-        now, onto = request.history, outcome.onto
+        onto = outcome.onto
         # An answer that goes on from the history's ending is one turn with it.
-        said = len(now) - (1 if now.ending else 0)
-        if onto is not None and onto.turns > said:
+        if onto is not None and onto.turns > (outcome.history or request.history).said:
             onto = None
         if onto is None or not await self._add(keys, request, outcome, answer, call, onto):
             await self._add(keys, request, outcome, answer, call, None)
@@ -191,8 +202,8 @@ class Sessions:
         call: str,
         onto: Tip | None,
     ) -> bool:
-        now, now_ms = request.history, self._now_ms()
-        said = len(now) - (1 if now.ending else 0)
+        now, now_ms = outcome.history or request.history, self._now_ms()
+        said = now.said
         answered = outcome.answered
         if onto is None and answered is None:
             answered = await self._answered(keys)
