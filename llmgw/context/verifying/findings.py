@@ -86,10 +86,13 @@ class _Comparison:
         self._before = known.branch
         self._known = set(known.branch.digests)
         self._answered = known.answered
-        self._pointing = lambda number: pointing(now.places[number])
+        self._place = pointing
         self._found: list[Finding] = []
         summary = now.summary
         self._summary = summary if summary is not None and now.digests[summary] not in self._known else None
+
+    def _pointing(self, number: int) -> str:
+        return self._place(self._now.places[number])
 
     def findings(self) -> list[Finding]:
         course = align(self._before.digests, self._now.digests)

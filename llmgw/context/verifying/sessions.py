@@ -20,9 +20,9 @@ from llmgw.context.verifying.branch import Branch, Tip, packed, packed_history
 from llmgw.context.verifying.canonical import ANSWER, ANSWERS, BROKEN, Canon, History
 from llmgw.context.verifying.findings import (
     Known,
+    Pointing,
     adopted,
     changed_instructions,
-    Pointing,
     compare,
     judge,
     strangers,
@@ -314,7 +314,7 @@ def _closest(now: History, branches: list[Branch]) -> Branch | None:
     may be all that is left, comes from the last history under the same instructions, or else the longest one.
     """
     mine = set(now.digests)
-    best: tuple[int, int, int] | None = None
+    best: tuple[int, int, int, int] | None = None
     chosen: Branch | None = None
     for branch in branches:
         shared = mine.intersection(branch.digests)
@@ -327,7 +327,8 @@ def _closest(now: History, branches: list[Branch]) -> Branch | None:
         )
         if not (prefix or answers or (same and len(shared) > 1)):
             continue
-        rank = (len(shared), prefix, branch.tip.used_ms)
+        # Of two that share as much it is the one of which less would be gone.
+        rank = (len(shared), prefix, -len(branch.digests), branch.tip.used_ms)
         if best is None or rank > best:
             best, chosen = rank, branch
     if chosen is None and now.summary is not None and branches:

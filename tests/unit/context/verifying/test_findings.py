@@ -138,7 +138,7 @@ def test_going_back_to_ask_something_else_is_regenerated(before: list[Message], 
 
 @given(before=conversations(least=3), kept=st.integers(0, 2))
 def test_a_history_that_gave_way_to_a_summary_is_told_as_such(before: list[Message], kept: int) -> None:
-    """Whether some of the end is kept or nothing: the turns are lost, and it is said that a summary took their place."""
+    """Some of the end is kept, or nothing: the turns are lost, and it is said that a summary came instead."""
     begins = [at for at, message in enumerate(before) if message.role == "user"]
     cut = [*begins, len(before)][-1 - kept] if kept else len(before)
     assume(cut >= 3)
