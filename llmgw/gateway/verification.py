@@ -190,7 +190,6 @@ class Pointing:
 
     def __call__(self, place: Place) -> str:
         """The pointer to a turn."""
-        at = place.message - self._first
-        if place.part is None:
-            return pointer_to("messages", at)
-        return pointer_to("messages", at, "content", place.part)
+        message, part = place
+        at = message - self._first
+        return pointer_to("messages", at) if part is None else pointer_to("messages", at, "content", part)

@@ -13,11 +13,12 @@ texts that Claude Code puts in anew with each call: those that are a `<system-re
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
+from llmgw.context.verifying.remembered import Remembered, Turns, fingerprint
 from llmgw.types import json
 from llmgw.types.errors import InvalidJson
 from llmgw.types.json import Json
@@ -44,6 +45,8 @@ BROKEN: Final = ord("x")
 USER: Final = ord("u")
 SYSTEM: Final = ord("s")
 RESULT: Final = ord("t")
+SUMMARY: Final = ord("m")
+"""Kind, while it is read, of what a user says that sums up what was said before; else it is as `USER`."""
 
 ANSWERS: Final = frozenset({ANSWER, ADOPTED, BROKEN})
 
@@ -65,11 +68,8 @@ _MARKS: Final = frozenset({"cache_control"})
 _SAFE_INTEGER: Final = 2**53
 
 
-class Place(Struct, frozen=True, array_like=True):
-    """Where a turn stands: the number of its message, and of its part where the message has several."""
-
-    message: int
-    part: int | None = None
+Place: TypeAlias = tuple[int, int | None]
+"""Where a turn stands: the number of its message, and of its part where the message has several."""
 
 
 class History(Struct, kw_only=True):
@@ -119,10 +119,15 @@ class History(Struct, kw_only=True):
 
 
 class Canon:
-    """Makes digests under one key; keyed BLAKE2b (RFC 7693), as it costs a third of HMAC-SHA-256."""
+    """Makes digests under one key; keyed BLAKE2b (RFC 7693), as it costs a third of HMAC-SHA-256.
 
-    def __init__(self, key: bytes) -> None:
+    `remembered` may be shared by the canons of all keys.
+    """
+
+    def __init__(self, key: bytes, remembered: Remembered | None = None) -> None:
         self._base = hashlib.blake2b(key=key[:64], digest_size=SIZE)
+        self.remembered = remembered or Remembered()
+        self.salt = hash(key)
 
     def digest(self, data: bytes) -> bytes:
         """Digest some bytes."""
@@ -168,16 +173,32 @@ class Reading:
 
     def add(self, messages: Sequence[Message]) -> None:
         """Take in the next messages."""
+        canon, history = self._canon, self._history
         for number, message in enumerate(messages, self._number):
             role = message.role
-            if role == "assistant":
-                self._answered(number, message)
-            elif not self._begun and role in {"system", "developer"}:
+            if not self._begun and role in {"system", "developer"}:
                 self._instructions += (data for part in message.parts if (data := _part(part)) is not None)
-            else:
-                self._begun = True
+                continue
+            self._begun = True
+            known = fingerprint(canon.salt, message)
+            turns = None if known is None else canon.remembered.get(known)
+            if turns is None:
+                turns = self._answered(message) if role == "assistant" else self._said(message)
+                if known is not None:
+                    canon.remembered.put(known, turns)
+            if role == "assistant":
+                if turns:
+                    self._go_on_answering(message)
+            elif self._answer:
                 self._end_answer()
-                self._said(number, message)
+            for kind, digest, part in turns:
+                if kind == SUMMARY:
+                    history.summary = len(history.digests) if history.summary is None else history.summary
+                    history.kinds.append(USER)
+                else:
+                    history.kinds.append(kind)
+                history.digests.append(digest)
+                history.places.append((number, part))
         self._number += len(messages)
 
     def end(self) -> History:
@@ -189,36 +210,34 @@ class Reading:
         history.instructions = self._canon.digest(b"i" + b"".join(self._instructions))
         return history
 
-    def _said(self, number: int, message: Message) -> None:
-        parts = message.parts
-        several = len(parts) > 1
-        named = b"" if message.name is None else _net(b"N", message.name.encode())
-        kind = _KINDS.get(message.role, USER)
-        for place, part in enumerate(parts):
+    def _said(self, message: Message) -> Turns:
+        """Digest what others than the model say in a message."""
+        several = len(message.parts) > 1
+        named = b"" if message.name is None else _net(b"N", _text(message.name))
+        role = _KINDS.get(message.role, USER)
+        turns: list[tuple[int, bytes, int | None]] = []
+        for place, part in enumerate(message.parts):
             data = _part(part)
             if data is None:
                 continue
-            if type(part) is TextPart and kind == USER and part.text.startswith(_SUMMARIES):
-                history = self._history
-                history.summary = len(history) if history.summary is None else history.summary
-            self._add(
-                RESULT if type(part) is ToolResultPart else kind,
-                named + data,
-                Place(number, place if several else None),
-            )
+            kind = RESULT if type(part) is ToolResultPart else role
+            digest = self._canon.digest(b"%c%b%b" % (kind, named, data))
+            if kind == USER and type(part) is TextPart and part.text.startswith(_SUMMARIES):
+                kind = SUMMARY
+            turns.append((kind, digest, place if several else None))
+        return tuple(turns)
 
-    def _answered(self, number: int, message: Message) -> None:
-        parts = message.parts
-        if message.provider_details:
-            parts = (*parts, *_legacy_call(message))
-        data = _answer(parts, self._wire)
-        if data is None:
-            return
-        self._begun = True
+    def _answered(self, message: Message) -> Turns:
+        """Digest an answer, which may be nothing."""
+        data = _answer([*message.parts, *_legacy_call(message)], self._wire)
+        return () if data is None else ((ADOPTED, self._canon.digest(data), None),)
+
+    def _go_on_answering(self, message: Message) -> None:
         if not self._answer:
             self._answer_from = len(self._history)
-        self._answer += parts
-        self._add(ADOPTED, data, Place(number))
+        self._answer += message.parts
+        if message.provider_details:
+            self._answer += _legacy_call(message)
 
     def _end_answer(self) -> None:
         if not self._answer:
@@ -229,13 +248,6 @@ class Reading:
             if data is not None:
                 history.runs.append((first, len(history), self._canon.digest(data)))
         self._answer = []
-
-    def _add(self, kind: int, data: bytes, place: Place) -> None:
-        history = self._history
-        history.kinds.append(kind)
-        # An answer's bytes begin with the letter of its own kind.
-        history.digests.append(self._canon.digest(data if kind == ADOPTED else b"%c%b" % (kind, data)))
-        history.places.append(place)
 
 
 _KINDS: Final = {"user": USER, "system": SYSTEM, "developer": SYSTEM, "tool": RESULT, "function": RESULT}

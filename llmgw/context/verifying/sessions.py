@@ -27,6 +27,7 @@ from llmgw.context.verifying.findings import (
     judge,
     strangers,
 )
+from llmgw.context.verifying.remembered import Remembered
 from llmgw.context.verifying.settings import VerifySettings
 from llmgw.context.verifying.store import Index, Keeping, SessionKeys, SessionStore
 from llmgw.state.connection import State
@@ -81,7 +82,8 @@ class Sessions:
         self.settings = settings
         self._store = SessionStore(state)
         self._now_ms = now_ms
-        self._canons = lru_cache(maxsize=1024)(lambda tenant: Canon(keys.history(tenant)))
+        remembered = Remembered()
+        self._canons = lru_cache(maxsize=1024)(lambda tenant: Canon(keys.history(tenant), remembered))
         self._away_ms = -1
         """When the store was last seen to be away: what was answered then may not have been written down."""
 

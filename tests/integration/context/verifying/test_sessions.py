@@ -32,7 +32,7 @@ class Caller:
         """Read a history."""
         return Request(
             history=self.sessions.canon(self.keys.tenant).history(messages, "openai"),
-            pointing=lambda place: pointer_to("messages", place.message),
+            pointing=lambda place: pointer_to("messages", place[0]),
             instructions="/messages/0",
         )
 

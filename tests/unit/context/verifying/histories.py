@@ -75,7 +75,7 @@ def known(messages: list[Message]) -> Known:
 def found(before: list[Message], now: list[Message]) -> list[Finding]:
     """Compare two histories; pointers lead to the messages."""
     read = history(now)
-    return compare(read, known(before), lambda place: pointer_to("messages", place.message))
+    return compare(read, known(before), lambda place: pointer_to("messages", place[0]))
 
 
 def brief(findings: list[Finding]) -> list[tuple[str, int | None, int | None]]:
