@@ -34,7 +34,7 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
     code: FindingCode
     severity: Weight
-    message: Annotated[str, Meta(max_length=256)]
+    message: str
     pointer: Pointer | None = None
     index: Seq | None = None
     through: Seq | None = None
@@ -56,7 +56,7 @@ class SessionCheck(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     verdict: Verdict
     score: Annotated[float, Meta(ge=0, le=1)]
     turns: Count
-    findings: Annotated[tuple[Finding, ...], Meta(max_length=MAX_FINDINGS)] = ()
+    findings: tuple[Finding, ...] = ()
     more: Count = 0
     """Findings beyond those shown."""
 
