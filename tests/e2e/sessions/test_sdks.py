@@ -7,6 +7,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from llmgw.context.protocol import violations
 from redis import Redis
 from tests.e2e.contexts.desk import MODELS, Desk, problem
 from tests.running import RunningGateway
@@ -111,6 +112,7 @@ def report_of(gateway: RunningGateway, session: str, *, calls: int) -> dict[str,
 
     until(written, f"{calls} calls in the session")
     report: dict[str, Any] = gateway.request(f"/v1/sessions/{session}").json()
+    assert violations("session", report) == ()
     return report
 
 
@@ -308,3 +310,45 @@ def test_the_call_log_says_it(chat: openai.OpenAI, running: RunningGateway) -> N
         "verify",
         1,
     )
+
+
+def test_what_is_kept_of_an_answer_that_was_interrupted_is_no_finding(
+    chat: openai.OpenAI, running: RunningGateway
+) -> None:
+    """The caller hangs up amid a stream, keeps what it has, and goes on."""
+    talk = Chat(chat, "openai/sim-chunk-50ms-chunks-200")
+    talk.messages.append({"role": "user", "content": "tell a long story"})
+    stream = chat.chat.completions.create(
+        model=talk.model,
+        messages=talk.messages,
+        stream=True,
+        extra_headers={"x-llmgw-context-verify": talk.session},
+    )
+    kept = ""
+    for chunk in stream:
+        kept += chunk.choices[0].delta.content or ""
+        if len(kept) > 10:
+            break
+    stream.close()
+    report_of(running, talk.session, calls=1)
+    talk.model = MODELS[0]
+    talk.messages.append({"role": "assistant", "content": kept})
+    assert talk.ask("go on")["verdict"] == "preserved"
+
+
+def test_a_call_that_fails_leaves_the_session_as_it_was(chat: openai.OpenAI, running: RunningGateway) -> None:
+    """Nothing was answered: the question may come again, or another."""
+    talk = Chat(chat)
+    talk.ask("question one")
+    before = talk.messages
+    talk.model, talk.messages = "openai/sim-fail-503", [*before, {"role": "user", "content": "two"}]
+    with pytest.raises(openai.InternalServerError):
+        talk.again()
+    talk.model, talk.messages = MODELS[0], list(before)
+    assert talk.ask("question three") == {
+        "verdict": "preserved",
+        "score": "1.00",
+        "losses": "0",
+        "mode": "verify",
+    }
+    assert report_of(running, talk.session, calls=2)["branches"][0]["turns"] == 4
