@@ -21,6 +21,7 @@ from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.contexts import Contexts
 from llmgw.context.schemas import Schemas
 from llmgw.context.settings import ContextSettings
+from llmgw.context.verifying.settings import VerifySettings
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
@@ -335,6 +336,7 @@ def _context_settings(settings: Settings) -> ContextSettings:
         queue_s=contexts.queue_s,
         cache_bytes=contexts.cache_mib * 1024 * 1024,
         sample=contexts.read_back,
+        verify=VerifySettings(enabled=contexts.verify.enabled, ttl_s=contexts.verify.ttl_s),
     )
 
 

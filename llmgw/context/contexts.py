@@ -25,6 +25,7 @@ from llmgw.context.opened import Asker, Opened, Receipt
 from llmgw.context.sealing import sealed, unsealed
 from llmgw.context.settings import ContextSettings
 from llmgw.context.store import ContextStore
+from llmgw.context.verifying.sessions import Sessions
 from llmgw.state.connection import Argument, State
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Choice, Completion
@@ -63,6 +64,7 @@ class Contexts:
         self.settings = settings
         self._clock = clock
         self.aftercare = Aftercare()
+        self.sessions = Sessions(state, keys, settings.verify, self.now_ms)
         self._leases = Leases(self.store, settings, jitter)
 
     def monotonic_ns(self) -> int:

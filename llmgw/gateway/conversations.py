@@ -16,6 +16,7 @@ from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.summaries import Ask, Summaries
 from llmgw.gateway.telling import Teller, toolset_digest
+from llmgw.gateway.verification import Verifier
 from llmgw.types.call import Call, ContextFacts
 from llmgw.types.context import ContextOptions, Policy, etag
 from llmgw.types.context_errors import (
@@ -38,6 +39,7 @@ class Conversations:
 
     def __init__(self, archive: Archive, counter: TokenCounter, tell: Tell) -> None:
         self.contexts = archive.library.contexts
+        self.verifier = Verifier(archive.sessions, self.contexts.aftercare)
         self._archive = archive
         self._tell = tell
         self._counting = Counting(counter, self.contexts)

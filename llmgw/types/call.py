@@ -11,6 +11,7 @@ from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
 from llmgw.types.loss import Loss
 from llmgw.types.preservation import Check, CheckResult, PartLoss
+from llmgw.types.verification import Finding
 from llmgw.types.violation import Violation
 
 Conflict: TypeAlias = Literal["none", "locked", "mismatch", "fenced"]
@@ -63,6 +64,10 @@ class ContextFacts(Struct, kw_only=True):
     """
 
     id: str
+    mode: Literal["stored", "verify"] = "stored"
+    """Whether the conversation is stored here, or its caller keeps it and it is only compared."""
+    findings: tuple[Finding, ...] = ()
+    """What of a history that its caller keeps is not as it was."""
     etag: str = ""
     rev: int = 0
     turns_before: int = 0

@@ -3,7 +3,8 @@
 RequestError
 ├── NotFound
 │   ├── ContextNotFound          404  context_not_found
-│   └── SchemaNotFound           404  schema_not_found
+│   ├── SchemaNotFound           404  schema_not_found
+│   └── SessionNotFound          404  session_not_found
 ├── ContextExists                409  context_exists
 ├── ContextLocked                409  context_locked             another call is under way
 ├── ContextFenced                409  context_fenced             the call took longer than its lease
@@ -54,6 +55,15 @@ class SchemaNotFound(NotFound):
     """No schema of that name and version is registered for the tenant."""
 
     code = "schema_not_found"
+
+
+class SessionNotFound(NotFound):
+    """Nothing is known of a session by that name, or it is another tenant's: nobody can tell which."""
+
+    code = "session_not_found"
+
+    def __init__(self, message: str = "there is no such session") -> None:
+        super().__init__(message)
 
 
 class ContextExists(RequestError):

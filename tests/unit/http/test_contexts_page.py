@@ -1,4 +1,4 @@
-"""The page on stored conversations lists the routes, commands and options that there are."""
+"""The pages on conversations list the routes, commands and options that there are."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,10 @@ from llmgw.http.own_routes import own_routes
 from llmgw.settings import load
 from llmgw.types.context import ContextOptions
 
-PAGE = (Path(__file__).parents[3] / "docs" / "contexts.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "contexts.md").read_text(encoding="utf-8")
+BOTH = PAGE + (DOCS / "verify.md").read_text(encoding="utf-8")
+"""That of conversations which callers keep themselves, too."""
 
 
 class _Runtime:
@@ -24,14 +27,14 @@ class _Runtime:
 def test_all_routes_are_listed() -> None:
     """Each route has a row, and each row a route."""
     there = {
-        (method, re.sub(r"\{(\w+):\w+\}", r"{\1}", path.replace("{context:str}", "{id}")))
+        (method, re.sub(r"\{(\w+):\w+\}", r"{\1}", re.sub(r"\{(context|session):str\}", "{id}", path)))
         for handler in own_routes(_Runtime())  # type: ignore[arg-type]
         for path in handler.paths
         for method in handler.http_methods - {"OPTIONS", "HEAD"}
     }
     listed = {
         (method, path.partition("?")[0])
-        for method, path in re.findall(r"^\| `(GET|POST|PUT|PATCH|DELETE) (/v1/[^`]*)`", PAGE, re.MULTILINE)
+        for method, path in re.findall(r"^\| `(GET|POST|PUT|PATCH|DELETE) (/v1/[^`]*)`", BOTH, re.MULTILINE)
     }
     assert listed == there
 
