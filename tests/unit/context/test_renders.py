@@ -1,4 +1,4 @@
-"""Whether a target is told what it was told before, and more: noticed by this worker, and by one that never saw it."""
+"""Whether a target is told what it was told before, and more: noticed by a worker that saw it, and by others."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ MESSAGES = st.lists(st.binary(max_size=6), max_size=6)
 
 @given(MESSAGES, MESSAGES)
 def test_adding_is_noticed_as_adding(before: list[bytes], more: list[bytes]) -> None:
-    """What is told now begins with what was settled before, whatever comes behind; the last message may still grow."""
+    """What is told now begins with what was settled before, whatever comes behind; the last one may still grow."""
     first, held = follow(None, b"head", before)
     assert held
     told = [*before, *more]
