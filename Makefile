@@ -40,7 +40,7 @@ format: $(STAMP)  ## Format and fix what can be fixed.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## Measure the hot path beside its static upstream (about four minutes).
+bench: $(STAMP)  ## Measure the hot path beside its static upstream (about five minutes).
 	@$(BIN)/python -m loadtests $(ARGS)
 
 faults: $(STAMP)  ## Faults that take too long or too much for every test run (some minutes).

@@ -21,6 +21,7 @@ from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.contexts import Contexts
 from llmgw.context.schemas import Schemas
 from llmgw.context.settings import ContextSettings
+from llmgw.context.verifying.settings import VerifySettings
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
@@ -128,7 +129,7 @@ class Worker:
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
-        self._conversations = Conversations(self._archive, self._counter)
+        self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -335,6 +336,7 @@ def _context_settings(settings: Settings) -> ContextSettings:
         queue_s=contexts.queue_s,
         cache_bytes=contexts.cache_mib * 1024 * 1024,
         sample=contexts.read_back,
+        verify=VerifySettings(enabled=contexts.verify.enabled, ttl_s=contexts.verify.ttl_s),
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m loadtests`: measure what the gateway costs, beside its upstream and a bare forwarder.
+"""`python -m loadtests`: measure what the gateway costs, beside its upstream and a bare forwarder, and contexts.
 
 Ends with 0 when every scenario was measured without errors, 1 when one was not, 2 when a server did not start.
 """
@@ -14,8 +14,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
+from llmgw.state.embedded import EmbeddedStateError, EmbeddedValkey
 
-from loadtests import crossing, machine, report
+from loadtests import context_calls, context_report, context_store, crossing, machine, report
 from loadtests.bench import FULL, QUICK, Bench, Result, Times
 from loadtests.scenarios import SCENARIOS, Scenario, gateway_config
 from loadtests.subjects import Gateway, Limit, StartError, Static
@@ -36,7 +37,7 @@ a forwarder on this stack can cost (`limit.py`: Granian, aiohttp and nothing bet
 
 def main() -> int:
     """Run what the command line asks for."""
-    names = [*(scenario.name for scenario in SCENARIOS), CROSSING]
+    names = [*(scenario.name for scenario in SCENARIOS), CROSSING, context_report.STORE, context_report.CALLS]
     parser = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short measurements: a look, not a result")
     parser.add_argument("--only", action="append", choices=names, help="this scenario only; may be repeated")
@@ -59,22 +60,26 @@ def main() -> int:
                 costs: list[crossing.Cost] = []
                 if not asked.only or CROSSING in asked.only:
                     costs = runner.run(_cross(bench.upstream, Path(home), server_cpu, quick=asked.quick))
+                drawn, well = _contexts(runner, bench.upstream, Path(home), server_cpu, asked)
             batches = collector.stats().get("trace_batches", 0)
-    except StartError as error:
+    except (StartError, EmbeddedStateError) as error:
         print(error, file=sys.stderr)
         return 2
     closing = (
         f"Trace batches received by the collector: {batches}. Whole run: {time.monotonic() - began:.0f} s."
     )
-    print(f"{report.LEGEND}\n{closing}")
+    legend = f"{report.LEGEND}{context_report.LEGEND}"
+    print(f"{legend}\n{closing}")
     if asked.write:
-        tables = "\n\n".join([*map(report.table, results), *([crossing.table(costs)] if costs else [])])
+        tables = "\n\n".join(
+            [*map(report.table, results), *([crossing.table(costs)] if costs else []), *drawn]
+        )
         RESULTS.write_text(
-            f"{PREFACE}\n```\n{facts}\n```\n\n## Columns\n\n{report.LEGEND}\n## Results\n\n{tables}\n\n{closing}\n",
+            f"{PREFACE}\n```\n{facts}\n```\n\n## Columns\n\n{legend}\n## Results\n\n{tables}\n\n{closing}\n",
             encoding="utf-8",
         )
     whole = len(results) == len(chosen) and all(row.sound for result in results for row in result.rows)
-    whole = whole and not any(cost.errors for cost in costs)
+    whole = whole and well and not any(cost.errors for cost in costs)
     return 0 if whole else 1
 
 
@@ -115,6 +120,28 @@ async def _cross(upstream: Static, home: Path, cpu: int, *, quick: bool) -> list
         costs = await crossing.measure(gateway, rounds=rounds, seconds=seconds)
     print(f"{crossing.table(costs)}\n", flush=True)
     return costs
+
+
+def _contexts(
+    runner: asyncio.Runner, upstream: Static, home: Path, cpu: int, asked: argparse.Namespace
+) -> tuple[list[str], bool]:
+    """Measure contexts, by themselves and served; returns tables, and whether all went well."""
+    tables: list[str] = []
+    costs: list[context_store.Cost] = []
+    served: list[context_calls.Served] = []
+    if not asked.only or context_report.STORE in asked.only:
+        with EmbeddedValkey(home / context_report.STORE) as store:
+            os.sched_setaffinity(store.pid or 0, {cpu})
+            costs, validations = runner.run(context_store.measure(store.url, rounds=1 if asked.quick else 8))
+        tables.append(context_report.store_table(costs, validations))
+        print(f"{tables[-1]}\n", flush=True)
+    if not asked.only or context_report.CALLS in asked.only:
+        config = context_calls.gateway_config(upstream.port)
+        with Gateway("gateway of contexts", cpu, home / context_report.CALLS, config) as gateway:
+            served = runner.run(context_calls.measure(upstream, gateway, rounds=1 if asked.quick else 8))
+        tables.append(context_report.calls_table(served))
+        print(f"{tables[-1]}\n", flush=True)
+    return tables, context_report.sound(costs, served)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,8 @@ class Conversation(asyncio.Protocol):
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self._loop = asyncio.get_running_loop()
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._wanted = 0  # bytes of the request that is under way, once they are known
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -211,7 +212,12 @@ class Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer every request that is whole."""
         if self._buffer:
-            data = self._buffer + data
+            self._buffer += data
+            if len(self._buffer) < self._wanted:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        self._wanted = 0
         while data:
             end = data.find(b"\r\n\r\n")
             if end < 0:
@@ -221,11 +227,12 @@ class Conversation(asyncio.Protocol):
             length = int(head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
             stop = end + 4 + length
             if len(data) < stop:
+                self._wanted = stop
                 break
             line = data[: data.find(b"\r\n")]
             self._answer(line, data[end + 4 : stop])
             data = data[stop:]
-        self._buffer = data
+        self._buffer += data
 
     def _answer(self, line: bytes, body: bytes) -> None:
         answer = self._answers.find(line, body)

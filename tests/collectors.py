@@ -3,17 +3,38 @@
 import gzip
 import socket
 import threading
+from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 
+def value_of(value: AnyValue) -> object:
+    """An OTLP value as Python's."""
+    match value.WhichOneof("value"):
+        case "array_value":
+            return [value_of(item) for item in value.array_value.values]
+        case str(kind):
+            return getattr(value, kind)
+        case _:
+            return None
+
+
+def attributes(pairs: Iterable[KeyValue]) -> Mapping[str, object]:
+    """Attributes as a mapping."""
+    return {pair.key: value_of(pair.value) for pair in pairs}
+
+
 class Collector:
-    """Receives OTLP/HTTP and keeps what came."""
+    """Receives OTLP/HTTP and keeps what came: traces in `requests`, reports of metrics in `reports`."""
 
     def __init__(self) -> None:
         self.requests: list[ExportTraceServiceRequest] = []
+        self.reports: list[ExportMetricsServiceRequest] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self._answered = threading.Condition()
@@ -26,14 +47,19 @@ class Collector:
 
             def do_POST(self) -> None:
                 body = gzip.decompress(self.rfile.read(int(self.headers["content-length"])))
-                request = ExportTraceServiceRequest.FromString(body)
-                collector.requests.append(request)
+                spans = 0
+                if self.path == "/v1/metrics":
+                    collector.reports.append(ExportMetricsServiceRequest.FromString(body))
+                else:
+                    request = ExportTraceServiceRequest.FromString(body)
+                    collector.requests.append(request)
+                    spans = spans_in(request)
                 collector.paths.append(self.path)
                 collector.headers.append({name.lower(): value for name, value in self.headers.items()})
                 self.send_response(collector.status)
                 self.send_header("content-length", "0")
                 self.end_headers()
-                collector.answered(request)
+                collector.answered(spans)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class calls it so
                 """Say nothing."""
@@ -44,11 +70,10 @@ class Collector:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
-    def answered(self, request: ExportTraceServiceRequest) -> None:
-        """Note that a request was answered."""
-        scopes = [scope for resource in request.resource_spans for scope in resource.scope_spans]
+    def answered(self, spans: int) -> None:
+        """Note that a request with so many spans was answered."""
         with self._answered:
-            self._count += sum(len(scope.spans) for scope in scopes)
+            self._count += spans
             self._answered.notify_all()
 
     def wait_for(self, spans: int) -> None:
@@ -62,16 +87,36 @@ class Collector:
 
     def spans(self) -> dict[str, Span]:
         """Everything received, by span name."""
-        spans = [
+        return {span.name: span for span in self.all_spans()}
+
+    def all_spans(self) -> list[Span]:
+        """Everything received, as it came."""
+        return [
             span for resource in self.resources() for scope in resource.scope_spans for span in scope.spans
         ]
-        return {span.name: span for span in spans}
+
+    def wait_for_reports(self, reports: int) -> None:
+        """Wait until so many reports of metrics have come."""
+        with self._answered:
+            assert self._answered.wait_for(lambda: len(self.reports) >= reports, timeout=30)
+
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics of the last report, by name."""
+        if not self.reports:
+            return {}
+        scopes = [scope for resource in self.reports[-1].resource_metrics for scope in resource.scope_metrics]
+        return {metric.name: metric for scope in scopes for metric in scope.metrics}
 
     def close(self) -> None:
         """Stop serving."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def spans_in(request: ExportTraceServiceRequest) -> int:
+    """How many spans a request brings."""
+    return sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
 
 
 class BlackHole:

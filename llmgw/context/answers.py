@@ -1,7 +1,8 @@
 """What scripts of contexts are asked with, and what they answer, as values."""
 
+import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -19,6 +20,11 @@ from llmgw.types.errors import InternalError
 
 Answer: TypeAlias = Sequence[Any]
 """What a script returns: lists of bytes and integers."""
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_REV: Final = 16
+"""Digits of the greatest revision there can be."""
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -169,8 +175,8 @@ def stored_of(status: bytes, answer: Answer) -> Stored:
         raise IntegrityFailed("what is stored about the context cannot be read") from None
 
 
-def refused(answer: Answer) -> Exception:
-    """Name the error that a script's refusal is."""
+def refused(answer: Answer, if_match: str = "") -> Exception:
+    """Name the error that a script's refusal is; `if_match` is the revision that the caller expected."""
     match answer[0]:
         case b"ABSENT":
             return ContextNotFound()
@@ -182,8 +188,23 @@ def refused(answer: Answer) -> Exception:
             )
         case b"MISMATCH" if len(answer) > 1:
             there = etag(int(answer[1]), answer[2].decode())
-            return RevisionMismatch(f"the context is at revision {there}", there)
+            return _mismatch(if_match, int(answer[1]), there)
         case b"TORN":
             return IntegrityFailed("turns of this context are missing from the store")
         case _:
             return InternalError("the store answered what nobody asked")
+
+
+def _mismatch(wanted: str, rev: int, there: str) -> RevisionMismatch:
+    """Say that the caller expected another revision; one that is yet to come was acknowledged, and lost."""
+    number = wanted.partition("-")[0]
+    if number.isdecimal() and number.isascii() and len(number) <= _LONGEST_REV and int(number) > rev:
+        _log.warning(
+            "a caller continues revision %s of a context that the store has at revision %d", number, rev
+        )
+        return RevisionMismatch(
+            f"the context is at revision {there}, before the one that was named: acknowledged turns may be lost",
+            there,
+            rolled_back=True,
+        )
+    return RevisionMismatch(f"the context is at revision {there}", there)

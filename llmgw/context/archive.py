@@ -18,6 +18,7 @@ class Archive:
 
     def __init__(self, contexts: Contexts, schemas: Schemas) -> None:
         self.schemas = schemas
+        self.sessions = contexts.sessions
         self.library = Library(contexts, schemas)
         self.states = States(self.library, schemas)
         self.branches = Branches(self.library, self.states)

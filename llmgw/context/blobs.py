@@ -1,33 +1,55 @@
 """Large content of a context, kept once under its digest: a turn that holds it stays small.
 
-A blob is the salt, one byte for its kind (`b` base64, `t` text, `r` a provider's own bytes), and the content; its
-digest is the SHA-256 of just these bytes. The salt is that of the context it was made in, so that nobody can tell
-from a digest whether a guess is right, nor whether two contexts hold the same; and as each blob brings its own, it
-can be proven wherever it is taken.
+What is stored is 16 bytes of salt, one that says what it is, and the content; the digest is that of all of it. The
+salt is that of the context where it was said, so that nobody can tell from a digest whether a guess is right, nor
+whether two contexts hold the same. It goes where the content goes, so that whoever has both can check them.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from llmgw.context.frame import SALT
-from llmgw.types.message import ContentPart, MediaPart, Part, ToolResultPart
+from llmgw.context import frame
+from llmgw.types.message import (
+    ContentPart,
+    MediaKind,
+    MediaPart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
+Kind: TypeAlias = Literal["b", "t", "r"]
+"""Base64, text, or a provider's own bytes of an answer."""
+
+SALT: Final = frame.SALT
 LARGE: Final = 8 * 1024
 """Characters from which content is kept apart."""
 PICTURE: Final = 8_000
 """More tokens than any model takes for one picture."""
 
 
+def written(salt: bytes, kind: Kind, content: bytes) -> bytes:
+    """Write content as it is stored."""
+    return b"".join((salt, kind.encode(), content))
+
+
 def digest_of(blob: bytes) -> str:
-    """The name of a blob."""
+    """The name of what is stored."""
     return f"sha256:{hashlib.sha256(blob).hexdigest()}"
 
 
+def kind_of(blob: bytes) -> str:
+    """What it is."""
+    return blob[SALT : SALT + 1].decode("ascii", "replace")
+
+
 def content_of(blob: bytes) -> bytes:
-    """What a blob holds, without its salt and kind."""
+    """The content itself."""
     return blob[SALT + 1 :]
 
 
@@ -38,7 +60,7 @@ def put_aside(parts: tuple[Part, ...], salt: bytes, blobs: dict[str, bytes]) -> 
         content = part.base64 if part.base64 is not None else part.text
         if content is None or len(content) < LARGE:
             return part
-        blob = salt + (b"t" if part.base64 is None else b"b") + content.encode()
+        blob = written(salt, "t" if part.base64 is None else "b", content.encode())
         digest = digest_of(blob)
         blobs[digest] = blob
         return replace(part, base64=None, text=None, blob=digest, size=len(content))
@@ -59,7 +81,7 @@ def brought_back(
             missing(part.blob)
             return part
         content = content_of(blob).decode()
-        if blob[SALT : SALT + 1] == b"t":
+        if kind_of(blob) == "t":
             return replace(part, text=content, blob=None, size=None)
         return replace(part, base64=content, blob=None, size=None)
 
@@ -84,6 +106,29 @@ def tokens_at_most(parts: Iterable[Part]) -> int:
         elif isinstance(part, ToolResultPart):
             total += tokens_at_most(part.content)
     return total
+
+
+def kinds_in(parts: Iterable[Part]) -> Iterator[MediaKind]:
+    """The kinds of media in parts; documents that are plain text are within reach of every model."""
+    for part in parts:
+        if isinstance(part, MediaPart):
+            if part.text is None:
+                yield part.kind
+        elif isinstance(part, ToolResultPart):
+            yield from kinds_in(part.content)
+
+
+def words_in(part: Part) -> int:
+    """Characters of a part that every model reads, and counts by: neither media nor reasoning nor seals."""
+    match part:
+        case TextPart(text=text) | RefusalPart(text=text):
+            return len(text)
+        case ToolCallPart(name=name, arguments=arguments):
+            return len(name) + len(arguments)
+        case ToolResultPart(content=content):
+            return sum(map(words_in, content))
+        case _:
+            return 0
 
 
 def _each_media(parts: tuple[Part, ...], change: Callable[[MediaPart], MediaPart]) -> tuple[Part, ...]:

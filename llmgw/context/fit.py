@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from llmgw.context.kept import Kept
-from llmgw.context.pairing import units
+from llmgw.context.pairing import says_only, units
 from llmgw.types.message import ToolResultPart
 
 Counter: TypeAlias = Callable[[Kept], int]
@@ -109,15 +109,14 @@ def oldest(
     cut = _judged(turns, now, count, frozenset())
     total = sum(unit.tokens for unit in cut)
     excess = total - math.floor(target * room)
+    end = _last_words(turns, now)
     first: int | None = None
     last = -1
     for unit in cut:
-        if excess <= 0:
+        if excess <= 0 or unit.turns[-1].seq >= end:
             break
         if unit.stays:
-            if first is not None:
-                break
-            continue
+            continue  # pinned or instructions: told itself, wherever the summary ends
         first = unit.turns[0].seq if first is None else first
         last = unit.turns[-1].seq
         excess -= unit.tokens
@@ -143,18 +142,19 @@ def fits_with(turns: Sequence[Kept], summary: Kept, room: int, count: Counter, *
 
 
 def covered_by(summary: Kept | None, turns: Sequence[Kept]) -> frozenset[int]:
-    """The turns that a summary stands for: those it covers, but for what is always told itself."""
+    """The turns that a summary stands for: those it covers, but for units that are always told themselves."""
     if summary is None or summary.turn.compaction is None:
         return frozenset()
     first, end = summary.turn.compaction.first, summary.turn.compaction.last + 1
-    start = first
+    start, stop = first, end
     # A unit is never split: not where a result is pinned and its call is not, nor where a run begins between them.
     while 0 < start < len(turns) and (turns[start].summary or _is_result(turns[start])):
         start -= 1
-    stop = end
     while stop < len(turns) and (turns[stop].summary or _is_result(turns[stop])):
         stop += 1
-    run = (each for each in turns[start:stop] if not each.summary)
+    run = [each for each in turns[start:stop] if not each.summary]
+    if (start, stop) == (first, end) and not any(map(_is_fixed, run)):
+        return frozenset(each.seq for each in run)
     return frozenset(
         each.seq
         for unit in units(run)
@@ -167,15 +167,20 @@ def _judged(turns: Sequence[Kept], now: int, count: Counter, covered: frozenset[
     """Cut into units, each with its tokens and whether it must stay; what a summary covers is left out."""
     last_words = _last_words(turns, now)
     told = (each for each in turns if each.seq not in covered and not each.summary)
-    return [
-        _Unit(
-            turns=unit,
-            tokens=sum(map(count, unit)),
-            results=sum(max(0, count(each) - CLEARED) for each in unit if _is_result(each)),
-            stays=any(_is_fixed(each) or each.seq >= last_words for each in unit),
-        )
-        for unit in units(told)
-    ]
+    return [_weighed(unit, count, last_words) for unit in units(told)]
+
+
+def _weighed(unit: list[Kept], count: Counter, last_words: int) -> _Unit:
+    first = unit[0]
+    if len(unit) == 1 and says_only(first.message.parts):
+        stays = first.seq >= last_words or _is_fixed(first)
+        return _Unit(turns=unit, tokens=count(first), results=0, stays=stays)
+    return _Unit(
+        turns=unit,
+        tokens=sum(map(count, unit)),
+        results=sum(max(0, count(each) - CLEARED) for each in unit if _is_result(each)),
+        stays=any(_is_fixed(each) or each.seq >= last_words for each in unit),
+    )
 
 
 def _last_words(turns: Sequence[Kept], now: int) -> int:

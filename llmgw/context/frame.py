@@ -60,7 +60,7 @@ class FrameMeta(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     summary: bool = False
 
 
-class Frame(Struct, frozen=True, kw_only=True):
+class Frame(Struct, frozen=True, kw_only=True, gc=False):
     """One stored turn, taken apart; `meta` and `body` are the bytes as they lie."""
 
     key_id: str
@@ -166,18 +166,20 @@ def decode(stored: bytes) -> Frame:
     body_at = salt_at + SALT + 2 * DIGEST
     if len(stored) < body_at:
         raise Damaged("a frame that breaks off")
-    frame = Frame(
+    salt = stored[salt_at : salt_at + SALT]
+    body = stored[body_at:]
+    redacted = salt == _NO_SALT
+    if redacted != bool(flags & _REDACTED) or (redacted and body):
+        raise Damaged("a frame that is redacted and is not")
+    return Frame(
         key_id=key_id,
         meta=stored[meta_at:salt_at],
-        salt=stored[salt_at : salt_at + SALT],
+        salt=salt,
         digest=stored[salt_at + SALT : salt_at + SALT + DIGEST],
         link=stored[body_at - DIGEST : body_at],
-        body=stored[body_at:],
+        body=body,
         encrypted=bool(flags & _ENCRYPTED),
     )
-    if frame.redacted != bool(flags & _REDACTED) or (frame.redacted and frame.body):
-        raise Damaged("a frame that is redacted and is not")
-    return frame
 
 
 def meta_of(frame: Frame) -> FrameMeta:

@@ -13,15 +13,17 @@ from llmgw.context.blobs import digest_of
 from llmgw.context.chain_keys import ChainKeys, UnknownKey
 from llmgw.context.cipher import Cipher, Undecipherable, open_cipher
 from llmgw.context.course import Course
-from llmgw.context.frame import Damaged
+from llmgw.context.frame import Damaged, Frame
 from llmgw.context.frame import decode as decode_frame
-from llmgw.context.kept import Kept, from_frame
+from llmgw.context.kept import Kept, body_of, from_frame
 from llmgw.context.lineage import Genesis, link_of_genesis
 from llmgw.context.names import BLOBS, HASH, TURNS, Keys
 from llmgw.context.proof import BadTurn, KeyMissing, proven
 from llmgw.context.renders import Render
 from llmgw.context.store import PAGE, ContextStore
 from llmgw.types.context_errors import IntegrityFailed
+from llmgw.types.invocation import Memo
+from llmgw.types.target import Target
 from llmgw.types.turn import Turn
 
 _log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class History:
     """The proven turns of one context at one revision, and what they have come to.
 
     `link` is the one the chain has come to. `tokens` are counts by turn and vocabulary, `renders` what targets were
-    told last. Turns are only ever added: a list handed out stays right.
+    told last, `memos` the bytes of its messages. Turns are only ever added: a list handed out stays right.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class History:
         "epoch",
         "lineage",
         "link",
+        "memos",
         "renders",
         "rev",
         "size",
@@ -67,6 +70,7 @@ class History:
         self.size = 0
         self.tokens: dict[str, dict[int, int]] = {}
         self.renders: dict[str, Render] = {}
+        self.memos: dict[str, tuple[Target, Memo]] = {}
         self.blobs: dict[str, bytes] = {}
         self.used_s = time.monotonic()
 
@@ -125,38 +129,37 @@ class Histories:
         try:
             return await self._at(keys, stored)
         except (BadTurn, Damaged) as error:
-            self.forget(keys)
-            await self._store.mark(keys, "gateway", "quarantined", str(error))
-            _log.error("context %s of tenant %s is quarantined: %s", keys.context, keys.tenant, error)
-            turn = error.seq if isinstance(error, BadTurn) else None
-            raise IntegrityFailed(f"stored bytes are not what was stored: {error}", turn) from None
+            raise await self._quarantined(keys, error) from None
         except KeyMissing as error:
             raise IntegrityFailed(f"the context cannot be proven: {error}") from None
         except UnknownKey as error:
             raise _unknown(error) from None
 
     async def blobs(self, keys: Keys, history: History, wanted: Iterable[Kept]) -> dict[str, bytes]:
-        """Fetch what some turns hold; what is not there, or not what it was, is not in the answer.
+        """Fetch what some turns refer to, proven; what is not there is not in the answer.
 
         Raises:
+            IntegrityFailed: something is there, and not what was stored; the context is quarantined.
             StoreUnavailable: the store cannot be asked.
         """
         found: dict[str, bytes] = {}
-        missing: dict[str, list[str]] = {}
+        missing: dict[str, dict[str, int]] = {}
         for each in wanted:
             for digest in each.media:
                 if digest in history.blobs:
                     found[digest] = history.blobs[digest]
                 else:
-                    missing.setdefault(each.home, []).append(digest)
+                    missing.setdefault(each.home, {}).setdefault(digest, each.seq)
         for home, digests in missing.items():
-            async for digest, blob in self.fetched(Keys(keys.tenant, home), digests):
+            async for digest, blob in self.fetched(Keys(keys.tenant, home), list(digests)):
+                if blob is None:
+                    raise await self.without_content(keys, digests[digest])
                 found[digest] = blob
                 history.keep_blob(digest, blob)
         return found
 
-    async def fetched(self, place: Keys, digests: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
-        """Fetch blobs of one context by their digests: those that are there and are what they were.
+    async def fetched(self, place: Keys, digests: Sequence[str]) -> AsyncIterator[tuple[str, bytes | None]]:
+        """Fetch blobs of one context, those that are there; None where one is not what its digest says.
 
         Raises:
             StoreUnavailable: the store cannot be asked.
@@ -166,22 +169,60 @@ class Histories:
         cipher = await self.cipher_of(place)
         contents = await self._store.command(place, "HMGET", BLOBS, *digests)
         for digest, content in zip(digests, contents, strict=True):
-            blob = None if content is None else _opened(content, digest, cipher)
-            if blob is not None and digest_of(blob) == digest:
-                yield digest, blob
+            if content is not None:
+                yield digest, _opened_blob(content, digest, cipher)
 
-    async def turn_at(self, keys: Keys, stored: Stored, head: str) -> Turn:
-        """Find the turn with which a context had come to `head`, among its last ones.
+    async def without_content(self, keys: Keys, seq: int) -> IntegrityFailed:
+        """Quarantine a context, as content that a turn refers to was altered; returns the error to raise."""
+        return await self._quarantined(keys, BadTurn(seq, "the content it refers to is not what was stored"))
+
+    async def bodies(self, keys: Keys, stored: Stored) -> AsyncIterator[tuple[Frame, bytes]]:
+        """Read all turns from the store, those of the parents first, each proven, with its JSON.
 
         Raises:
-            IntegrityFailed: it is not there.
+            IntegrityFailed: one is not what was stored; the context is quarantined.
+            StoreUnavailable: the store cannot be asked.
+        """
+        lineage = lineages.decode(stored.facts.lineage)
+        ends = [each.at for each in lineage[1:]] + [stored.turns]
+        heads = [each.head for each in lineage[1:]] + [stored.head]
+        try:
+            for each, end, head in zip(lineage, ends, heads, strict=True):
+                home = Keys(keys.tenant, each.context)
+                cipher, link = await self.cipher_of(home), self._genesis(keys, each)
+                for first in range(each.at, end, PAGE):
+                    last = min(first + PAGE, end) - 1
+                    frames = await self._store.command(home, "LRANGE", TURNS, first - each.at, last - each.at)
+                    for seq, found in enumerate(proven(self._keys, keys.tenant, frames, first, link), first):
+                        yield found, body_of(found, seq, cipher)
+                        link = found.link
+                if link.hex() != head:
+                    raise BadTurn(max(0, end - 1), "the chain does not end where it should")
+        except (BadTurn, Damaged, Undecipherable) as error:
+            bad = error if isinstance(error, BadTurn) else BadTurn(0, str(error))
+            raise await self._quarantined(keys, bad) from None
+
+    async def turn_at(self, keys: Keys, stored: Stored, head: str) -> Turn:
+        """Find the turn with which a context had come to `head`, among its last ones, and prove it.
+
+        Raises:
+            IntegrityFailed: it is not there, or not what was stored.
         """
         frames = await self._store.command(keys, "LRANGE", TURNS, -PAGE, -1)
-        first = max(stored.base, stored.turns - len(frames))
-        for place in range(len(frames) - 1, -1, -1):
-            found = decode_frame(frames[place])
-            if found.head == head:
-                return from_frame(found, first + place, self.own_cipher(keys, stored), keys.context).turn
+        first = stored.turns - len(frames)
+        try:
+            for place in range(len(frames) - 1, -1, -1):
+                if decode_frame(frames[place]).head == head:
+                    seq = first + place
+                    before = (
+                        decode_frame(frames[place - 1]).link
+                        if place
+                        else self._genesis(keys, lineages.decode(stored.facts.lineage)[-1])
+                    )
+                    (found,) = proven(self._keys, keys.tenant, frames[place : place + 1], seq, before)
+                    return from_frame(found, seq, self.own_cipher(keys, stored), keys.context).turn
+        except (BadTurn, Damaged) as error:
+            raise await self._quarantined(keys, error) from None
         raise IntegrityFailed("the answer to this call is not where it was stored")
 
     def opened(self, keys: Keys, stored: Stored, content: bytes, place: str) -> bytes:
@@ -191,10 +232,18 @@ class Histories:
             IntegrityFailed: it is not what was kept there.
         """
         cipher = self.own_cipher(keys, stored)
-        plain = _opened(content, place, cipher)
-        if plain is None:
-            raise IntegrityFailed("what was kept cannot be decrypted")
-        return plain
+        try:
+            return content if cipher is None else cipher.decrypt(content, place)
+        except Undecipherable:
+            raise IntegrityFailed("what was kept cannot be decrypted") from None
+
+    async def _quarantined(self, keys: Keys, error: BadTurn | Damaged) -> IntegrityFailed:
+        """Have nobody continue a context that is not what was stored; returns the error to raise."""
+        self.forget(keys)
+        await self._store.mark(keys, "gateway", "quarantined", str(error))
+        _log.error("context %s of tenant %s is quarantined: %s", keys.context, keys.tenant, error)
+        turn = error.seq if isinstance(error, BadTurn) else None
+        return IntegrityFailed(f"stored bytes are not what was stored: {error}", turn)
 
     async def _at(self, keys: Keys, stored: Stored) -> History:
         history = self.known(keys)
@@ -320,10 +369,9 @@ def _unknown(key: UnknownKey) -> IntegrityFailed:
     return IntegrityFailed(f"the context cannot be proven: its key {key} is not among contexts.keys")
 
 
-def _opened(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:
-    if cipher is None:
-        return content
+def _opened_blob(content: bytes, digest: str, cipher: Cipher | None) -> bytes | None:
     try:
-        return cipher.decrypt(content, digest)
+        plain = content if cipher is None else cipher.decrypt(content, digest)
     except Undecipherable:
         return None
+    return plain if digest_of(plain) == digest else None

@@ -16,17 +16,21 @@ decode_turn = msgspec.json.Decoder(Turn).decode
 """Read a stored turn; what the schema of turns refuses, this refuses, too."""
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+# Without `gc`, as turns and messages are: nothing in them leads back to them, and workers hold tens of thousands,
+# which the garbage collector would walk again and again.
+class Kept(Struct, frozen=True, kw_only=True, gc=False):
     """One turn, stored or about to be.
 
-    `size` is that of its JSON in bytes, `bound` one of its tokens from above. `sealed` tells that parts of it
-    may be bound to their maker, `media` which blobs it needs. `home` is the context whose blobs these are.
-    `summary` tells that it sums up others, or did so until its content was taken out.
+    `size` is that of its JSON in bytes, `words` how many characters of it every model reads, `bound` one of its
+    tokens from above. `sealed` tells that parts of it may be bound to their maker, `media` which blobs it needs.
+    `home` is the context whose blobs these are, `summary` tells that it sums up others, or did so until its content
+    was taken out.
     """
 
     turn: Turn
     message: Message
     size: int
+    words: int
     bound: int
     sealed: bool
     media: tuple[str, ...]
@@ -42,14 +46,17 @@ class Kept(Struct, frozen=True, kw_only=True):
 def kept(turn: Turn, size: int, home: str, *, summary: bool = False) -> Kept:
     """Make a turn ready; of one whose content is gone, `summary` tells what the turn itself no longer can."""
     parts = turn.parts
-    media = tuple(blobs.named(parts))
+    # Most turns are one text: thousands are read at a time, and looking for media in each would take half of that.
+    plain = len(parts) == 1 and parts[0].__class__ is TextPart
+    media = () if plain else tuple(blobs.named(parts))
     return Kept(
         turn=turn,
         message=turn.message,
         size=size,
+        words=sum(map(blobs.words_in, parts)),
         # A token is at least one byte of text, and JSON is never shorter than the text in it.
         bound=size + (blobs.tokens_at_most(parts) if media else 0),
-        sealed=turn.protocol != "" and any(map(_is_sealed, parts)),
+        sealed=turn.protocol != "" and (_is_sealed(parts[0]) if plain else any(map(_is_sealed, parts))),
         media=media,
         home=home,
         summary=summary or turn.compaction is not None,

@@ -18,7 +18,6 @@ from llmgw.context.lineage import Genesis
 from llmgw.context.lineage import decode as decode_lineage
 from llmgw.context.names import BLOBS, TURNS, Keys, checked
 from llmgw.context.schemas import Schemas
-from llmgw.context.store import PAGE
 from llmgw.types.context import ContextInfo, ContextOptions, Metadata, Parent, Policy
 from llmgw.types.context_errors import (
     ContextErased,
@@ -35,6 +34,10 @@ MAX_METADATA: Final = 16 * 1024
 """Bytes of a context's metadata."""
 
 _decode_metadata = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+_AT_A_TIME: Final = 32
+"""Turns whose content is fetched at once."""
 
 
 class Actor(Struct, frozen=True, kw_only=True):
@@ -110,12 +113,12 @@ class Library:
             )
         check_depth(metadata, "/metadata")
         if policy.metadata_schema is not None:
-            compiled = await self._schemas.compiled(tenant, policy.metadata_schema)
-            refuse(
-                compiled.violations(metadata),
-                f"the metadata do not fit {policy.metadata_schema}",
-                "/metadata",
+            await self._schemas.check(
+                tenant, policy.metadata_schema, metadata, what="the metadata", within="/metadata"
             )
+        if policy.state_schema is not None:
+            # Else the first to write a state would find out, long after.
+            await self._schemas.require(tenant, policy.state_schema, "/policy/state_schema")
 
     async def info(self, actor: Actor, context: str, *, op: str = "read") -> ContextInfo:
         """Read a context, without its turns.
@@ -176,6 +179,7 @@ class Library:
 
         Raises:
             NotFound: the turn has none, or there is no such turn.
+            IntegrityFailed: they are not what was stored.
         """
         keys = self.keys(actor, context)
         kept, _ = await self.proven(keys, actor, "read_raw")
@@ -184,6 +188,8 @@ class Library:
             raise NotFound("the provider's own bytes of this turn are not kept")
         place = Keys(keys.tenant, kept[seq].home)
         async for _, blob in self.contexts.histories.fetched(place, [raw.blob]):
+            if blob is None:
+                raise await self.contexts.histories.without_content(keys, seq)
             return blobs.content_of(blob), raw.encoding
         raise NotFound("the provider's own bytes of this turn are not kept")
 
@@ -201,15 +207,9 @@ class Library:
         try:
             stored = await self.store.read(keys, who=actor.who, op="verify", purpose=actor.purpose)
             history = await histories.at(keys, stored)
+            missing = await self._missing(keys, history.turns)
         except IntegrityFailed as failure:
             return await self._broken(keys, failure)
-        missing: list[str] = []
-        for start in range(0, len(history.turns), PAGE):
-            for each in history.turns[start : start + PAGE]:
-                wanted = all_blobs(each)
-                place = Keys(keys.tenant, each.home)
-                there = {digest async for digest, _ in histories.fetched(place, wanted)}
-                missing += [digest for digest in wanted if digest not in there]
         if stored.status == "quarantined":
             await self.store.mark(keys, actor.who, "active", "verified")
         return Verified(
@@ -222,6 +222,26 @@ class Library:
             missing_blobs=tuple(dict.fromkeys(missing)),
             reason="content is missing" if missing else None,
         )
+
+    async def _missing(self, keys: Keys, turns: Sequence[Kept]) -> list[str]:
+        """The digests of content that turns refer to and that is gone.
+
+        Raises:
+            IntegrityFailed: some is there, and not what was stored; the context is quarantined.
+        """
+        missing: list[str] = []
+        for start in range(0, len(turns), _AT_A_TIME):
+            homes: dict[str, dict[str, int]] = {}
+            for each in turns[start : start + _AT_A_TIME]:
+                homes.setdefault(each.home, {}).update(dict.fromkeys(all_blobs(each), each.seq))
+            for home, wanted in homes.items():
+                place = Keys(keys.tenant, home)
+                async for digest, blob in self.contexts.histories.fetched(place, list(wanted)):
+                    if blob is None:
+                        raise await self.contexts.histories.without_content(keys, wanted[digest])
+                    del wanted[digest]
+                missing += wanted
+        return missing
 
     async def redact(self, actor: Actor, context: str, seqs: Sequence[int]) -> ContextInfo:
         """Take the content out of turns for good; their digests stay, so that the chain still holds.
@@ -354,17 +374,6 @@ def check_depth(document: Json, within: str) -> None:
     if protocol.is_too_deep(document):
         message = f"nests deeper than {protocol.MAX_DEPTH} levels"
         raise SchemaViolation(message, [Violation(rule="schema.depth", pointer=within, message=message)])
-
-
-def refuse(violations: Sequence[Violation], message: str, within: str) -> None:
-    """Refuse a document that stands `within` what was sent, if anything is wrong with it.
-
-    Raises:
-        SchemaViolation: something is.
-    """
-    if violations:
-        moved = [msgspec.structs.replace(each, pointer=within + each.pointer) for each in violations]
-        raise SchemaViolation(message, moved)
 
 
 def _sums_up(each: Kept, seqs: Sequence[int]) -> bool:

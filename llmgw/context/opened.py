@@ -45,6 +45,7 @@ class Opened:
     """
 
     __slots__ = (
+        "_turns",
         "asker",
         "blobs",
         "history",
@@ -79,6 +80,7 @@ class Opened:
         self.salt = lease.stored.facts.salt
         self.toolset = lease.stored.facts.toolset
         self.said: list[Draft] = []
+        self._turns: list[Kept] = []
         self.blobs: dict[str, bytes] = {}
         self.settled = False
         self.renewal: asyncio.Task[None] | None = None
@@ -90,8 +92,11 @@ class Opened:
 
     @property
     def turns(self) -> list[Kept]:
-        """All turns by their numbers: those stored, then the caller's new ones."""
-        return [*self.history.turns, *(draft.turn for draft in self.said)]
+        """All turns by their numbers: those stored, then the caller's new ones. Not to be altered."""
+        # Under the lease nothing comes but what is said, so that one list does for the whole call.
+        if len(self._turns) != len(self.history.turns) + len(self.said):
+            self._turns = [*self.history.turns, *(draft.turn for draft in self.said)]
+        return self._turns
 
     def check_size(self, drafts: Sequence[Draft]) -> None:
         """Hold what is to be stored against the bytes that the policy allows.

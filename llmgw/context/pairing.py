@@ -1,11 +1,11 @@
 """Calls of tools and their results: which calls of the last answer still wait."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from llmgw.context.kept import Kept
-from llmgw.types.message import Part, ToolCallPart, ToolResultPart
+from llmgw.types.message import Part, TextPart, ToolCallPart, ToolResultPart
 
 
 class OpenCall(Struct, frozen=True):
@@ -54,11 +54,21 @@ def only_results(parts: Iterable[Part]) -> bool:
     return all(isinstance(part, ToolResultPart) for part in parts)
 
 
+def says_only(parts: Sequence[Part]) -> bool:
+    """Whether a message is one text, so that it neither calls nor answers."""
+    return len(parts) == 1 and parts[0].__class__ is TextPart
+
+
 def units(turns: Iterable[Kept]) -> list[list[Kept]]:
     """Cut a conversation into what may not be told in part: an answer with its calls' results, or one turn."""
     cut: list[list[Kept]] = []
     waiting: set[str] = set()
     for each in turns:
+        if says_only(each.message.parts):
+            # Most turns, of thousands.
+            cut.append([each])
+            waiting = set()
+            continue
         results = {part.call_id for part in each.message.parts if isinstance(part, ToolResultPart)}
         if cut and results & waiting:
             cut[-1].append(each)

@@ -22,10 +22,12 @@ from llmgw.context.explain import Explainer, explained
 from llmgw.types.json import Json, decode
 from llmgw.types.violation import Violation
 
-Kind: TypeAlias = Literal["context", "turn", "part", "state", "policy", "report", "record", "problem"]
+Kind: TypeAlias = Literal[
+    "context", "turn", "part", "state", "policy", "report", "record", "problem", "session"
+]
 """What a document may be."""
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-FILES: Final = ("context", "turn", "part", "state", "policy", "report", "problem", "common")
+FILES: Final = ("context", "turn", "part", "state", "policy", "report", "session", "problem", "common")
 """The files of the protocol, in the order in which one reads them."""
 
 MAX_DEPTH: Final = 64

@@ -65,15 +65,16 @@ class Records:
 
         Raises:
             NotFound: no call made that revision, or its report is gone.
-            IntegrityFailed: what is stored is no report.
+            IntegrityFailed: the report is not what was stored.
         """
         keys = self._library.keys(actor, context)
         stored = await self._store.read(keys, who=actor.who, op="read_report", purpose=actor.purpose, count=0)
-        written = await self._store.command(keys, "HGET", REPORTS, str(stored.rev if rev is None else rev))
+        wanted = stored.rev if rev is None else rev
+        written = await self._store.command(keys, "HGET", REPORTS, str(wanted))
         if written is None:
             raise NotFound("there is no report of that revision")
         try:
-            return _decode_record(written)
+            return _decode_record(self._library.contexts.report(keys, wanted, written))
         except msgspec.DecodeError:
             raise IntegrityFailed("the report of that revision cannot be read") from None
 

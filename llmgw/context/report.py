@@ -43,6 +43,8 @@ _DROPPED: Final = frozenset(
 """Codes of parts that are not told at all; sealed reasoning goes with its seal, other sealed parts do not."""
 _VITAL: Final[frozenset[Check]] = frozenset({"c1", "c4", "c5", "c6", "c7", "c8"})
 """Checks whose failure says that something did not reach the model, or is not what it was."""
+_TO_PART: Final = 4
+"""Steps of a pointer to a part, `/turns/3/parts/0`."""
 _WITH_SEAL: Final = frozenset({LossCode.REASONING_OPAQUE_DROPPED, LossCode.REASONING_PREFIX_INVALIDATED})
 _CHOSEN: Final = frozenset(
     {
@@ -148,8 +150,12 @@ def _counted(
     fates: dict[tuple[int, int], str] = {}
     weight = 0.0
     for loss in losses:
-        for seq, number in _touched(loss, turns):
-            weight += WEIGHTS[loss.severity]
+        touched = _touched(loss, turns)
+        weight += WEIGHTS[loss.severity] * len(touched)
+        if LossCode(loss.code) in _DROPPED and not _is_of_a_piece(loss):
+            fates.update(dict.fromkeys(touched, "dropped"))
+            continue
+        for seq, number in touched:
             fate = _fate(loss, turns[seq], number)
             if fate is not None and fates.get((seq, number)) != "dropped":
                 fates[seq, number] = fate
@@ -180,8 +186,8 @@ def _touched(loss: PartLoss, turns: Sequence[Kept]) -> list[tuple[int, int]]:
         return [(seq, int(steps[4]))] if int(steps[4]) < len(turns[seq].message.parts) else []
     last = seq if loss.through is None else loss.through
     return [
-        (each.seq, number)
-        for each in turns[seq : last + 1]
+        (place, number)
+        for place, each in enumerate(turns[seq : last + 1], seq)
         if not each.summary
         for number in range(len(each.message.parts))
     ]
@@ -189,11 +195,18 @@ def _touched(loss: PartLoss, turns: Sequence[Kept]) -> list[tuple[int, int]]:
 
 def _fate(loss: PartLoss, turn: Kept, number: int) -> str | None:
     code = LossCode(loss.code)
+    if _is_of_a_piece(loss):
+        return "transformed"
     if code is LossCode.RESULT_CLEARED:
         return "truncated"
-    if code in _DROPPED or (code in _WITH_SEAL and _is_all_seal(turn.message.parts[number])):
+    if code in _WITH_SEAL and _is_all_seal(turn.message.parts[number]):
         return "dropped"
     return None if loss.severity == "info" else "transformed"
+
+
+def _is_of_a_piece(loss: PartLoss) -> bool:
+    """Whether it is about something in a part, as one picture in the result of a tool."""
+    return loss.severity != "info" and loss.pointer.count("/") > _TO_PART
 
 
 def _is_all_seal(part: Part) -> bool:

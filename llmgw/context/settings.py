@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from llmgw.context.verifying.settings import VerifySettings
 from llmgw.types.context import BASE_POLICY, Policy
 
 
@@ -22,6 +23,7 @@ class ContextSettings(Struct, frozen=True, kw_only=True):
     queue_s: float = 30.0
     cache_bytes: int = 64 * 1024 * 1024
     sample: float = 0.01
+    verify: VerifySettings = VerifySettings()
 
     def base(self, tenant: str, alias: Policy | None = None) -> Policy:
         """What a context of this tenant is treated by where it says nothing itself."""

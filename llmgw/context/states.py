@@ -4,7 +4,6 @@ It is stored as the bytes it was written as, signed with the chain's key for thi
 turns), so that it cannot be altered in the store, nor be another context's.
 """
 
-import hmac
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,13 +11,13 @@ import msgspec
 
 from llmgw.context.answers import Stored
 from llmgw.context.bundle import SchemaLine
-from llmgw.context.chain_keys import UnknownKey
 from llmgw.context.kept import encode_json
 from llmgw.context.leases import decode_policy
-from llmgw.context.library import Actor, Library, check_depth, refuse
+from llmgw.context.library import Actor, Library, check_depth
 from llmgw.context.names import HASH, Keys
 from llmgw.context.schemas import Schemas
-from llmgw.context.state_doc import merged, patched
+from llmgw.context.sealing import sealed, unsealed
+from llmgw.context.state_changes import merged, patched
 from llmgw.types.context import ContextInfo, Policy, SchemaRef, StateDoc
 from llmgw.types.context_errors import IntegrityFailed, RevisionMismatch, SchemaViolation
 from llmgw.types.json import Json
@@ -29,7 +28,6 @@ MAX_STATE: Final = 256 * 1024
 
 _PLACE: Final = "state"
 _EMPTY: Final = StateDoc(rev=0, data={})
-_MAC: Final = 32
 
 _decode: Final = msgspec.json.Decoder(StateDoc).decode
 
@@ -129,7 +127,7 @@ class States:
             SchemaRejected: one cannot be registered.
         """
         for line in lines:
-            await self._schemas.take_over(tenant, line.name, line.version, line.document.encode())
+            await self._schemas.take_over(tenant, f"{line.name}/{line.version}", line.document.encode())
 
     async def copy(self, actor: Actor, source: Keys, to: Keys) -> None:
         """Begin a fork's state with its parent's, and remember that for the day they are merged."""
@@ -199,18 +197,15 @@ class States:
             raise SchemaViolation(message, [Violation(rule="schema.size", pointer=within, message=message)])
         check_depth(data, within)
         if schema is not None:
-            compiled = await self._schemas.compiled(tenant, schema)
-            refuse(compiled.violations(data), f"the state does not fit {schema}", within)
+            await self._schemas.check(tenant, schema, data, what="the state", within=within)
 
     def _sealed(self, keys: Keys, stored: Stored, document: StateDoc) -> bytes:
-        """Write a state: id of the key, MAC, and the document, encrypted where the turns are."""
+        """Write a state, encrypted where the turns are."""
         body = encode_json(document)
         cipher = self._library.contexts.histories.own_cipher(keys, stored)
         if cipher is not None:
             body = cipher.encrypt(body, _PLACE)
-        chain_keys = self._library.contexts.chain_keys
-        key_id = chain_keys.current
-        return key_id.encode() + b":" + self._mac(keys, key_id, body) + body
+        return sealed(self._library.contexts.chain_keys, keys, _PLACE, body)
 
     def _opened(self, keys: Keys, stored: Stored, written: bytes) -> StateDoc | None:
         """Read a state as it was written; None for nothing.
@@ -220,23 +215,12 @@ class States:
         """
         if not written:
             return None
-        key_id, _, rest = written.partition(b":")
-        mac, body = rest[:_MAC], rest[_MAC:]
+        body = unsealed(self._library.contexts.chain_keys, keys, _PLACE, written)
+        cipher = self._library.contexts.histories.own_cipher(keys, stored)
         try:
-            if not hmac.compare_digest(mac, self._mac(keys, key_id.decode(), body)):
-                raise IntegrityFailed("the state is not what was stored")
-            cipher = self._library.contexts.histories.own_cipher(keys, stored)
             return _decode(body if cipher is None else cipher.decrypt(body, _PLACE))
-        except UnknownKey:
-            raise IntegrityFailed(
-                "the state is signed with a key that is not here: is one missing in contexts.keys?"
-            ) from None
         except (ValueError, msgspec.DecodeError):
             raise IntegrityFailed("the state is not what was stored") from None
-
-    def _mac(self, keys: Keys, key_id: str, body: bytes) -> bytes:
-        key = self._library.contexts.chain_keys.chain(keys.tenant, key_id)
-        return hmac.digest(key, f"{_PLACE}\0{keys.context}\0".encode() + body, "sha256")
 
 
 def _check_revision(document: StateDoc, seen: int | None) -> None:

@@ -103,7 +103,7 @@ class ContextStore:
             case b"REUSED":
                 raise IdempotencyReused("this idempotency key was used for another request")
             case _:
-                raise refused(answer)
+                raise refused(answer, wish.if_match)
 
     async def commit(self, keys: Keys, lease: Lease, work: Commit) -> int:
         """Append a call's turns, all or none, and give back the lease; returns the new revision.

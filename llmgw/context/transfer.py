@@ -1,26 +1,24 @@
 """Contexts on their way from one gateway to another: exported as a signed bundle, taken over from one."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.context import bundle, frame
+from llmgw.context import bundle
 from llmgw.context.answers import Replay
 from llmgw.context.birth import new_fields
-from llmgw.context.bundle import Bundle, BundleWriter, Head, StateLine, TurnLine
+from llmgw.context.bundle import Bundle, BundleWriter, Head, StateLine
 from llmgw.context.clock import moment
 from llmgw.context.drafting import Draft
-from llmgw.context.kept import Kept, body_of, decode_turn, kept, redacted_turn
+from llmgw.context.kept import Kept, decode_turn, kept, redacted_turn
 from llmgw.context.library import Actor, Library, all_blobs, info_of
 from llmgw.context.lineage import Genesis
-from llmgw.context.lineage import decode as decode_lineage
-from llmgw.context.names import TURNS, Keys, checked
+from llmgw.context.names import Keys, checked
 from llmgw.context.opened import Asker
 from llmgw.context.states import States
-from llmgw.context.store import PAGE
 from llmgw.types.context import ContextInfo, ContextOptions
-from llmgw.types.context_errors import BundleRejected, ContextExists
+from llmgw.types.context_errors import BundleRejected, ContextExists, IntegrityFailed
 from llmgw.types.violation import Violation
 
 _AT_A_TIME: Final = 64
@@ -36,7 +34,7 @@ class Transfer:
         self._contexts = library.contexts
         self._store = library.store
 
-    async def export(self, actor: Actor, context: str) -> AsyncIterator[bytes]:
+    async def export(self, actor: Actor, context: str) -> AsyncGenerator[bytes, None]:
         """Write a context's bundle, line by line; a fork's has the turns of its parents, too.
 
         Raises:
@@ -55,9 +53,9 @@ class Transfer:
         if state is not None:
             yield writer.line(StateLine(state=state))
         head = stored.head
-        async for line in self._turns(keys, stored.facts.lineage, stored.turns):
-            head = line.link
-            yield writer.line(line)
+        # What is written is read again, and what is read is proven again, whatever this worker remembers.
+        async for found, body in self._contexts.histories.bodies(keys, stored):
+            yield writer.line(bundle.turn_line(found, body))
         for start in range(0, len(turns), _AT_A_TIME):
             async for blob in self._blobs(keys, turns[start : start + _AT_A_TIME]):
                 yield writer.line(blob)
@@ -121,28 +119,19 @@ class Transfer:
         )
         await self._store.create(keys, actor.who, (ttl_s or 0) * 1000, fields)
 
-    async def _turns(self, keys: Keys, stored: bytes, count: int) -> AsyncIterator[TurnLine]:
-        """Write the turns, those of the parents first, each from where it lies."""
-        lineage = decode_lineage(stored)
-        for place, each in enumerate(lineage):
-            end = lineage[place + 1].at if place + 1 < len(lineage) else count
-            home = Keys(keys.tenant, each.context)
-            cipher = await self._contexts.histories.cipher_of(home)
-            for first in range(each.at, end, PAGE):
-                last = min(first + PAGE, end) - 1
-                frames = await self._store.command(home, "LRANGE", TURNS, first - each.at, last - each.at)
-                for seq, written in enumerate(frames, first):
-                    turn = frame.decode(written)
-                    yield bundle.turn_line(turn, body_of(turn, seq, cipher))
-
     async def _blobs(self, keys: Keys, turns: Sequence[Kept]) -> AsyncIterator[bundle.BlobLine]:
         by_home: dict[str, list[str]] = {}
         for each in turns:
             by_home.setdefault(each.home, []).extend(all_blobs(each))
         for name, digests in by_home.items():
+            if not digests:
+                continue
+            home = Keys(keys.tenant, name)
             # One at a time: each may be large.
             for wanted in dict.fromkeys(digests):
-                async for digest, blob in self._contexts.histories.fetched(Keys(keys.tenant, name), [wanted]):
+                async for digest, blob in self._contexts.histories.fetched(home, [wanted]):
+                    if blob is None:
+                        raise IntegrityFailed("content that a turn refers to is not what was stored")
                     yield bundle.blob_line(digest, blob)
 
 

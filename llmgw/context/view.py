@@ -86,7 +86,8 @@ def view_of(
     first = min(fitted.covered, default=-1)
     told_to = 0
     for stop in sorted(stops):
-        _tell_plainly(view, turns[told_to:stop])
+        if stop > told_to:
+            _tell_plainly(view, turns[told_to:stop])
         told_to = stop + 1
         if stop == first and summary is not None:
             _tell_summary(view, summary)
@@ -243,13 +244,19 @@ def _unsealed(
         if made_by is None or not is_prefix_bound(made_by) or made_by.prefix == prefix(each.seq):
             return message, tuple(range(len(message.parts)))
         code = LossCode.REASONING_PREFIX_INVALIDATED
+    same_protocol = made_by.protocol == target.protocol and made_by.kind == target.kind
     told: list[Part] = []
     originals: list[int] = []
     for number, part in enumerate(message.parts):
         pointer = pointer_to("turns", each.seq, "parts", number)
+        if same_protocol and isinstance(part, OpaquePart) and not is_compaction(part):
+            # What a tool of the provider's own left: any of its models reads it, whatever stood before.
+            told.append(part)
+            originals.append(number)
+            continue
         kept = _without_seal(part)
         if kept is not part:
-            lost = LossCode.COMPACTION_OPAQUE_DROPPED if is_compaction(part) else code
+            lost = _loss_of(part, code)
             view.losses.append(_loss(lost, pointer, "render", each))
             view.unread.append(pointer)
         if kept is not None:
@@ -258,6 +265,13 @@ def _unsealed(
     if not told:
         return None
     return replace(message, parts=tuple(told)), tuple(originals)
+
+
+def _loss_of(part: Part, sealed: LossCode) -> LossCode:
+    """What it is to lose a part that only its maker reads; `sealed` is the word for what is under a seal."""
+    if is_compaction(part):
+        return LossCode.COMPACTION_OPAQUE_DROPPED
+    return LossCode.BUILTIN_UNTRANSLATABLE if isinstance(part, OpaquePart) else sealed
 
 
 def _one_compaction(
@@ -302,7 +316,7 @@ def _note_dropped(view: View, turns: Sequence[Kept], fitted: Fitted) -> None:
     gone = fitted.dropped | fitted.covered
     if not gone:
         return
-    for run in _runs((each for each in turns if each.seq in gone), lambda each: each.seq in fitted.covered):
+    for run in _runs((turns[seq] for seq in sorted(gone)), lambda each: each.seq in fitted.covered):
         summarised = run[0].seq in fitted.covered
         code = LossCode.WINDOW_SUMMARISED if summarised else LossCode.WINDOW_TRIMMED
         view.losses.append(

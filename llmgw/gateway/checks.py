@@ -1,8 +1,10 @@
 """The checks of a call with a context, C1 to C8: what was looked at, and what came of it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from hashlib import blake2b
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
@@ -12,9 +14,17 @@ from llmgw.context.names import REPORTS, TURNS
 from llmgw.context.opened import Opened, Receipt
 from llmgw.context.renders import Render, agrees, follow
 from llmgw.gateway.telling import Telling
+from llmgw.telemetry.trace_context import format_traceparent
+from llmgw.types.call import ANYBODY, Call, Caller
 from llmgw.types.errors import StoreUnavailable
+from llmgw.types.operation import ContextOperation, OperationName
 from llmgw.types.preservation import Check, CheckResult, ReportRecord
 from llmgw.types.violation import Violation
+
+Tell: TypeAlias = Callable[
+    [OperationName, Caller, str, Mapping[str, str]], AbstractContextManager[ContextOperation]
+]
+"""Has an operation told of when the block ends: its name, whom it is for, the context, headers of its trace."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +41,11 @@ class Checks:
     kept apart is there. C8 what was stored reads back as it was written, for a sample.
     """
 
-    def __init__(self, contexts: Contexts, opened: Opened) -> None:
+    def __init__(self, contexts: Contexts, opened: Opened, call: Call, tell: Tell) -> None:
         self._contexts = contexts
         self._opened = opened
+        self._call = call
+        self._tell = tell
         self._render: Render | None = None
         self._found: dict[Check, CheckResult] = {}
 
@@ -113,17 +125,22 @@ class Checks:
         return "pass" if agrees(stored.decode(), render) else "fail"
 
     async def _read_back(self, receipt: Receipt, frame: bytes, record: ReportRecord) -> None:
-        opened = self._opened
+        opened, call = self._opened, self._call
         place = opened.count - opened.stored.base
+        trace = {"traceparent": format_traceparent(call.trace_id, call.span_id, sampled=call.sampled)}
         try:
-            stored = await self._contexts.store.command(opened.keys, "LINDEX", TURNS, place)
-            same = stored == frame
+            with self._tell("read_back", call.caller or ANYBODY, receipt.context, trace) as operation:
+                stored = await self._contexts.store.command(opened.keys, "LINDEX", TURNS, place)
+                same = stored == frame
+                operation.rev, operation.checks = receipt.rev, {"c8": "pass" if same else "fail"}
             if not same:
                 _log.error("context %s: revision %d does not read back", receipt.context, receipt.rev)
             checks: dict[Check, CheckResult] = {**record.report.checks, "c8": "pass" if same else "fail"}
             verdict = record.report.verdict if same else "lost"
             report = replace(record.report, checks=checks, verdict=verdict)
-            written = encode_json(replace(record, report=report))
+            written = self._contexts.sealed_report(
+                opened.keys, receipt.rev, encode_json(replace(record, report=report))
+            )
             await self._contexts.store.command(opened.keys, "HSET", REPORTS, str(receipt.rev), written)
         except StoreUnavailable:
             return  # a sample may be missed

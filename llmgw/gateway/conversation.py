@@ -1,7 +1,6 @@
 """A call that continues a stored conversation: what its targets are told, and what it leaves when it ends."""
 
 import asyncio
-import hashlib
 import logging
 import zlib
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from llmgw.context.drafting import Draft
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
 from llmgw.context.report import maker_binding, report_of, shortfall
-from llmgw.gateway.checks import Checks
+from llmgw.gateway.checks import Checks, Tell
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.echoes import echoed
 from llmgw.gateway.telling import Teller, Telling
@@ -29,7 +28,7 @@ from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import SEVERITY, LossCode
 from llmgw.types.message import Details, Message, OpaquePart, ToolCallPart
-from llmgw.types.preservation import PartLoss, Report, ReportRecord, TokenFacts
+from llmgw.types.preservation import CheckResult, PartLoss, Report, ReportRecord, TokenFacts
 from llmgw.types.target import Target
 from llmgw.types.turn import RawAnswer
 from llmgw.types.violation import Violation
@@ -53,6 +52,7 @@ class Conversation:
         invocation: ChatInvocation,
         call: Call,
         facts: ContextFacts,
+        tell: Tell,
     ) -> None:
         self.invocation = invocation
         self.opened = opened
@@ -64,7 +64,7 @@ class Conversation:
         self._telling: Telling | None = None
         self._folding = Folding()
         self._violations: tuple[Violation, ...] = facts.violations
-        self._checks = Checks(contexts, opened)
+        self._checks = Checks(contexts, opened, call, tell)
 
     @property
     def keeps_raw(self) -> bool:
@@ -123,7 +123,7 @@ class Conversation:
         kept_raw = await self._raw(raw, streamed=streamed) if self.keeps_raw and raw else None
         answer = self._answer(telling, completion, kept_raw)
         losses = [*telling.losses, *echoed(completion, telling.view)]
-        report = self._settled(telling, completion, losses)
+        report = await self._settled(telling, completion, losses)
         receipt = await self._commit([*self.opened.said, answer], report)
         return self._told_caller(receipt, report)
 
@@ -227,7 +227,7 @@ class Conversation:
         self._checks.read_back_later(receipt, receipt.last, record)
         return receipt
 
-    def _settled(self, telling: Telling, completion: Completion, losses: list[PartLoss]) -> Report:
+    async def _settled(self, telling: Telling, completion: Completion, losses: list[PartLoss]) -> Report:
         """Report on a whole answer: with what the provider says of its input."""
         reported = completion.usage.input_tokens if completion.usage is not None else None
         calibration = self._counting.calibration
@@ -235,6 +235,9 @@ class Conversation:
         if not telling.tokens.exact:
             estimated = calibration.estimate(telling.target.name, telling.size)
         outcome = shortfall(estimated, reported)
+        if outcome == "fail":
+            # An estimate raises suspicion; what is counted decides.
+            estimated, outcome = await self._recounted(telling, estimated, reported)
         self._checks.answered(outcome)
         if outcome == "fail":
             losses.append(
@@ -258,6 +261,19 @@ class Conversation:
         self._note(report, final=True)
         return report
 
+    async def _recounted(
+        self, telling: Telling, estimated: int, reported: int | None
+    ) -> tuple[int, CheckResult]:
+        """Hold what a provider reported against what it was certainly sent, for a request that was estimated."""
+        try:
+            least = await self._counting.at_least(self.opened, telling.view, telling.target)
+        except GatewayError:
+            return estimated, "skip"
+        if shortfall(least, reported) == "fail":
+            return least, "fail"
+        # The estimate was wrong, and is not to be told as if so much had been sent.
+        return max(least, reported or 0), "pass"
+
     def _report(self, telling: Telling, rev: int, losses: Sequence[PartLoss]) -> Report:
         opened = self.opened
         said = sum(len(draft.turn.message.parts) for draft in opened.said if not draft.turn.summary)
@@ -273,7 +289,7 @@ class Conversation:
             violations=(*self._violations, *telling.violations),
             fitted=telling.fitted,
             tokens=telling.tokens,
-            input_digest=f"sha256:{hashlib.sha256(telling.request.body).hexdigest()}",
+            input_digest=telling.input_digest,
             floor=opened.policy.min_preservation,
         )
 

@@ -8,12 +8,15 @@ from llmgw.context.answers import Replay
 from llmgw.context.archive import Archive
 from llmgw.context.intake import examine
 from llmgw.context.library import Actor
+from llmgw.context.names import CONTEXT_ID
 from llmgw.context.opened import Asker, Opened
 from llmgw.context.taking_in import take_in
+from llmgw.gateway.checks import Tell
 from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.summaries import Ask, Summaries
 from llmgw.gateway.telling import Teller, toolset_digest
+from llmgw.gateway.verification import Verifier
 from llmgw.types.call import Call, ContextFacts
 from llmgw.types.context import ContextOptions, Policy, etag
 from llmgw.types.context_errors import (
@@ -34,9 +37,11 @@ _SAYS_INSTRUCTIONS_APART: Final = "anthropic"
 class Conversations:
     """Opens contexts for calls; one per worker."""
 
-    def __init__(self, archive: Archive, counter: TokenCounter) -> None:
+    def __init__(self, archive: Archive, counter: TokenCounter, tell: Tell) -> None:
         self.contexts = archive.library.contexts
+        self.verifier = Verifier(archive.sessions, self.contexts.aftercare)
         self._archive = archive
+        self._tell = tell
         self._counting = Counting(counter, self.contexts)
 
     async def open(
@@ -58,12 +63,12 @@ class Conversations:
             raise UnsupportedParameter("a call that continues a context has one answer", param="n")
         contexts = self.contexts
         tenant = call.caller.tenant if call.caller is not None else "default"
-        facts = call.context = ContextFacts(id=options.id or "", begin_started_ns=contexts.monotonic_ns())
+        facts = call.context = ContextFacts(id=_named(options), begin_started_ns=contexts.monotonic_ns())
         asker = Asker(
             tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
         )
         base = contexts.settings.base(tenant, alias_policy)
-        if options.create:
+        if options.create and not contexts.is_known(tenant, options.id):
             policy = (options.policy or Policy()).over(base)
             await self._archive.library.check_metadata(tenant, options.metadata, policy)
         try:
@@ -131,7 +136,14 @@ class Conversations:
         opened.check_size(opened.said)
         summaries = Summaries(self.contexts, ask)
         teller = Teller(self.contexts, self._counting, summaries, opened, invocation)
-        return Conversation(self.contexts, self._counting, teller, opened, invocation, call, facts)
+        return Conversation(
+            self.contexts, self._counting, teller, opened, invocation, call, facts, self._tell
+        )
+
+
+def _named(options: ContextOptions) -> str:
+    """The context's id; what cannot be one is anything a caller says, and facts are told in logs and traces."""
+    return options.id if options.id is not None and CONTEXT_ID.fullmatch(options.id) else ""
 
 
 def _describe(facts: ContextFacts, opened: Opened) -> None:
@@ -139,6 +151,7 @@ def _describe(facts: ContextFacts, opened: Opened) -> None:
     stored = opened.stored
     facts.id, facts.etag, facts.rev = opened.keys.context, stored.etag, stored.rev
     facts.turns = facts.turns_before = stored.turns
+    facts.bytes = stored.facts.size
     facts.again = opened.lease.again
     facts.enforcement = opened.policy.enforcement or "repair"
     if stored.first == stored.turns:

@@ -11,13 +11,17 @@ from llmgw.context.contexts import Contexts
 from llmgw.context.kept import Kept
 from llmgw.context.names import COUNTS
 from llmgw.context.opened import Opened
+from llmgw.context.view import View
 from llmgw.types import json
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.invocation import ChatInvocation
+from llmgw.types.message import MediaPart, Part, ToolResultPart
 from llmgw.types.target import Target
 
 _COARSEST: Final = 12
-"""Bytes of JSON per token that no ordinary conversation exceeds, for models nobody has asked yet."""
+"""Characters per token that no ordinary conversation exceeds, for models nobody has asked yet."""
+_TELLING: Final = 1024
+"""Characters from which a request tells how many a token has; around fewer its frame is too large a share."""
 _WEIGHT: Final = 0.2
 """How much one call tells about a model, against all before it."""
 _MODELS: Final = 512
@@ -30,19 +34,19 @@ _FRAME: Final = 16
 
 
 class Calibration:
-    """How many bytes of JSON a token of each model is, learned from what providers report."""
+    """How many characters a token of each model is, learned from what providers report."""
 
     def __init__(self) -> None:
         self._ratios: OrderedDict[str, float] = OrderedDict()
 
     def estimate(self, model: str, size: int) -> int:
-        """Estimate tokens from bytes; for a model nobody has asked yet, fewer than there can be."""
+        """Estimate tokens from characters; for a model nobody has asked yet, fewer than there can be."""
         ratio = self._ratios.get(model)
         return size // _COARSEST if ratio is None else round(size * ratio)
 
     def learn(self, model: str, size: int, reported: int) -> None:
-        """Take in what a provider reported of a request of `size` bytes."""
-        if size <= 0 or reported <= 0:
+        """Take in what a provider reported of a request of `size` characters."""
+        if size < _TELLING or reported <= 0:
             return
         ratio = reported / size
         before = self._ratios.get(model)
@@ -86,9 +90,9 @@ class Counting:
         stored = [each for each in missing if each.seq < opened.stored.turns]
         if stored:
             fields = [f"{vocabulary}:{each.seq}" for each in stored]
-            found = await self._contexts.store.command(opened.keys, "HMGET", COUNTS, *fields)
+            kept = await self._contexts.store.command(opened.keys, "HMGET", COUNTS, *fields)
             known |= {
-                each.seq: int(count) for each, count in zip(stored, found, strict=True) if count is not None
+                each.seq: int(count) for each, count in zip(stored, kept, strict=True) if count is not None
             }
         fresh = [each for each in missing if each.seq not in known]
         counts = await self._count(fresh, target.model) if fresh else {}
@@ -96,11 +100,30 @@ class Counting:
         known |= lasting
         if lasting:
             self._contexts.aftercare.begin(self._store(opened, vocabulary, lasting))
+        found = known | counts
+        if len(found) != len(turns):
+            # Only some turns were asked about.
+            found = {each.seq: found[each.seq] for each in turns}
+        if target.protocol == "openai":
+            return found
+        return {seq: math.ceil(_FOREIGN * count) for seq, count in found.items()}
+
+    async def at_least(self, opened: Opened, view: View, target: Target) -> int:
+        """Tokens that a request certainly takes: those of the turns that it tells word for word and without media.
+
+        What a provider charges for media is its own affair, and what is told otherwise is not counted here.
+
+        Raises:
+            StoreUnavailable, InternalError: as `counted`.
+        """
+        plain = [
+            each
+            for each, message in zip(view.turns, view.messages, strict=True)
+            if message is each.message and not any(map(_shows, message.parts))
+        ]
+        counts = await self.counted(opened, plain, target)
         factor = 1.0 if target.protocol == "openai" else _FOREIGN
-        return {
-            each.seq: math.ceil(factor * (known[each.seq] if each.seq in known else counts[each.seq]))
-            for each in turns
-        }
+        return math.floor(sum(counts.values()) / factor)
 
     async def _count(self, turns: Sequence[Kept], model: str) -> dict[int, int]:
         def count() -> dict[int, int]:
@@ -120,3 +143,10 @@ class Counting:
                 )
         except StoreUnavailable:
             return  # counted again another time
+
+
+def _shows(part: Part) -> bool:
+    """Whether there are media in a part."""
+    if isinstance(part, ToolResultPart):
+        return any(isinstance(item, MediaPart) for item in part.content)
+    return isinstance(part, MediaPart)

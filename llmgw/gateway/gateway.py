@@ -75,7 +75,7 @@ class Gateway:
         call.alias, call.stream, call.tags = alias.name, invocation.stream, invocation.options.tags
         context = invocation.options.context
         if context is None:
-            return await self._dispatch.open(self._plan(alias, invocation), Plain(invocation), call)
+            return await self._plain(self._plan(alias, invocation), invocation, call)
         if not isinstance(invocation, ChatInvocation):
             raise UnsupportedParameter("only conversations have a context", param="llmgw.context")
         # Whoever cannot be answered at all takes no lease.
@@ -115,6 +115,16 @@ class Gateway:
 
     def _plan(self, alias: Alias, invocation: Invocation) -> tuple[Target, ...]:
         return plan(alias, invocation.needs, self._health, self._draw())
+
+    async def _plain(self, targets: tuple[Target, ...], invocation: Invocation, call: Call) -> Reply:
+        """Open the answer to a call that says all there is to say, its history compared beside it."""
+        verification = None
+        if isinstance(invocation, ChatInvocation) and invocation.options.verify is not None:
+            verification = self._conversations.verifier.begin(invocation, call)
+        reply = await self._dispatch.open(targets, Plain(invocation), call)
+        if verification is not None:
+            reply.kept_by(verification)
+        return reply
 
     async def _continued(self, alias: Alias, conversation: Conversation, call: Call) -> Reply:
         """Open the answer to a call under its context's lease, which does not outlive a failure."""

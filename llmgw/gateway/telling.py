@@ -3,6 +3,7 @@
 import hashlib
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from llmgw.context.contexts import Contexts
 from llmgw.context.fit import DoesNotFit, Fitted
 from llmgw.context.kept import Kept
 from llmgw.context.opened import Opened
+from llmgw.context.reach import leave_out
 from llmgw.context.report import of_request
 from llmgw.context.view import View, view_of, without_part
 from llmgw.gateway.counting import Counting
@@ -22,13 +24,26 @@ from llmgw.types import json
 from llmgw.types.context import Rule
 from llmgw.types.context_errors import ContextNotPreserved, ContextTooLong, MediaMissing
 from llmgw.types.errors import GatewayError, UnsupportedParameter
-from llmgw.types.invocation import ChatInvocation
+from llmgw.types.feature import Feature
+from llmgw.types.invocation import ChatInvocation, Memo
+from llmgw.types.message import MediaKind
 from llmgw.types.preservation import PartLoss, TokenFacts
 from llmgw.types.target import Target
 from llmgw.types.violation import Violation, Weight, pointer_to
 
+_NEEDED: Final[dict[MediaKind, Feature]] = {
+    "image": Feature.IMAGES,
+    "audio": Feature.AUDIO_IN,
+    "video": Feature.VIDEO,
+    "file": Feature.FILES,
+}
+"""What a target must be able to do to be told media; what the caller says now was held against it before."""
 _MOST_REPLACED = 10_000
 """Parts of one view that a target may refuse before it counts as one that cannot be asked."""
+
+
+_SPARE = 64
+"""Messages that may be remembered beside twice those that are told: some are made anew for every call."""
 
 
 class Telling(Struct, frozen=True, kw_only=True):
@@ -43,9 +58,11 @@ class Telling(Struct, frozen=True, kw_only=True):
     violations: tuple[Violation, ...]
     tokens: TokenFacts
     size: int
-    """Bytes of the JSON of the turns that are told."""
+    """Characters of the words and tools that are told."""
     prefix: str
     """The digest of what the answer follows, to which it may be bound."""
+    input_digest: str
+    """That of the request's body; it is as long as the conversation, so this is reckoned once."""
 
 
 class Prefix:
@@ -84,6 +101,7 @@ class Teller:
         self._opened = opened
         self._invocation = invocation
         self.tools = toolset_digest(invocation)
+        self._tools_size = len(json.encode(invocation.tools)) if invocation.tools else 0
 
     @property
     def summary(self) -> str:
@@ -103,15 +121,22 @@ class Teller:
         maker = self._maker(target)
         fitted, tokens = await self._fit(target, maker)
         turns = opened.turns
-        contents = await self._contexts.contents(opened, [turns[seq] for seq in self._special(turns)])
-        left_out = sorted(fitted.dropped | fitted.cleared | fitted.covered)
+        special = self._special(turns)
+        contents = await self._contexts.contents(opened, [turns[seq] for seq in special])
+        # What a provider's own summary covers is told all the same: the provider passes over it.
+        left_out = sorted(fitted.dropped | fitted.cleared)
         prefix = Prefix(self.tools, left_out)
-        view = view_of(turns, self._special(turns), fitted, maker, contents, prefix)
+        view = view_of(turns, special, fitted, maker, contents, prefix)
+        taken = [kind for kind, feature in _NEEDED.items() if feature in target.features]
+        course = opened.history.course
+        leave_out(
+            view, {seq for kind, seqs in course.shown.items() if kind not in taken for seq in seqs}, taken
+        )
         request = self._written(provider, target, view)
         losses = (*view.losses, *of_request(request.losses, view))
         violations = self._violations(view, fitted)
-        told = opened.history.course.size + sum(len(draft.body) for draft in opened.said)
-        gone = sum(turns[seq].size for seq in view.skipped)
+        told = course.words + sum(draft.turn.words for draft in opened.said)
+        gone = sum(turns[seq].words for seq in view.skipped if turns[seq].turn.compaction is None)
         return Telling(
             target=target,
             maker=maker,
@@ -121,8 +146,9 @@ class Teller:
             losses=losses,
             violations=violations,
             tokens=tokens,
-            size=told - gone,
+            size=told - gone + self._tools_size,
             prefix=prefix(len(turns)),
+            input_digest=f"sha256:{hashlib.sha256(request.body).hexdigest()}",
         )
 
     def _special(self, turns: Sequence[Kept]) -> list[int]:
@@ -201,16 +227,17 @@ class Teller:
         try:
             if mode == "provider_native" and native >= 0:
                 return self._whole(native, sum(counted.values()))
-            return cut("error")
+            # What fits is told whole in every mode; only where a summary may be written is that asked first.
+            return cut(mode if mode in {"drop_oldest", "middle_out"} else "error")
         except DoesNotFit as too_long:
-            if mode == "error":
+            if mode not in {"summarise", "provider_native"}:
                 raise _too_long(too_long, target) from None
         try:
             if mode == "summarise":
                 summary = await self._summary(turns, room, count)
                 if summary is not None:
                     return cut("drop_oldest", summary)
-            return cut("middle_out" if mode == "middle_out" else "drop_oldest")
+            return cut("drop_oldest")
         except DoesNotFit as too_long:
             raise _too_long(too_long, target) from None
 
@@ -231,11 +258,13 @@ class Teller:
     def _written(self, provider: Provider, target: Target, view: View) -> UpstreamRequest:
         """Write the request; parts of earlier turns that the target refuses are left out, one by one."""
         native = self._opened.policy.fit == "provider_native"
+        memo = self._memo(target, len(view.messages))
         for _ in range(_MOST_REPLACED):
             invocation = replace(
                 self._invocation,
                 messages=tuple(view.messages),
                 stored=True,
+                memo=memo,
                 compact=native,
             )
             try:
@@ -246,6 +275,14 @@ class Teller:
                 if not without_part(view, refusal.pointer):
                     raise
         raise UnsupportedParameter(f"{target.name} refuses too much of this conversation")
+
+    def _memo(self, target: Target, messages: int) -> Memo:
+        """What was written for the target before; anew where it has changed, or most of that is told no more."""
+        memos = self._opened.history.memos
+        known = memos.get(target.name)
+        if known is None or known[0] is not target or len(known[1]) > 2 * messages + _SPARE:
+            known = memos[target.name] = (target, {})
+        return known[1]
 
     def _is_stored(self, view: View, pointer: str) -> bool:
         """Whether a place among the messages is one of an earlier turn, not of what the caller says now."""

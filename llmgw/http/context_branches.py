@@ -10,6 +10,7 @@ from msgspec import Struct
 from llmgw.http.asked import MAX_BODY, HttpRequest, actor_of, answer, body_of
 from llmgw.http.context_compact import compact_route
 from llmgw.http.contexts import described
+from llmgw.http.operations import examined, left, telling
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
 from llmgw.types.scalars import ContextId, Seq
@@ -46,7 +47,11 @@ def branch_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     )
     async def fork(request: HttpRequest, context: Id) -> Response[bytes]:
         wanted = await body_of(request, ForkRequest, default=ForkRequest())
-        info = await archive.branches.fork(actor_of(request), context, at=wanted.at_seq, child=wanted.id)
+        actor = actor_of(request)
+        with telling(runtime, request, "fork", context) as operation:
+            info = await archive.branches.fork(actor, context, at=wanted.at_seq, child=wanted.id)
+            left(operation, info)
+            operation.forked_from = context
         return described(info, 201, location=f"/v1/contexts/{info.id}")
 
     @post(
@@ -57,9 +62,12 @@ def branch_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     )
     async def merge(request: HttpRequest, context: Id) -> Response[bytes]:
         wanted = await body_of(request, MergeRequest)
-        info = await archive.branches.merge(
-            actor_of(request), context, wanted.source, wanted.strategy, op=f"op_{runtime.new_id()}"
-        )
+        actor, op = actor_of(request), f"op_{runtime.new_id()}"
+        with telling(runtime, request, "merge", context) as operation:
+            info = left(
+                operation,
+                await archive.branches.merge(actor, context, wanted.source, wanted.strategy, op),
+            )
         return described(info)
 
     @post(
@@ -69,7 +77,10 @@ def branch_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         opt={"permission": Permission.CALL},
     )
     async def verify(request: HttpRequest, context: Id) -> Response[bytes]:
-        return answer(await archive.library.verify(actor_of(request), context))
+        with telling(runtime, request, "verify", context) as operation:
+            found = await archive.library.verify(actor_of(request), context)
+            examined(operation, found)
+        return answer(found)
 
     @post(
         "/v1/contexts/{context:str}/redact",
@@ -79,6 +90,9 @@ def branch_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     )
     async def redact(request: HttpRequest, context: Id) -> Response[bytes]:
         wanted = await body_of(request, RedactRequest)
-        return described(await archive.library.redact(actor_of(request), context, wanted.turns))
+        with telling(runtime, request, "redact", context) as operation:
+            info = left(operation, await archive.library.redact(actor_of(request), context, wanted.turns))
+            operation.turns = len(set(wanted.turns))
+        return described(info)
 
     return [fork, merge, verify, redact, compact_route(runtime)]

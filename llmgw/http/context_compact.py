@@ -5,15 +5,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
+from llmgw.context.names import CONTEXT_ID
 from llmgw.context.opened import Asker
 from llmgw.http.asked import MAX_BODY, HttpRequest, actor_of, body_of, caller_of, if_match_of
 from llmgw.http.contexts import described
 from llmgw.http.exchange import request_id
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
-from llmgw.types.call import Call
+from llmgw.types.call import Call, Conflict, ContextFacts
 from llmgw.types.context import ContextOptions
-from llmgw.types.errors import GatewayError
+from llmgw.types.context_errors import ContextFenced, ContextLocked, IdempotencyInFlight, RevisionMismatch
+from llmgw.types.errors import ClientGone, GatewayError, InternalError
 from llmgw.types.scalars import Seq
 
 _ROUTE = "/v1/contexts/{context:str}/compact"
@@ -35,13 +37,21 @@ def compact_route(runtime: Runtime) -> HTTPRouteHandler:
         wanted = await body_of(request, CompactRequest, default=CompactRequest())
         actor = actor_of(request)
         call = _begin(runtime, request)
+        facts = call.context = ContextFacts(id=context if CONTEXT_ID.fullmatch(context) else "")
         options = ContextOptions(id=context, if_match=if_match_of(request))
         asker = Asker(tenant=actor.tenant, who=actor.who, op=call.id)
         try:
             await runtime.generation.gateway.compact(asker, options, wanted.alias, wanted.keep_last, call)
-            call.status = 200
+            call.status, facts.summary = 200, "made"
         except GatewayError as error:
             call.status, call.error, call.error_message = error.status, error.code, error.message
+            facts.summary, facts.conflict = "failed" if call.inner else "", _conflict(error)
+            raise
+        except Exception:
+            call.status, call.error = InternalError.status, InternalError.code
+            raise
+        except BaseException:
+            call.status, call.error = ClientGone.status, ClientGone.code
             raise
         finally:
             call.ended_ns = runtime.clock.monotonic_ns()
@@ -49,6 +59,18 @@ def compact_route(runtime: Runtime) -> HTTPRouteHandler:
         return described(await runtime.archive.library.info(actor, context, op=""))
 
     return compact
+
+
+def _conflict(error: GatewayError) -> Conflict:
+    match error:
+        case ContextLocked() | IdempotencyInFlight():
+            return "locked"
+        case RevisionMismatch():
+            return "mismatch"
+        case ContextFenced():
+            return "fenced"
+        case _:
+            return "none"
 
 
 def _begin(runtime: Runtime, request: HttpRequest) -> Call:

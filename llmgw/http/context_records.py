@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from llmgw.http.asked import MAX_PAGE, HttpRequest, actor_of, answer, number_of
+from llmgw.http.operations import telling
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
 from llmgw.types.errors import InvalidRequest
@@ -23,18 +24,22 @@ def record_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
     @get("/v1/contexts/{context:str}/report/{rev:str}", opt={"permission": Permission.INSPECT})
     async def report(request: HttpRequest, context: Id, rev: FromPath[str]) -> Response[bytes]:
-        return answer(await records.report(actor_of(request), context, _revision(rev)))
+        with telling(runtime, request, "read", context):
+            found = await records.report(actor_of(request), context, _revision(rev))
+        return answer(found)
 
     @get("/v1/contexts/{context:str}/orphans", opt={"permission": Permission.CALL})
     async def orphans(request: HttpRequest, context: Id) -> Response[bytes]:
-        return answer({"orphans": await records.orphans(actor_of(request), context)})
+        with telling(runtime, request, "read", context):
+            found = await records.orphans(actor_of(request), context)
+        return answer({"orphans": found})
 
     @get("/v1/contexts/{context:str}/access-log", opt={"permission": Permission.INSPECT})
     async def access_log(request: HttpRequest, context: Id) -> Response[bytes]:
         limit = number_of(request, "limit", _PAGE, least=1, most=MAX_PAGE)
-        entries, after = await records.access_log(
-            actor_of(request), context, after=request.query_params.get("after"), limit=limit
-        )
+        page = request.query_params.get("after")
+        with telling(runtime, request, "read", context):
+            entries, after = await records.access_log(actor_of(request), context, after=page, limit=limit)
         return answer({"entries": entries, "next": after})
 
     return [report, orphans, access_log]

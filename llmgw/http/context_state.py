@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from llmgw.http.asked import MAX_BODY, HttpRequest, actor_of, answer, if_match_of, require_json
+from llmgw.http.operations import telling
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
 from llmgw.types.context import StateDoc
@@ -26,13 +27,17 @@ def state_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
     @get(_ROUTE, opt={"permission": Permission.CALL})
     async def read(request: HttpRequest, context: Id) -> Response[bytes]:
-        return _described(await states.read(actor_of(request), context))
+        with telling(runtime, request, "read", context):
+            document = await states.read(actor_of(request), context)
+        return _described(document)
 
     @patch(_ROUTE, request_max_body_size=MAX_BODY, opt={"permission": Permission.CALL})
     async def change(request: HttpRequest, context: Id) -> Response[bytes]:
         require_json(request, JSON_PATCH, "application/json")
         written = decode(await request.body())
-        return _described(await states.patch(actor_of(request), context, written, _revision(request)))
+        with telling(runtime, request, "patch_state", context):
+            document = await states.patch(actor_of(request), context, written, _revision(request))
+        return _described(document)
 
     @put(_ROUTE, request_max_body_size=MAX_BODY, opt={"permission": Permission.CALL})
     async def replace(request: HttpRequest, context: Id) -> Response[bytes]:
@@ -40,7 +45,9 @@ def state_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         data = decode(await request.body())
         if not isinstance(data, dict):
             raise InvalidRequest("a state is a JSON object")
-        return _described(await states.replace(actor_of(request), context, data, _revision(request)))
+        with telling(runtime, request, "replace_state", context):
+            document = await states.replace(actor_of(request), context, data, _revision(request))
+        return _described(document)
 
     return [read, change, replace]
 

@@ -1,6 +1,7 @@
 """Conversations on their way to another gateway, and from one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TypeAlias
 
 from litestar import Response, get, post
@@ -10,6 +11,7 @@ from litestar.response import Stream
 
 from llmgw.http.asked import HttpRequest, actor_of, require_json
 from llmgw.http.contexts import described
+from llmgw.http.operations import left, telling
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
 
@@ -25,7 +27,15 @@ def transfer_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
     @get("/v1/contexts/{context:str}/export", opt={"permission": Permission.CALL})
     async def export(request: HttpRequest, context: Id) -> Stream:
-        lines = transfer.export(actor_of(request), context)
+        actor = actor_of(request)
+
+        async def told() -> AsyncGenerator[bytes, None]:
+            with telling(runtime, request, "export", context):
+                async with aclosing(transfer.export(actor, context)) as lines:
+                    async for line in lines:
+                        yield line
+
+        lines = told()
         # What cannot be exported is told before the status is: the first line takes all that may fail.
         first = await anext(lines)
 
@@ -40,12 +50,10 @@ def transfer_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     @post("/v1/contexts/import", request_max_body_size=most, opt={"permission": Permission.CALL})
     async def take_over(request: HttpRequest) -> Response[bytes]:
         require_json(request, NDJSON, "application/ndjson", "application/jsonl")
-        info = await transfer.take_over(
-            actor_of(request),
-            await request.body(),
-            name=request.query_params.get("id"),
-            op=f"op_{runtime.new_id()}",
-        )
+        document, name = await request.body(), request.query_params.get("id")
+        actor, op = actor_of(request), f"op_{runtime.new_id()}"
+        with telling(runtime, request, "import", name or "") as operation:
+            info = left(operation, await transfer.take_over(actor, document, name=name, op=op))
         return described(info, 201, location=f"/v1/contexts/{info.id}")
 
     return [export, take_over]

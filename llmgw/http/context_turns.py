@@ -18,6 +18,7 @@ from llmgw.http.asked import (
     read,
     require_json,
 )
+from llmgw.http.operations import left, telling
 from llmgw.http.options import idempotency_of
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
@@ -57,7 +58,9 @@ def turn_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     async def turns(request: HttpRequest, context: Id) -> Response[bytes]:
         first = number_of(request, "first", 0, most=2**53)
         limit = number_of(request, "limit", _PAGE, least=1, most=MAX_PAGE)
-        found, info = await archive.library.turns(actor_of(request), context, first, limit)
+        with telling(runtime, request, "read", context) as operation:
+            found, info = await archive.library.turns(actor_of(request), context, first, limit)
+            operation.rev, operation.turns = info.rev, len(found)
         after = first + len(found)
         page = {
             "turns": found,
@@ -73,22 +76,26 @@ def turn_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         body = await request.body()
         wanted = read(body, NewTurns)
         messages, within, wire = _said(wanted)
-        appended = await archive.appending.append(
-            actor_of(request),
-            context,
-            messages,
-            op=f"op_{runtime.new_id()}",
-            within=within,
-            wire=wire,
-            if_match=if_match_of(request),
-            idempotency=idempotency_of(request.headers.get("idempotency-key"), request.url.path, body),
-            pinned=wanted.pinned,
-        )
+        with telling(runtime, request, "append", context) as operation:
+            appended = await archive.appending.append(
+                actor_of(request),
+                context,
+                messages,
+                op=f"op_{runtime.new_id()}",
+                within=within,
+                wire=wire,
+                if_match=if_match_of(request),
+                idempotency=idempotency_of(request.headers.get("idempotency-key"), request.url.path, body),
+                pinned=wanted.pinned,
+            )
+            left(operation, appended.context)
+            operation.turns = appended.added
         return answer(appended, 201, etag=appended.context.etag)
 
     @get("/v1/contexts/{context:str}/turns/{seq:int}/raw", opt={"permission": Permission.CALL})
     async def raw(request: HttpRequest, context: Id, seq: FromPath[int]) -> Response[bytes]:
-        content, encoding = await archive.library.raw(actor_of(request), context, seq)
+        with telling(runtime, request, "read", context):
+            content, encoding = await archive.library.raw(actor_of(request), context, seq)
         if encoding == "deflate":
             content = zlib.decompress(content)
         # Whatever a provider sent, no browser shall take it for a page.

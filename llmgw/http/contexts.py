@@ -18,6 +18,7 @@ from llmgw.http.asked import (
     number_of,
     word_of,
 )
+from llmgw.http.operations import erased, left, telling
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
 from llmgw.types.context import ContextInfo, ContextOptions, Metadata, Policy, Subject
@@ -49,7 +50,8 @@ def context_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         options = ContextOptions(
             id=wanted.id, create=True, subject=wanted.subject, metadata=wanted.metadata, policy=wanted.policy
         )
-        info = await archive.create(actor_of(request), options, wanted.state)
+        with telling(runtime, request, "create", wanted.id or "") as operation:
+            info = left(operation, await archive.create(actor_of(request), options, wanted.state))
         return described(info, 201, location=f"/v1/contexts/{info.id}")
 
     @get("/v1/contexts", opt={"permission": Permission.CALL})
@@ -66,12 +68,15 @@ def context_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         subject = request.query_params.get("subject")
         if not subject:
             raise InvalidRequest("say whose contexts are to be erased", param="subject")
-        receipts = await archive.erasure.erase_subject(actor_of(request), subject)
+        with telling(runtime, request, "erase") as operation:
+            receipts = await archive.erasure.erase_subject(actor_of(request), subject)
+            erased(operation, *receipts)
         return answer({"subject": subject, "receipts": receipts})
 
     @get("/v1/contexts/{context:str}", opt={"permission": Permission.CALL})
     async def read(request: HttpRequest, context: Id) -> Response[bytes]:
-        info = await archive.library.info(actor_of(request), context)
+        with telling(runtime, request, "read", context) as operation:
+            info = left(operation, await archive.library.info(actor_of(request), context))
         if request.headers.get("if-none-match", "").strip() == f'"{info.etag}"':
             return Response(b"", status_code=304, headers={"etag": f'"{info.etag}"'})
         return described(info)
@@ -79,7 +84,11 @@ def context_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     @delete("/v1/contexts/{context:str}", status_code=200, opt={"permission": Permission.CALL})
     async def erase(request: HttpRequest, context: Id) -> Response[bytes]:
         forks = word_of(request, "forks", Forks, "refuse")
-        return answer(await archive.erasure.erase(actor_of(request), context, forks))
+        with telling(runtime, request, "erase", context) as operation:
+            receipt = await archive.erasure.erase(actor_of(request), context, forks)
+            erased(operation, receipt)
+            operation.rev = receipt.rev
+        return answer(receipt)
 
     return [create, find, erase_subject, read, erase]
 

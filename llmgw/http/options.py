@@ -1,14 +1,16 @@
 """What callers ask of the gateway itself by headers; the body's own `llmgw` member wins."""
 
 import hashlib
+import re
 from typing import Final, get_args
 
 from msgspec.structs import replace
 
 from llmgw.http.exchange import Exchange
+from llmgw.types import json
 from llmgw.types.context import ContextOptions, Idempotency, OnConflict
-from llmgw.types.errors import InvalidRequest
-from llmgw.types.invocation import CallOptions, Invocation
+from llmgw.types.errors import InvalidJson, InvalidRequest
+from llmgw.types.invocation import CallOptions, ChatInvocation, Invocation
 
 SESSION_HEADERS: Final = ("x-llmgw-context-verify", "x-claude-code-session-id", "session-id", "session_id")
 """Where clients that keep their own history name it: ours, Claude Code's, Codex' newer and older one."""
@@ -20,6 +22,11 @@ _IF_MATCH: Final = b"if-match"
 _IDEMPOTENCY: Final = b"idempotency-key"
 _TIMEOUT: Final = b"x-llmgw-timeout-ms"
 _LONGEST_KEY: Final = 256
+
+_NAMES_USERS: Final = "anthropic"
+"""The dialect whose `metadata.user_id` may name a session."""
+_LONGEST_USER: Final = 4096
+_USER_SESSION: Final = re.compile(r"_session_(?P<session>[0-9A-Za-z-]{8,64})\Z")
 
 
 def with_header_options(invocation: Invocation, exchange: Exchange, body: bytes) -> Invocation:
@@ -34,7 +41,9 @@ def with_header_options(invocation: Invocation, exchange: Exchange, body: bytes)
     if context is not None:
         idempotency = idempotency_of(exchange.header(_IDEMPOTENCY), str(exchange.scope["path"]), body)
         options = replace(options, context=context, idempotency=idempotency)
-    elif options.verify is None and (session := _session(exchange)) is not None:
+    elif (
+        options.verify is None and (session := _session(exchange) or session_of_user(invocation)) is not None
+    ):
         options = replace(options, verify=session)
     return invocation if options is given else replace(invocation, options=options)
 
@@ -89,6 +98,22 @@ def _session(exchange: Exchange) -> str | None:
         if value:
             return value[:_LONGEST_KEY]
     return None
+
+
+def session_of_user(invocation: Invocation) -> str | None:
+    """The session that Claude Code names in `metadata.user_id`: behind its mark, or as a member of JSON text."""
+    if not isinstance(invocation, ChatInvocation) or invocation.wire != _NAMES_USERS or not invocation.user:
+        return None
+    user = invocation.user[:_LONGEST_USER]
+    if user.startswith("{"):
+        try:
+            members = json.decode(user.encode("utf-8", "surrogatepass"))
+        except InvalidJson:
+            return None
+        session = members.get("session_id")
+        return session[:_LONGEST_KEY] if isinstance(session, str) and session else None
+    found = _USER_SESSION.search(user)
+    return found["session"] if found else None
 
 
 def _refusal(header: bytes, words: str) -> InvalidRequest:

@@ -10,6 +10,7 @@ from llmgw.http.context_turns import turn_routes
 from llmgw.http.contexts import context_routes
 from llmgw.http.runtime import Runtime
 from llmgw.http.schemas import schema_routes
+from llmgw.http.sessions import session_routes
 
 
 def own_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
@@ -22,4 +23,5 @@ def own_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         *record_routes(runtime),
         *transfer_routes(runtime),
         *schema_routes(runtime),
+        *session_routes(runtime),
     ]

@@ -18,6 +18,9 @@ from llmgw.types.openai_seals import REASONING_DETAILS, call_seal, reasoning_par
 
 Writer = TypeVar("Writer")
 
+NO_RESULT: Final = "There is no result of this call."
+"""What stands in the place of a tool's result that is missing, as no vendor takes a call alone."""
+
 _OPENAI: Final = "openai"
 _AUDIO: Final = "audio"
 

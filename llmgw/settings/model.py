@@ -157,6 +157,15 @@ class Alias(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How contexts that this alias continues are treated where they leave it open themselves."""
 
 
+class Verify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Histories that callers keep themselves, compared from call to call where they name their session."""
+
+    enabled: bool = True
+    """Compare them; without it the names of sessions mean nothing."""
+    ttl_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 604_800
+    """Seconds for which a session is remembered after its last call."""
+
+
 class Contexts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stored conversations."""
 
@@ -182,6 +191,8 @@ class Contexts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Memory in which each worker keeps the turns of contexts used last, in MiB."""
     read_back: Annotated[float, Meta(ge=0, le=1)] = 0.01
     """Share of stored answers that are read back and compared."""
+    verify: Verify = Verify()
+    """Conversations that are not stored, as their callers keep them."""
 
 
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

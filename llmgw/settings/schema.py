@@ -20,6 +20,7 @@ from llmgw.settings.model import (
     Settings,
     State,
     Telemetry,
+    Verify,
 )
 from llmgw.types.context import Policy
 from llmgw.types.target import Timeouts
@@ -37,6 +38,7 @@ _STRUCTS: tuple[type[Struct], ...] = (
     Alias,
     AliasTarget,
     Contexts,
+    Verify,
     Policy,
     Telemetry,
 )

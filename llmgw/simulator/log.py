@@ -30,6 +30,10 @@ class RequestLog:
         """Forget everything."""
         self._entries.clear()
 
+    def bodies(self) -> list[tuple[str, bytes]]:
+        """Give path and body of each request, the body's bytes as they came; none of one that was very long."""
+        return [(entry["path"], entry["body"] or b"") for entry in self._entries]
+
     def entries(self) -> list[Json]:
         """Give the entries as JSON; `body` is JSON, text where it is none, or null where it was very long."""
         return [_shown(entry) for entry in self._entries]

@@ -90,6 +90,10 @@ class Counter(_Instrument[int]):
             labels = self._admitted(labels)
         self._series[labels] = self._series.get(labels, 0) + amount
 
+    def total(self, labels: Labels) -> int:
+        """What was counted so far."""
+        return self._series.get(labels, 0)
+
     def metric(self, now: int) -> Metric | None:
         """All series as they stand at the unix nanosecond `now`; None where nothing was counted."""
         if not self._series:

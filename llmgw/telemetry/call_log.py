@@ -33,7 +33,8 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
 
     `codes` has per attempt the error that ended it, or the provider's HTTP status where it answered.
     Milliseconds have three decimals. What is said from `context` on is about the stored conversation: its id and
-    revision, the verdict and score of what reached the model, and how many things did not as they are stored.
+    revision, the verdict and score of what reached the model, and how many things did not as they are stored. With
+    `mode` `verify` the caller keeps it: its session, and how many things are not as they were in the call before.
     """
 
     ts: str
@@ -64,6 +65,7 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     score: float | None = None
     losses: int | None = None
     replayed: bool = False
+    mode: str | None = None
 
 
 class CallLog:
@@ -137,8 +139,9 @@ class CallLog:
             rev=_count(stored.rev) if stored and stored.etag else None,
             preservation=printable(stored.verdict, limit) if stored and reported else None,
             score=stored.score if stored and reported else None,
-            losses=len(stored.losses) if stored and reported else None,
+            losses=len(stored.losses) + len(stored.findings) if stored and reported else None,
             replayed=stored is not None and stored.replayed,
+            mode=stored.mode if stored and stored.mode != "stored" else None,
         )
 
 

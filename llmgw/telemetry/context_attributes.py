@@ -25,6 +25,7 @@ from llmgw.types.context_errors import (
 )
 from llmgw.types.loss import LossCode
 from llmgw.types.preservation import PartLoss
+from llmgw.types.verification import Finding
 from llmgw.types.violation import Violation, Weight
 
 SizeClass: TypeAlias = Literal["short", "medium", "long", "extreme"]
@@ -87,11 +88,14 @@ def overhead_ns(facts: ContextFacts) -> tuple[int, int]:
 
 def context_attributes(facts: ContextFacts) -> Facts:
     """Attributes of the request and of the logical call alike: a search finds both."""
+    if facts.mode == "verify":
+        return _of_history(facts)
     opened, reported = bool(facts.etag), bool(facts.verdict)
     turns = facts.turns or facts.turns_before
     attributes: Facts = {
         semconv.GEN_AI_CONVERSATION_ID: facts.id or None,
         semconv.GEN_AI_CONVERSATION_COMPACTED: _is_compacted(facts) or None,
+        semconv.LLMGW_CONTEXT_BYTES: facts.bytes if opened and not facts.replayed else None,
         semconv.LLMGW_CONTEXT_CACHE: facts.cache if opened else None,
         semconv.LLMGW_CONTEXT_CONFLICT: facts.conflict,
         semconv.LLMGW_CONTEXT_ENFORCEMENT: facts.enforcement or None,
@@ -99,7 +103,7 @@ def context_attributes(facts: ContextFacts) -> Facts:
         semconv.LLMGW_CONTEXT_FORKED_FROM: facts.forked_from,
         semconv.LLMGW_CONTEXT_FROM_PROVIDER: facts.switched_from,
         semconv.LLMGW_CONTEXT_HEAD: facts.etag.partition("-")[2] or None,
-        semconv.LLMGW_CONTEXT_OVERHEAD: sum(overhead_ns(facts)) / 1e9,
+        semconv.LLMGW_CONTEXT_OVERHEAD_MS: round(sum(overhead_ns(facts)) / 1e6, 3),
         semconv.LLMGW_CONTEXT_PRESERVATION_LOSSES: _codes(facts.losses) or None,
         semconv.LLMGW_CONTEXT_PRESERVATION_SCORE: facts.score if reported else None,
         semconv.LLMGW_CONTEXT_PRESERVATION_VERDICT: facts.verdict or None,
@@ -109,7 +113,7 @@ def context_attributes(facts: ContextFacts) -> Facts:
         semconv.LLMGW_CONTEXT_REV: facts.rev if opened else None,
         semconv.LLMGW_CONTEXT_SIZE_CLASS: size_class(turns) if opened and not facts.replayed else None,
         semconv.LLMGW_CONTEXT_SUMMARY: facts.summary or None,
-        semconv.LLMGW_CONTEXT_TOKENS: facts.tokens if reported else None,
+        semconv.LLMGW_CONTEXT_TOKENS_EST: facts.tokens if reported else None,
         semconv.LLMGW_CONTEXT_TURNS: turns if opened and not facts.replayed else None,
         semconv.LLMGW_CONTEXT_TURNS_SENT: facts.turns_sent if reported else None,
         semconv.LLMGW_CONTEXT_VIOLATIONS: len(facts.violations) if opened else None,
@@ -123,6 +127,8 @@ def context_events(facts: ContextFacts, started_unix_ns: int, ended_unix_ns: int
 
     At most `MAX_EVENTS`. What the provider itself left out is told at its end.
     """
+    if facts.mode == "verify":
+        return _finding_events(facts, started_unix_ns)
     violations = facts.violations[:_MAX_VIOLATIONS]
     losses = sorted(facts.losses, key=lambda loss: _WORST_FIRST[loss.severity])
     chosen = [
@@ -136,6 +142,43 @@ def context_events(facts: ContextFacts, started_unix_ns: int, ended_unix_ns: int
     events.extend(chosen)
     events.dropped = len(facts.violations) + len(facts.losses) - len(chosen)
     return events
+
+
+def _of_history(facts: ContextFacts) -> Facts:
+    """Attributes of a call whose caller keeps the conversation itself."""
+    return {
+        semconv.GEN_AI_CONVERSATION_ID: facts.id or None,
+        semconv.GEN_AI_CONVERSATION_COMPACTED: any(map(_is_compaction, facts.findings)) or None,
+        semconv.LLMGW_CONTEXT_MODE: facts.mode,
+        semconv.LLMGW_CONTEXT_PRESERVATION_LOSSES: tuple(dict.fromkeys(each.code for each in facts.findings))
+        or None,
+        semconv.LLMGW_CONTEXT_PRESERVATION_SCORE: facts.score,
+        semconv.LLMGW_CONTEXT_PRESERVATION_VERDICT: facts.verdict,
+        semconv.LLMGW_CONTEXT_SIZE_CLASS: size_class(facts.turns) if facts.turns else None,
+        semconv.LLMGW_CONTEXT_TURNS: facts.turns or None,
+    }
+
+
+def _is_compaction(finding: Finding) -> bool:
+    return finding.detail == "history.compacted"
+
+
+def _finding_events(facts: ContextFacts, at_unix_ns: int) -> BoundedList[Event]:
+    events: BoundedList[Event] = BoundedList(MAX_EVENTS)
+    chosen = sorted(facts.findings, key=lambda each: _WORST_FIRST[each.severity])[:MAX_EVENTS]
+    events.extend([_finding_event(each, at_unix_ns) for each in chosen])
+    events.dropped = len(facts.findings) - len(chosen)
+    return events
+
+
+def _finding_event(finding: Finding, at_unix_ns: int) -> Event:
+    members = {
+        semconv.CODE: finding.detail or f"history.{finding.code}",
+        semconv.SEVERITY: finding.severity,
+        semconv.POINTER: cut(finding.pointer or "", _MAX_POINTER),
+        semconv.SOURCE: "caller",
+    }
+    return Event(semconv.LLMGW_CONTEXT_LOSS, bounded(members), at_unix_ns)
 
 
 def _loss_event(loss: PartLoss, at_unix_ns: int) -> Event:

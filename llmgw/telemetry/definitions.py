@@ -79,7 +79,7 @@ CONTEXT_SIZE: Final = Definition(
     name=semconv.LLMGW_CONTEXT_SIZE,
     kind="histogram",
     unit="1",
-    description="Turns of the contexts that calls continued, and tokens of what was told of them.",
+    description="Turns and stored bytes of the contexts that calls continued, and tokens of what was told of them.",
     labels=(semconv.UNIT,),
     bounds=_QUADRUPLING,
 )
@@ -155,6 +155,13 @@ CONTEXT_OPERATION_DURATION: Final = Definition(
     labels=(semconv.OP, semconv.ERROR_TYPE),
     bounds=(*_OWN_TIME, 10.0, 60.0),
 )
+TELEMETRY_DROPPED: Final = Definition(
+    name=semconv.LLMGW_TELEMETRY_DROPPED,
+    kind="counter",
+    unit="{item}",
+    description="Spans and lines of the call log that were kept and could not be delivered.",
+    labels=(semconv.KIND,),
+)
 
 DEFINITIONS: Final = (
     OPERATION_DURATION,
@@ -173,4 +180,5 @@ DEFINITIONS: Final = (
     COMPACTIONS,
     UPSTREAM_SHORTFALL,
     CONTEXT_OPERATION_DURATION,
+    TELEMETRY_DROPPED,
 )

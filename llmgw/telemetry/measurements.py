@@ -80,6 +80,7 @@ class Measurements:
         self._compactions = counter(definitions.COMPACTIONS)
         self._shortfall = histogram(definitions.UPSTREAM_SHORTFALL)
         self._operations = histogram(definitions.CONTEXT_OPERATION_DURATION)
+        self._dropped = counter(definitions.TELEMETRY_DROPPED)
 
     def know(self, models: Iterable[str]) -> None:
         """Say which models go by their names; callers may ask for any, and those are `other`."""
@@ -103,10 +104,17 @@ class Measurements:
             self._operations.record((operation.name, error), operation.total_ns / 1e9)
             if error in _CONFLICTS:
                 self._conflicts.add((_CONFLICTS[error],))
-            if operation.broken:
+            if "fail" in (operation.checks.get("c1"), operation.checks.get("c8")):
                 self._integrity_failures.add((operation.name,))
             if operation.name == "erase" and not error:
                 self._erasures.add((), operation.contexts)
+
+    def dropped(self, kind: str, so_far: int) -> None:
+        """Take in how many things of a kind telemetry has failed to deliver since the start."""
+        with self._lock:
+            more = so_far - self._dropped.total((kind,))
+            if more > 0:
+                self._dropped.add((kind,), more)
 
     def metrics(self, now: int) -> list[Metric]:
         """Everything as it stands at the unix nanosecond `now`; what never happened is left out."""
@@ -164,6 +172,7 @@ class Measurements:
         """Measure what an answer that came to its end says of its context."""
         to = call.attempts[-1].kind if call.attempts else ""
         self._size.record(("turns",), facts.turns)
+        self._size.record(("bytes",), facts.bytes)
         self._size.record(("tokens",), facts.tokens)
         self._score.record((facts.verdict,), facts.score)
         for loss in facts.losses:

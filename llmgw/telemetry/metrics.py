@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -40,17 +40,22 @@ class Metrics:
         clock: Clock,
         resource: Mapping[str, str],
     ) -> None:
+        self._dropped: dict[str, Callable[[], int]] = {}
         self._measurements: Measurements | None = None
         self._export: _Export | None = None
         if otlp_endpoint and every_s:
             self._measurements = Measurements(clock.unix_ns())
-            source = _Source(self._measurements, clock, version, resource)
+            source = _Source(self._measurements, self._dropped, clock, version, resource)
             self._export = _Export(otlp_endpoint, every_s, source)
 
     def know(self, models: Iterable[str]) -> None:
         """Say which models the configuration names; all others are `other`."""
         if self._measurements is not None:
             self._measurements.know(models)
+
+    def watch(self, kind: str, dropped: Callable[[], int]) -> None:
+        """Report how many things of a kind telemetry failed to deliver; `dropped` is asked from another thread."""
+        self._dropped[kind] = dropped
 
     def record(self, call: Call) -> None:
         """Measure a finished call, with those made for it; never waits and never raises."""
@@ -72,15 +77,23 @@ class _Source:
     """What there is to send, as the SDK's exporter takes it."""
 
     def __init__(
-        self, measurements: Measurements, clock: Clock, version: str, resource: Mapping[str, str]
+        self,
+        measurements: Measurements,
+        dropped: Mapping[str, Callable[[], int]],
+        clock: Clock,
+        version: str,
+        resource: Mapping[str, str],
     ) -> None:
         self._measurements = measurements
+        self._dropped = dropped
         self._clock = clock
         self._scope = scope_of(version)
         self._resource = resource_of(version, resource)
 
     def data(self) -> MetricsData | None:
         """Everything as it stands now; None while there is nothing."""
+        for kind, so_far in tuple(self._dropped.items()):
+            self._measurements.dropped(kind, so_far())
         metrics = self._measurements.metrics(self._clock.unix_ns())
         if not metrics:
             return None

@@ -9,7 +9,7 @@ from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Call, Caller
 from llmgw.types.clock import Clock
-from llmgw.types.context_errors import IntegrityFailed
+from llmgw.types.context_errors import IntegrityFailed, RevisionMismatch
 from llmgw.types.errors import ClientGone, GatewayError, InternalError
 from llmgw.types.operation import ContextOperation, OperationName
 
@@ -24,6 +24,8 @@ class Recorder:
         self._metrics = metrics
         self._call_log = call_log
         self._clock = clock
+        metrics.watch("spans", lambda: tracing.dropped)
+        metrics.watch("log_lines", lambda: call_log.dropped)
 
     def begin(
         self, *, request_id: str, call_id: str, endpoint: str, traceparent: str | None, tracestate: str | None
@@ -52,7 +54,7 @@ class Recorder:
         """Tell of an operation on stored conversations when the block ends, however it does.
 
         `headers` are the request's, by lower-case names, for the trace that the caller is in. What the block finds
-        out it notes on the operation: its `context`, where it had none, `rev`, `turns`, `contexts`, `broken`.
+        out it notes on the operation: its `context`, where it had none, `rev`, `turns`, `contexts`, `checks`.
         """
         given = headers if headers is not None else {}
         operation = self._tracing.begin_operation(
@@ -67,7 +69,10 @@ class Recorder:
             yield operation
         except GatewayError as error:
             operation.error, operation.failed = error.code, error.status >= 500
-            operation.broken = operation.broken or isinstance(error, IntegrityFailed)
+            if isinstance(error, IntegrityFailed) or (
+                isinstance(error, RevisionMismatch) and error.rolled_back
+            ):
+                operation.checks = {"c1": "fail"}
             raise
         except Exception:
             operation.error, operation.failed = InternalError.code, True

@@ -9,7 +9,8 @@
     ├── chat {model}                CLIENT    a call made for this one, a summary say, with attempts of its own
     └── llmgw.context.commit        INTERNAL  what was said and answered stored
 
-    llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model
+    llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model; `read_back` is
+                                              a child of the request whose turns it looks at
 
 A call without a context has no `llmgw.context` spans: an ordinary trace has three spans, or six. Names hold no ids.
 Spans carry no words of a conversation, and no error message of a provider, which may quote them.
@@ -75,7 +76,7 @@ class TraceBuilder:
     """Writes finished calls down as spans of the SDK.
 
     They are made as `ReadableSpan`s, not by a tracer: ids, times and the decision to keep them exist already,
-    and a tracer costs twelve times as much to arrive at the same values.
+    and a tracer takes almost three times as long to arrive at the same values, and 30 µs for a call nobody keeps.
     """
 
     def __init__(self, version: str, resource: Mapping[str, str]) -> None:
@@ -106,7 +107,7 @@ class TraceBuilder:
                 parent=parent,
                 kind=SpanKind.SERVER,
                 facts={**server_attributes(call), **stored},
-                status=_ERROR if call.failed or call.error in REFUSED_BY_CONTEXT else _UNSET,
+                status=_ERROR if _is_red(call, call.error) else _UNSET,
                 start=call.started_unix_ns,
                 end=_unix(call, end),
                 events=events,
@@ -127,13 +128,14 @@ class TraceBuilder:
             facts={
                 semconv.GEN_AI_CONVERSATION_ID: operation.context or None,
                 semconv.ERROR_TYPE: operation.error,
-                semconv.LLMGW_CONTEXT_CHECK_C1: "fail" if operation.broken else None,
                 semconv.LLMGW_CONTEXT_CONTEXTS: operation.contexts,
+                semconv.LLMGW_CONTEXT_FORKED_FROM: operation.forked_from,
                 semconv.LLMGW_CONTEXT_OPERATION: operation.name,
                 semconv.LLMGW_CONTEXT_REV: operation.rev,
                 semconv.LLMGW_CONTEXT_TURNS: operation.turns,
                 semconv.LLMGW_KEY_ID: operation.key_id,
                 semconv.LLMGW_TENANT: operation.tenant,
+                **{semconv.check_name(check): result for check, result in operation.checks.items()},
             },
             status=_ERROR if red else _UNSET,
             start=operation.started_unix_ns,
@@ -196,14 +198,13 @@ def _steps(call: Call, facts: ContextFacts, parent: SpanContext) -> list[_Part]:
     """The steps of a call with a context, as far as it came."""
 
     def step(name: str, started_ns: int, ended_ns: int, said: Facts, error: str | None) -> _Part:
-        red = error is not None and (call.failed or error in REFUSED_BY_CONTEXT)
         return _Part(
             name=name,
             context=_context(call, new_span_id(), state=parent.trace_state),
             parent=parent,
             kind=SpanKind.INTERNAL,
             facts={semconv.GEN_AI_CONVERSATION_ID: facts.id or None, semconv.ERROR_TYPE: error, **said},
-            status=_ERROR if red else _UNSET,
+            status=_ERROR if error is not None and _is_red(call, error) else _UNSET,
             start=_unix(call, started_ns),
             end=_unix(call, max(started_ns, ended_ns)),
         )
@@ -251,6 +252,12 @@ def _end(call: Call) -> int:
 
 def _unix(traced: Call | ContextOperation, moment_ns: int) -> int:
     return traced.started_unix_ns + max(0, moment_ns - traced.started_ns)
+
+
+def _is_red(call: Call, error: str | None) -> bool:
+    """Whether the house failed, refused to go on with the context, or found that it is not what was stored."""
+    lost = call.context is not None and call.context.checks.get("c1") == "fail"
+    return call.failed or lost or error in REFUSED_BY_CONTEXT
 
 
 def _status(error: str | None) -> Status:

@@ -11,8 +11,11 @@ from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
 from llmgw.types.loss import Loss
 from llmgw.types.preservation import Check, CheckResult, PartLoss
+from llmgw.types.verification import Finding
 from llmgw.types.violation import Violation
 
+Conflict: TypeAlias = Literal["none", "locked", "mismatch", "fenced"]
+"""How a call met another writer."""
 Role: TypeAlias = Literal["admin", "operator", "publisher", "caller", "viewer"]
 
 
@@ -61,16 +64,22 @@ class ContextFacts(Struct, kw_only=True):
     """
 
     id: str
+    mode: Literal["stored", "verify"] = "stored"
+    """Whether the conversation is stored here, or its caller keeps it and it is only compared."""
+    findings: tuple[Finding, ...] = ()
+    """What of a history that its caller keeps is not as it was."""
     etag: str = ""
     rev: int = 0
     turns_before: int = 0
     """Turns that were stored as the call began."""
     turns: int = 0
     turns_sent: int = 0
+    bytes: int = 0
+    """What was stored as the call began."""
     tokens: int = 0
     window: int = 0
     cache: Literal["hit", "delta", "cold"] = "cold"
-    conflict: Literal["none", "locked", "mismatch", "fenced"] = "none"
+    conflict: Conflict = "none"
     enforcement: str = ""
     fit: str = ""
     verdict: str = ""

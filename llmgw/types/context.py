@@ -26,7 +26,8 @@ Rule: TypeAlias = Literal[
 
 FitMode: TypeAlias = Literal["error", "drop_oldest", "middle_out", "summarise", "provider_native"]
 OnConflict: TypeAlias = Literal["reject", "fork", "queue"]
-SchemaRef: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}/[1-9][0-9]{0,5}\Z")]
+SCHEMA_REF: Final = r"^[a-z0-9][a-z0-9_.-]{0,63}/[1-9][0-9]{0,5}\Z"
+SchemaRef: TypeAlias = Annotated[str, Meta(pattern=SCHEMA_REF)]
 """A registered schema: `name/version`."""
 Subject: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 """Whom a conversation is about: all of a person's contexts are found, and erased, by it."""

@@ -2,7 +2,9 @@
 
 RequestError
 ├── NotFound
-│   └── ContextNotFound          404  context_not_found
+│   ├── ContextNotFound          404  context_not_found
+│   ├── SchemaNotFound           404  schema_not_found
+│   └── SessionNotFound          404  session_not_found
 ├── ContextExists                409  context_exists
 ├── ContextLocked                409  context_locked             another call is under way
 ├── ContextFenced                409  context_fenced             the call took longer than its lease
@@ -46,6 +48,21 @@ class ContextNotFound(NotFound):
     code = "context_not_found"
 
     def __init__(self, message: str = "there is no such context") -> None:
+        super().__init__(message)
+
+
+class SchemaNotFound(NotFound):
+    """No schema of that name and version is registered for the tenant."""
+
+    code = "schema_not_found"
+
+
+class SessionNotFound(NotFound):
+    """Nothing is known of a session by that name, or it is another tenant's: nobody can tell which."""
+
+    code = "session_not_found"
+
+    def __init__(self, message: str = "there is no such session") -> None:
         super().__init__(message)
 
 
@@ -123,7 +140,7 @@ class ContextExpired(RequestError):
 class RevisionMismatch(RequestError):
     """The caller expected another revision; `etag` is the one there is.
 
-    `rolled_back` tells that nobody but the store is to blame: it has lost turns that it had acknowledged.
+    `rolled_back` tells that, as far as this worker or the caller knows, the store has lost acknowledged turns.
     """
 
     code = "revision_mismatch"

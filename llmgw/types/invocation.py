@@ -126,6 +126,10 @@ class CallOptions(Struct, frozen=True, kw_only=True):
     """The name of a history that the caller keeps itself, to be compared with what it was before."""
 
 
+Memo: TypeAlias = dict[int, tuple[Message, bytes]]
+"""Messages by their `id`, with the bytes that one target was told for them: kept by whoever has written one."""
+
+
 class ChatInvocation(Struct, frozen=True, kw_only=True):
     """A conversation to be continued.
 
@@ -134,13 +138,15 @@ class ChatInvocation(Struct, frozen=True, kw_only=True):
     `headers`, those of the caller's that belong to its dialect. `demands` are the members of `passthrough` that
     change what is answered: a target of another protocol must refuse them, while it may drop and report the rest.
     `stored` tells that the messages are a stored conversation's, each of which names its own protocol; all other
-    members still are of `wire`. Such messages are written alike whatever else the call says.
+    members still are of `wire`. Such messages are written alike whatever else the call says; `memo` has those that
+    were written for this target in earlier calls, and is added to.
     """
 
     model: str
     wire: str
     messages: tuple[Message, ...]
     stored: bool = False
+    memo: Memo | None = None
     sampling: Sampling = Sampling()
     tools: tuple[Tool, ...] | None = None
     tool_choice: ToolChoice | None = None

@@ -143,6 +143,11 @@ class Losses:
         """Add a loss; one said twice counts once."""
         self._noted[Loss(code, pointer)] = None
 
+    @property
+    def count(self) -> int:
+        """How many losses there are so far."""
+        return len(self._noted)
+
     def noted(self) -> tuple[Loss, ...]:
         """All losses so far, in the order in which they were noted."""
         return tuple(self._noted)

@@ -141,7 +141,7 @@ Part: TypeAlias = (
 )
 
 
-class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One utterance by one role, parts in order.
 
     `protocol` names the one whose members are in the `provider_details` of the message and its parts; empty

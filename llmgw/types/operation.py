@@ -4,8 +4,11 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.types.preservation import Check, CheckResult
+
 OperationName: TypeAlias = Literal[
     "create",
+    "read",
     "append",
     "fork",
     "merge",
@@ -15,9 +18,11 @@ OperationName: TypeAlias = Literal[
     "export",
     "import",
     "patch_state",
+    "replace_state",
+    "read_back",
 ]
 """What can be done with a context: a short list, as spans and metrics are named by it. Summing one up asks a model,
-and is a call."""
+and is a call. `read_back` is check C8, made behind a call's answer for a sample of them."""
 
 
 class ContextOperation(Struct, kw_only=True):
@@ -50,8 +55,15 @@ class ContextOperation(Struct, kw_only=True):
     """How many turns it was about."""
     contexts: int = 1
     """How many contexts it was about: with a subject's erasure, or forks that go too, several."""
-    broken: bool = False
-    """Whether it found that stored bytes are not what was stored."""
+    forked_from: str | None = None
+    """The context of which it made a fork."""
+    checks: dict[Check, CheckResult] = {}
+    """What it found out about stored bytes being what was stored."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether it found that something is not as it was stored."""
+        return "fail" in self.checks.values()
 
     @property
     def total_ns(self) -> int:

@@ -68,7 +68,7 @@ class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seq: Seq
 
 
-class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One stored message.
 
     `protocol` names the dialect whose members `provider_details` hold, here and in the parts. Only a redacted or

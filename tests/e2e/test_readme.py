@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from llmgw.cli.demo.contexts import CONTEXT_STEPS
 from llmgw.cli.demo.protocols import PROTOCOL_STEPS
 from llmgw.cli.demo.steps import STEPS
 from llmgw.settings import load
@@ -17,6 +18,8 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), 
 COMMANDS = [
     line for language, text in BLOCKS if language == "sh" for line in text.splitlines() if line.strip()
 ]
+
+PYTHON = [text for language, text in BLOCKS if language == "python"]
 
 RUN_ELSEWHERE = {
     "make test": "the command that runs this test",
@@ -48,9 +51,12 @@ def test_a_command_succeeds(line: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_python_block_runs(gateway: RunningGateway) -> None:
-    """The client example streams from a running gateway, its address aside."""
-    (code,) = [text for language, text in BLOCKS if language == "python"]
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    list(zip(PYTHON, ["5", "Your name is Ada."], strict=True)),
+)
+def test_a_python_block_runs(gateway: RunningGateway, code: str, printed: str) -> None:
+    """The client examples do with a running gateway what they seem to do, its address aside."""
     done = subprocess.run(
         [sys.executable, "-c", code.replace("http://127.0.0.1:8080/v1", gateway.url)],
         env={**os.environ, "LLMGW_KEY": gateway.key},
@@ -60,7 +66,7 @@ def test_the_python_block_runs(gateway: RunningGateway) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "5" in done.stdout
+    assert printed in done.stdout
 
 
 def test_the_configuration_block_loads(tmp_path: Path) -> None:
@@ -82,4 +88,4 @@ def test_the_demo_holds() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == len(STEPS) + len(PROTOCOL_STEPS)
+    assert done.stdout.count("✓") == len(STEPS) + len(PROTOCOL_STEPS) + len(CONTEXT_STEPS)

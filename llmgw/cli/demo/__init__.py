@@ -12,6 +12,7 @@ from types import FrameType
 import rich_click as click
 from rich.console import Console
 
+from llmgw.cli.demo.contexts import CONTEXT_STEPS
 from llmgw.cli.demo.protocols import PROTOCOL_STEPS
 from llmgw.cli.demo.stage import Stage, StageError
 from llmgw.cli.demo.step import Claim, Step
@@ -26,7 +27,7 @@ from llmgw.simulator.process import SimulatorError
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one.")
 def demo(*, fast: bool, leave: bool, port: int) -> None:
-    """Start Valkey, a simulated provider and the gateway, walk through five calls, and keep serving.
+    """Start Valkey, a simulated provider and the gateway, walk through what it does, and keep serving.
 
     Needs no key, no container and no network.
     """
@@ -41,7 +42,7 @@ def demo(*, fast: bool, leave: bool, port: int) -> None:
         console.print(
             f"[bold]llmgw[/] is serving at [cyan]{stage.url}[/], in front of a simulated provider.\n"
         )
-        held = walk(console, stage, (*STEPS, *PROTOCOL_STEPS), pause_s=0.0 if fast else 1.5)
+        held = walk(console, stage, (*STEPS, *PROTOCOL_STEPS, *CONTEXT_STEPS), pause_s=0.0 if fast else 1.5)
         if leave:
             sys.exit(0 if held else 1)
         _how_to_go_on(console, stage)

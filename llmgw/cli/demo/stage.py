@@ -10,9 +10,10 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import yaml
 from anthropic import Anthropic
@@ -66,14 +67,32 @@ class Stage:
     ) -> None:
         self._running.__exit__(kind, error, trace)
 
-    def admin(self, path: str) -> dict[str, object]:
-        """Read a control-plane resource."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}{path}", headers={"Authorization": f"Bearer {self.key}"}
+    @property
+    def state_dir(self) -> Path:
+        """Where the gateway's store is."""
+        return self._home / "state"
+
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Make one plain exchange at a path below `/v1`; returns the status and the JSON that came."""
+        request = urllib.request.Request(  # noqa: S310  # our own address
+            self.url + path,
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
+            method=method,
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-            document: dict[str, object] = json.load(answer)
-            return document
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5) as answer:
+                return bool(answer.status == HTTPStatus.OK)
+        except OSError:
+            return False
 
     def _start_gateway(self) -> None:
         config = self._home / "llmgw.yaml"
@@ -93,11 +112,9 @@ class Stage:
         for _ in range(int(_READY_WITHIN_S / 0.05)):
             if self._gateway.poll() is not None:
                 break
-            try:
-                self.admin("/readyz")
+            if self._is_ready():
                 return
-            except (urllib.error.URLError, OSError):
-                pause.wait(0.05)
+            pause.wait(0.05)
         raise StageError(
             f"the gateway did not get ready:\n{log.read_text(encoding='utf-8', errors='replace')}"
         )

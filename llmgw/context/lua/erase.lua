@@ -11,7 +11,7 @@ for i = 2, #KEYS do if i ~= 7 then call('UNLINK', KEYS[i]) end end
 local audit_link = call('HGET', H, 'audit') or ''
 call('DEL', H)
 -- The fence goes on counting, so that a call under way cannot take its turn in what comes after.
-call('HSET', H, 'status', 'erased', 'rev', h[2], 'head', h[3], 'turns', h[4], 'fence', tostring(tonumber(h[6]) + 1),
+call('HSET', H, 'status', 'erased', 'rev', h[2], 'head', h[3], 'turns', h[4], 'fence', string.format('%d', tonumber(h[6]) + 1),
   'audit', audit_link)
 audit(KEYS[7], ARGV[1], 'erase', 'ok', h[2], '')
 for _, key in ipairs({H, KEYS[7]}) do call('PEXPIRE', key, ARGV[2]) end

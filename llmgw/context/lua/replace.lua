@@ -18,6 +18,8 @@ else
 end
 call('HSET', H, 'head', ARGV[6])
 call('HINCRBY', H, 'epoch', 1)
+-- A call whose lease ran out goes on from what is not there any more.
+call('HINCRBY', H, 'fence', 1)
 local rev = call('HINCRBY', H, 'rev', 1)
 audit(KEYS[3], ARGV[1], ARGV[2], 'ok', string.format('%d', rev), '')
 return {'OK', string.format('%d', rev)}

@@ -2,6 +2,6 @@
 
 from llmgw.context.user_schemas.compatibility import incompatibilities
 from llmgw.context.user_schemas.compiled import CompiledSchema
-from llmgw.context.user_schemas.compiling import compile_schema
+from llmgw.context.user_schemas.compiling import SCHEMA_MAX, compile_schema
 
-__all__ = ["CompiledSchema", "compile_schema", "incompatibilities"]
+__all__ = ["SCHEMA_MAX", "CompiledSchema", "compile_schema", "incompatibilities"]

@@ -11,7 +11,7 @@ from typing import Final
 
 from llmgw.providers.anthropic.blocks import BlockWriter
 from llmgw.providers.details import member_at, note_details
-from llmgw.providers.stored import Origins, plain_text
+from llmgw.providers.stored import NO_RESULT, Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
@@ -28,7 +28,6 @@ from llmgw.types.message import (
 _PLAIN_ROLES: Final = frozenset({"user", "assistant"})
 _BEGIN: Final = "Begin."
 _CONTINUE: Final = "Continue."
-_NO_RESULT: Final = "There is no result of this call."
 
 
 class ForeignTurns:
@@ -210,7 +209,7 @@ class ForeignTurns:
             self._losses.note(LossCode.TURN_SYNTHESISED, pointer)
         self._add_results(
             *(
-                {"type": "tool_result", "tool_use_id": call_id, "content": _NO_RESULT, "is_error": True}
+                {"type": "tool_result", "tool_use_id": call_id, "content": NO_RESULT, "is_error": True}
                 for call_id, _ in self._open.values()
             )
         )

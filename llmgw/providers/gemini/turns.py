@@ -12,7 +12,7 @@ from typing import Final
 from llmgw.providers.details import member_at, note_details
 from llmgw.providers.gemini.models import Profile
 from llmgw.providers.gemini.parts import PartWriter
-from llmgw.providers.stored import Origins, plain_text
+from llmgw.providers.stored import NO_RESULT, Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import Details, Message, Part, TextPart, ToolCallPart, ToolResultPart
@@ -23,7 +23,6 @@ DUMMY_SIGNATURE: Final = "skip_thought_signature_validator"
 _PLAIN_ROLES: Final = {"user": "user", "assistant": "model"}
 _BEGIN: Final = "Begin."
 _CONTINUE: Final = "Continue."
-_NO_RESULT: Final = "There is no result of this call."
 
 
 class _Call:
@@ -198,7 +197,7 @@ class Turns:
         for call in self._calls:
             if call.response is None:
                 self._losses.note(LossCode.TURN_SYNTHESISED, call.pointer)
-                call.response = self._writer.plain_response(call.call_id, call.name, _NO_RESULT, failed=True)
+                call.response = self._writer.plain_response(call.call_id, call.name, NO_RESULT, failed=True)
             self._responses.append(call.response)
         self._calls = []
         self._waiting = {}

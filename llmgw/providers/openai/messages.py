@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias, assert_never
 
 from llmgw.providers.details import deepen, member_at, note_details, was_read
+from llmgw.providers.history import remembered
 from llmgw.providers.openai.call_ids import CallIds
 from llmgw.providers.openai.media import media_part
 from llmgw.providers.openai.quirks import quirks_of
+from llmgw.providers.openai.transcript import Transcript
 from llmgw.providers.stored import Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.invocation import ChatInvocation
@@ -47,6 +49,8 @@ _REASONING_MEMBERS: Final = ("reasoning_content", "reasoning")
 _SAID: Final = ("tool_calls", "refusal", "function_call", "audio")
 """Members without which an assistant's message must have a content."""
 _TEXT: Final = {"type", "text"}
+_WORDS: Final = (TextPart, RefusalPart, ReasoningPart)
+_PLAIN_ROLES: Final = frozenset({"system", "user", "assistant"})
 
 
 class MessageWriter:
@@ -67,7 +71,7 @@ class MessageWriter:
         self._keeps_seals = native and self._quirks.reasoning_details
         self._ids = ids
 
-    def write(self, message: Message, position: int, written: list[Json]) -> None:
+    def write(self, message: Message, position: int, written: Transcript) -> None:
         """Add what a message becomes: one message, or several for the results of tools, or none.
 
         Raises:
@@ -83,7 +87,7 @@ class MessageWriter:
             and (only.text or not self._stored)
         ):
             body["content"] = only.text
-            self._add(written, self._with_details(body, place, message.provider_details), place)
+            written.add(self._with_details(body, place, message.provider_details), place)
             return
         rest: list[tuple[str, Spoken]] = []
         results = False
@@ -97,12 +101,12 @@ class MessageWriter:
             return
         if results and message.role == "tool":
             body["role"] = "user"  # what stood in a result and cannot be told in one
-        self._parts(rest, body)
+        calls = self._parts(rest, body)
         says_nothing = body["content"] is None and body.keys() <= {"role", "name", "content"}
         if self._native or message.role != "assistant" or not says_nothing:
             body = self._with_details(body, place, message.provider_details)
             if not self._stored or message.role != "assistant" or self._speaks(body, place):
-                self._add(written, body, place)
+                written.add(body, place, calls)
 
     def _head(self, message: Message, place: str) -> Details:
         """Write who speaks, by the role the host knows, and by name where it takes names."""
@@ -117,20 +121,8 @@ class MessageWriter:
                 self._losses.note(LossCode.NAME_DROPPED, place)
         return body
 
-    def _add(self, written: list[Json], body: Details, place: str) -> None:
-        """Add a message; between a tool's result and a user's words goes an answer, for hosts that want one."""
-        if (
-            not self._quirks.user_after_tool
-            and body["role"] == "user"
-            and written
-            and written[-1]["role"] == "tool"
-        ):
-            written.append({"role": "assistant", "content": "Understood."})
-            self._losses.note(LossCode.TURN_SYNTHESISED, place)
-        written.append(body)
-
     def _result(
-        self, part: ToolResultPart, message: Message, place: str, head: Details, written: list[Json]
+        self, part: ToolResultPart, message: Message, place: str, head: Details, written: Transcript
     ) -> list[tuple[str, Spoken]]:
         """Write one tool result; return the media in it that only a user message can hold."""
         told: list[tuple[str, ContentPart]] = []
@@ -154,21 +146,25 @@ class MessageWriter:
                 self._losses.note(LossCode.ERROR_FLAG_FLATTENED, place)
                 content = f"Error: {content}" if isinstance(content, str) else content
         body["content"] = content
-        written.append(self._with_details(body, place, part.provider_details, message.provider_details))
+        body = self._with_details(body, place, part.provider_details, message.provider_details)
+        written.add_result(body, place)
         return media
 
-    def _parts(self, parts: list[tuple[str, Spoken]], body: Details) -> None:
-        """Sort the parts of a message into its members."""
+    def _parts(self, parts: list[tuple[str, Spoken]], body: Details) -> dict[str, str]:
+        """Sort the parts of a message into its members; returns the places of the calls in it, by their ids."""
         content: list[tuple[str, ContentPart | RefusalPart]] = []
         calls: list[Json] = []
+        places: list[str] = []
         for place, part in parts:
             match part:
                 case ReasoningPart():
                     self._reasoning(part, place, body)
                 case ToolCallPart():
                     calls.append(self._tool_call(part, place))
+                    places.append(place)
                 case OpaquePart(kind=kind) if kind == TOOL_CALL_KIND and part.protocol == PROTOCOL:
                     calls.append(self._opaque(part, place))
+                    places.append(place)
                 case OpaquePart() if body["role"] == "assistant" and part.protocol != PROTOCOL:
                     self._losses.note(LossCode.BUILTIN_UNTRANSLATABLE, place)
                 case RefusalPart() if not (self._native and "type" in part.provider_details):
@@ -187,6 +183,7 @@ class MessageWriter:
             body["tool_calls"] = calls
             if self._quirks.reasoning_beside_calls and self._quirks.reasoning_member is not None:
                 body.setdefault(self._quirks.reasoning_member, "")
+        return {str(call.get("id")): place for call, place in zip(calls, places, strict=True)}
 
     def _speaks(self, body: Details, place: str) -> bool:
         """Whether an assistant's message says what hosts take for something; reasoning alone needs a content."""
@@ -319,17 +316,34 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
         native=MessageWriter(target, losses, ids, native=True, stored=stored),
         foreign=MessageWriter(target, losses, ids, native=False, stored=stored),
     )
-    # Who speaks so and says plain words is told alike everywhere.
-    plainly = {"system", "assistant"} | ({"user"} if quirks_of(target).user_after_tool else set())
-    written: list[Json] = []
+    bridged = not quirks_of(target).user_after_tool
+    written = Transcript(losses, stored=stored, bridged=bridged)
+    # Hosts that want an answer between a result and a user's words look back at what was written.
+    memo = invocation.memo if stored and not bridged else None
     for position, message in enumerate(invocation.messages):
+        # While results are awaited it is a matter of these, too, what a message becomes.
+        at_hand = None if written.waits else memo
+        if at_hand is not None and (known := at_hand.get(id(message))) and known[0] is message:
+            written.messages.append(known[1])
+            continue
+        place, noted = len(written.messages), losses.count
         text = plain_text(message)
-        if text and message.role in plainly:
-            written.append({"role": message.role, "content": text})
+        if text and message.role in _PLAIN_ROLES:
+            # Who speaks so and says plain words is told alike everywhere.
+            written.add({"role": message.role, "content": text}, f"/messages/{position}")
         else:
             writer = origins.writer_of(message)
             writer.write(origins.as_asked(message, position), position, written)
-    return written
+        one = len(written.messages) == place + 1 and losses.count == noted
+        if at_hand is not None and one and _is_its_own(message):
+            written.messages[place] = remembered(at_hand, message, written.messages[place])
+    written.settle()
+    return written.messages
+
+
+def _is_its_own(message: Message) -> bool:
+    """Whether what a message is told as depends on itself alone: it is words, of a dialect it names."""
+    return message.protocol != "" and all(isinstance(part, _WORDS) for part in message.parts)
 
 
 def _is_cut(content: Json) -> bool:

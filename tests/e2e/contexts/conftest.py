@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.contexts.desk import Desk, config_for
+from tests.e2e.contexts.scene import Scene
+from tests.faults.conftest import base_url
+from tests.faults.provider import FakeProvider
 from tests.running import RunningGateway
 
 
@@ -41,3 +44,25 @@ def desk(desks: dict[str, Desk]) -> Desk:
 def stranger(desks: dict[str, Desk]) -> Desk:
     """A caller of another tenant."""
     return desks["other"]
+
+
+@pytest.fixture(scope="session")
+def scene(strict_simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A gateway of one key whose providers can be told to wait, or to have small windows."""
+    config = config_for(strict_simulator.base_url)
+    with FakeProvider(("openai",)) as provider:
+        config["providers"] |= {
+            "fake": {
+                "kind": "openai_compatible",
+                "api_key": "none-needed",
+                "base_url": base_url("openai", provider.ports["openai"]),
+                "windows": {"good--small": 4000},
+            },
+            "narrow": {
+                "kind": "simulator",
+                "base_url": strict_simulator.base_url,
+                "windows": {"sim": 300, "small": 4000},
+            },
+        }
+        with RunningGateway(tmp_path_factory.mktemp("statuses"), config) as gateway:
+            yield Scene(gateway, provider)

@@ -207,7 +207,7 @@ def test_a_report_that_was_altered_is_told_as_that(config: Path) -> None:
         await archive.library.store.command(keys, "HSET", "r", "1", b'{"call":1}')
 
     do(config, alter)
-    assert failed(run(config, "explain", "misreported")) == "Error the report of that revision cannot be read"
+    assert failed(run(config, "explain", "misreported")) == "Error the report is not what was stored"
 
 
 def test_what_is_not_what_was_stored_fails(config: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whatever two writers do in whatever order, and wherever one of them dies: what was acknowledged is what is stored."""
+"""Whatever two writers do in whatever order, and wherever one dies: what was acknowledged is what is stored."""
 
 import asyncio
 from contextlib import suppress
@@ -7,7 +7,15 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from llmgw.context.names import HASH, Keys
 from llmgw.context.opened import Opened
 from llmgw.state.connection import State
@@ -31,7 +39,9 @@ _GONE: Final = (ContextErased, ContextNotFound)
 class Contexts(RuleBasedStateMachine):
     """Two workers on one store, and beside them what was acknowledged, kept in plain lists.
 
-    `open` holds the calls under way; `said` the turns of each context by their texts.
+    `said` has the turns of each context by their texts, `holder` the call that took its lease last, `expired` the
+    names whose lease ran out since, `maker` the call that made a context in which nothing was said yet,
+    `parent` where a fork began.
     """
 
     url: str
@@ -48,6 +58,9 @@ class Contexts(RuleBasedStateMachine):
         self.revs: dict[str, set[int]] = {}
         self.erased: set[str] = set()
         self.holder: dict[str, Opened] = {}
+        self.expired: set[str] = set()
+        self.maker: dict[str, Opened] = {}
+        self.parent: dict[str, str] = {}
         self.count = 0
 
     def run(self, work: Any) -> Any:
@@ -84,17 +97,20 @@ class Contexts(RuleBasedStateMachine):
         text = f"{name}:{self.count}"
         worker = self.workers[writer]
         try:
-            opened = self.run(worker.lease(name, user(text), create=True, op=f"call_{self.count}"))
+            opened = self.run(worker.lease(name, user(text), create=True, op=f"machine_{self.count}"))
         except ContextLocked:
-            assert name in self.holder
+            assert name in self.holder.keys() - self.expired
             return None
         except ContextErased:
             assert name in self.erased
             return None
-        assert name not in self.holder
+        assert name not in self.holder.keys() - self.expired
         assert name not in self.erased
         assert [text_of(each.turn) for each in opened.history.turns] == self.said.get(name, [])
+        if name not in self.said:
+            self.maker.setdefault(name, opened)
         self.holder[name] = opened
+        self.expired.discard(name)
         return (writer, name, self.count, opened)
 
     @rule(call=consumes(calls))
@@ -108,7 +124,8 @@ class Contexts(RuleBasedStateMachine):
         except (ContextFenced, *_GONE):
             assert self.holder.get(name) is not opened
             return
-        assert self.holder.pop(name) is opened
+        assert self.holder[name] is opened
+        self._let_go(name)
         self._acknowledge(name, receipt, str(number), answer=f"{name}:{number}:answer")
 
     @rule(call=consumes(calls))
@@ -118,23 +135,26 @@ class Contexts(RuleBasedStateMachine):
             return
         writer, name, _, opened = call
         self.run(self.workers[writer].contexts.release(opened, "broken"))
-        if self.holder.get(name) is opened:
-            del self.holder[name]
-            if name not in self.said:
-                with pytest.raises(ContextNotFound):
-                    self.run(self.workers[writer].library.info(self.workers[writer].actor, name))
+        if self.holder.get(name) is not opened:
+            return
+        self._let_go(name)
+        if name in self.said:
+            return
+        if self.maker.pop(name) is not opened:
+            # Another call made it, and died. It stays, without a turn.
+            self.said[name] = []
+            return
+        with pytest.raises(ContextNotFound):
+            self.run(self.workers[writer].library.info(self.workers[writer].actor, name))
 
     @rule(name=st.sampled_from(NAMES))
     def die(self, name: str) -> None:
-        """Whoever holds a context is never heard of in time: its lease runs out, and it does not know."""
-        opened = self.holder.pop(name, None)
-        if opened is None:
+        """Whoever holds a context is not heard of in time: its lease runs out, and it does not know."""
+        if name not in self.holder:
             return
         with Redis.from_url(self.url) as client:
             client.hset(Keys("default", name).of(HASH), "lease", 0)
-        if name not in self.said:
-            # A context that was made for a call that died is there, without a turn.
-            self.said[name] = []
+        self.expired.add(name)
 
     @rule(source=st.sampled_from(NAMES), child=st.sampled_from(NAMES), share=st.floats(0, 1))
     def fork(self, source: str, child: str, share: float) -> None:
@@ -146,6 +166,8 @@ class Contexts(RuleBasedStateMachine):
         info = self.run(worker.archive.branches.fork(worker.actor, source, at=at, child=child))
         assert info.turns == at
         self.said[child] = self.said[source][:at]
+        if at:
+            self.parent[child] = source
 
     @rule(name=st.sampled_from(NAMES), forks=st.sampled_from(("refuse", "keep")))
     def erase(self, name: str, forks: Any) -> None:
@@ -160,22 +182,28 @@ class Contexts(RuleBasedStateMachine):
             return
         except ContextLocked:
             # A fork that would be made to stand alone is at work.
-            assert self.holder
+            assert self.holder.keys() - self.expired
             return
+        for fork in self._forks_of(name):
+            # It was made to stand alone; a call that began before that cannot go on in it.
+            self._let_go(fork)
+            del self.parent[fork]
         assert receipt.turns == len(self.said.pop(name))
         self.erased.add(name)
         self.revs.pop(name, None)
-        self.holder.pop(name, None)
+        self.parent.pop(name, None)
+        self._let_go(name)
 
     @rule(source=st.sampled_from(NAMES), into=st.sampled_from(NAMES))
     def merge(self, source: str, into: str) -> None:
         """Take in what a branch has and this one has not."""
-        if source == into or source not in self.said or into not in self.said:
+        if source == into or source not in self.said or into not in self.said or into in self.expired:
             return
         worker = self.workers[0]
+        self.count += 1
         try:
             self.run(
-                worker.archive.branches.merge(worker.actor, into, source, "append", op=f"op_{self.count}")
+                worker.archive.branches.merge(worker.actor, into, source, "append", op=f"merge_{self.count}")
             )
         except ContextLocked:
             assert into in self.holder
@@ -192,9 +220,18 @@ class Contexts(RuleBasedStateMachine):
             for worker in self.workers:
                 assert self.run(worker.texts(name)) == texts, name
 
+    def _forks_of(self, name: str) -> list[str]:
+        children = [child for child, parent in self.parent.items() if parent == name]
+        return children + [each for child in children for each in self._forks_of(child)]
+
+    def _let_go(self, name: str) -> None:
+        self.holder.pop(name, None)
+        self.expired.discard(name)
+
     def _acknowledge(self, name: str, receipt: Any, number: str, answer: str | None = None) -> None:
         assert receipt.rev not in self.revs.setdefault(name, set()), "two calls made one revision"
         self.revs[name].add(receipt.rev)
+        self.maker.pop(name, None)
         text = f"{name}:{number}"
         self.said.setdefault(name, []).extend((text, answer or f"answer to {text}"))
 
@@ -202,8 +239,6 @@ class Contexts(RuleBasedStateMachine):
 def test_two_writers_and_a_grim_reaper(store_url: str) -> None:
     """Acknowledged turns are the stored turns, in order; one call wins each revision; every chain holds."""
     machine = type("OnStore", (Contexts,), {"url": store_url})
-    from hypothesis.stateful import run_state_machine_as_test
-
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -1,38 +1,21 @@
 """Finished calls become traces at a real collector."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Caller
 from llmgw.types.event import Usage
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
-from tests.collectors import Collector
+from tests.collectors import Collector, attributes
 from tests.traced_calls import MS, UNIX, begun, finished, tried
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
 
 Start = Callable[..., Tracing]
-
-
-def value_of(value: AnyValue) -> object:
-    """An OTLP value as Python's."""
-    match value.WhichOneof("value"):
-        case "array_value":
-            return [value_of(item) for item in value.array_value.values]
-        case str(kind):
-            return getattr(value, kind)
-        case _:
-            return None
-
-
-def attributes(pairs: Iterable[KeyValue]) -> Mapping[str, object]:
-    """Attributes as a mapping."""
-    return {pair.key: value_of(pair.value) for pair in pairs}
 
 
 def test_a_streamed_call_with_a_fallback_is_one_tree(collector: Collector, start: Start) -> None:

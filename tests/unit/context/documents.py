@@ -42,6 +42,14 @@ from llmgw.types.preservation import (
 )
 from llmgw.types.scalars import MAX_COUNT
 from llmgw.types.turn import Binding, Compaction, Origin, RawAnswer, Source, Turn, TurnStatus
+from llmgw.types.verification import (
+    Finding,
+    FindingCode,
+    FindingDetail,
+    SessionBranch,
+    SessionCheck,
+    SessionReport,
+)
 from llmgw.types.violation import Level, Problem, Violation, Weight
 
 STRUCTS: Final[dict[Kind, Any]] = {
@@ -53,6 +61,7 @@ STRUCTS: Final[dict[Kind, Any]] = {
     "report": Report,
     "record": ReportRecord,
     "problem": Problem,
+    "session": SessionReport,
 }
 """What a document of each kind is in Python."""
 
@@ -308,6 +317,28 @@ _REPORTS: Final = st.builds(
     fit=_maybe(_SHORT),
 )
 
+_CHECKS: Final = st.builds(
+    SessionCheck,
+    call=_SHORT,
+    at=_MOMENT,
+    verdict=st.sampled_from(get_args(Verdict)),
+    score=_SHARE,
+    turns=_COUNT,
+    findings=_several(
+        st.builds(
+            Finding,
+            code=st.sampled_from(get_args(FindingCode)),
+            severity=_WEIGHT,
+            message=TEXT,
+            pointer=_maybe(_POINTER),
+            index=_maybe(_COUNT),
+            through=_maybe(_COUNT),
+            detail=_maybe(st.sampled_from(get_args(FindingDetail))),
+        )
+    ),
+    more=_COUNT,
+)
+
 VALUES: Final[dict[Kind, st.SearchStrategy[Any]]] = {
     "context": _CONTEXTS,
     "turn": turns(),
@@ -324,6 +355,19 @@ VALUES: Final[dict[Kind, st.SearchStrategy[Any]]] = {
         detail=TEXT,
         code=_WORD,
         violations=_several(_VIOLATIONS),
+    ),
+    "session": st.builds(
+        SessionReport,
+        id=_SHORT.filter(bool),
+        v=st.just(1),
+        created_at=_MOMENT,
+        updated_at=_MOMENT,
+        expires_at=_MOMENT,
+        calls=_COUNT,
+        branches=_several(st.builds(SessionBranch, turns=_COUNT, used_at=_MOMENT)),
+        forgotten=_COUNT,
+        last=_maybe(_CHECKS),
+        found=_maybe(_CHECKS),
     ),
 }
 """Any value of each kind."""

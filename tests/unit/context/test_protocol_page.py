@@ -1,13 +1,19 @@
 """The page on the protocol names what the code knows, and says the same of it."""
 
+import hashlib
+import hmac
 import re
 from pathlib import Path
 from typing import get_args
 
+from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.lineage import Genesis, link_of_genesis
+from llmgw.context.proof import proven
 from llmgw.types import context_errors
 from llmgw.types.context import BASE_POLICY, FitMode, Policy, Rule
 from llmgw.types.errors import GatewayError
 from llmgw.types.preservation import WEIGHTS, Check, Verdict
+from llmgw.types.secret import Secret
 from llmgw.types.violation import Level
 
 PAGE = (Path(__file__).parents[3] / "docs" / "context-protocol.md").read_text(encoding="utf-8")
@@ -63,3 +69,25 @@ def test_links_into_the_reference_lead_to_its_headings() -> None:
         for heading in re.findall(r"^##+ (.+)$", reference, flags=re.MULTILINE)
     }
     assert set(re.findall(r"context-reference\.md#([\w-]+)", PAGE)) <= headings
+
+
+def test_the_worked_example_comes_out() -> None:
+    """Whoever follows the page with nothing but HMAC and SHA-256 gets its values, and so does the gateway."""
+    given = {row[0].replace("`", ""): row[1] for row in _rows("what | value")}
+    secret = given["secret of the key k1"].encode()
+    chain_key = hmac.digest(secret, b"llmgw/context/1/chain\0default", "sha256")
+    assert chain_key.hex() == given["chain key of the tenant default"]
+    beginning = b'llmgw/context/1/genesis["default","c1",1795737600000,0,"",""]'
+    genesis = hmac.digest(chain_key, beginning, "sha256")
+    assert genesis.hex() == given["genesis of the context c1, created 1795737600000"]
+    meta, body = given["meta of its first turn"].encode(), given["body"].encode()
+    salt = bytes.fromhex(given["salt"])
+    digest = hashlib.sha256(salt + body).digest()
+    assert digest.hex() == given["digest"]
+    link = hmac.digest(chain_key, b"llmgw/context/1" + genesis + digest + meta, "sha256")
+    assert link.hex() == given["link, and head"]
+    frame = b"".join((b"\1\0\2k1", len(meta).to_bytes(2, "big"), meta, salt, digest, link, body))
+    keys = ChainKeys({"k1": Secret(secret.decode())})
+    ours = link_of_genesis(keys, "default", Genesis(context="c1", created=1795737600000, key_id="k1"))
+    (proved,) = proven(keys, "default", [frame], 0, ours)
+    assert (proved.head, proved.body) == (given["link, and head"], body)

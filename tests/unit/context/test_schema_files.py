@@ -15,6 +15,7 @@ from llmgw.types.context import ContextInfo, Parent, Policy, StateDoc
 from llmgw.types.message import Part, Seal
 from llmgw.types.preservation import Counts, PartLoss, Report, ReportRecord, TokenFacts
 from llmgw.types.turn import Binding, Compaction, Origin, RawAnswer, Turn
+from llmgw.types.verification import Finding, SessionBranch, SessionCheck, SessionReport
 from llmgw.types.violation import Problem, Violation
 from msgspec import Struct
 from referencing import Registry
@@ -41,6 +42,10 @@ SHAPES: Final[dict[str, type[Struct]]] = {
     "report/counts": Counts,
     "report/loss": PartLoss,
     "report/token_facts": TokenFacts,
+    "session": SessionReport,
+    "session/branch": SessionBranch,
+    "session/check": SessionCheck,
+    "session/finding": Finding,
     "problem": Problem,
     "common/violation": Violation,
 }

@@ -7,7 +7,7 @@ from llmgw.providers.openai.protocol import PROVIDER
 from llmgw.providers.openai.quirks import OpenAiQuirks
 from llmgw.types import json
 from llmgw.types.errors import UnsupportedParameter
-from llmgw.types.invocation import ChatInvocation
+from llmgw.types.invocation import ChatInvocation, Memo
 from llmgw.types.loss import LossCode
 from llmgw.types.message import (
     Message,
@@ -27,6 +27,11 @@ ROUTER = OpenAiQuirks(reasoning_member="reasoning", reasoning_details=True)
 THINKER = OpenAiQuirks(reasoning_member="reasoning_content")
 GOOGLE = OpenAiQuirks(thought_signatures=True)
 SIGNED = Seal(protocol="anthropic", value="c2ln")
+RESULT = Message(
+    role="tool",
+    parts=(ToolResultPart(call_id="call_1", content=(TextPart(text="done"),)),),
+    protocol="openai",
+)
 
 
 def answer(*parts: Part | str, protocol: str = "openai", **details: Any) -> Message:
@@ -89,7 +94,8 @@ def test_what_only_answers_have_stays_behind() -> None:
             executed_tools=[{"name": "search"}],
             content_parts=[{"type": "reference"}],
             unknown="kept",
-        )
+        ),
+        RESULT,
     )
     function = {"name": "f", "arguments": "{}"}
     assert messages == [
@@ -98,7 +104,8 @@ def test_what_only_answers_have_stays_behind() -> None:
             "content": "a",
             "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
             "unknown": "kept",
-        }
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "done"},
     ]
     assert losses == [
         (LossCode.DETAILS_DROPPED, "/messages/1"),
@@ -203,10 +210,10 @@ def test_googles_signatures_go_to_google_alone() -> None:
     """On a call and on a message; other hosts know no such members."""
     signed = {"google": {"thought_signature": "dGg="}}
     stored = answer("a", call(extra_content=signed), extra_content=signed)
-    [message], losses = written(stored, quirks=GOOGLE)
+    [message, _], losses = written(stored, RESULT, quirks=GOOGLE)
     assert message["tool_calls"][0]["extra_content"] == message["extra_content"] == signed
     assert losses == []
-    [message], losses = written(stored)
+    [message, _], losses = written(stored, RESULT)
     assert message.keys() == {"role", "content", "tool_calls"}
     assert message["tool_calls"][0].keys() == {"id", "type", "function"}
     assert losses == [
@@ -225,3 +232,39 @@ def test_others_parts_are_left_out_of_answers_alone() -> None:
     with pytest.raises(UnsupportedParameter) as refused:
         written(Message(role="user", parts=(TextPart(text="a"), part), protocol="anthropic"))
     assert refused.value.pointer == "/messages/1/parts/1"
+
+
+def test_words_are_written_once_for_a_target() -> None:
+    """What earlier calls were told is told again in the same bytes; what loses something is not kept, nor tools."""
+    memo: Memo = {}
+    details = TextPart(text="a", provider_details={"own": 1})
+    foreign = Message(role="user", parts=(details,), protocol="anthropic")
+    result = ToolResultPart(call_id="call_1", content=(TextPart(text="r"),))
+    messages = (
+        HELLO,
+        answer("hello", annotations=[]),
+        foreign,
+        answer(call()),
+        Message(role="tool", parts=(result,), protocol="openai"),
+    )
+    invocation = ChatInvocation(model="m", wire="openai", messages=messages, stored=True, memo=memo)
+
+    first = PROVIDER.build_request(invocation, target())
+    assert [message for message, _ in memo.values()] == list(messages[:2])
+    second = PROVIDER.build_request(invocation, target())
+    assert second == first
+    assert [before is after for before, after in zip(first.history, second.history, strict=True)][:2] == [
+        True,
+        True,
+    ]
+    assert [(loss.code, loss.pointer) for loss in second.losses] == [
+        (LossCode.DETAILS_DROPPED, "/messages/2/parts/0"),
+    ]
+
+
+def test_nothing_is_remembered_for_a_host_that_looks_back() -> None:
+    """Where an answer goes between a result and a user's words, what is written depends on what came before."""
+    memo: Memo = {}
+    invocation = ChatInvocation(model="m", wire="openai", messages=(HELLO,), stored=True, memo=memo)
+    PROVIDER.build_request(invocation, target(OpenAiQuirks(user_after_tool=False)))
+    assert memo == {}

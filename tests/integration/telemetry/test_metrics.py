@@ -1,0 +1,175 @@
+"""Metrics arrive at a real collector, again and again, and cost nothing while it is away."""
+
+import logging
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+import pytest
+from llmgw.telemetry.collector import quiet
+from llmgw.telemetry.metrics import Metrics
+from llmgw.types.call import Call
+from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint
+from tests.collectors import BlackHole, Collector, attributes
+from tests.traced_calls import MS, UNIX, Fixed, continued, finished
+from tests.waiting import until
+
+Start = Callable[..., Metrics]
+
+
+@pytest.fixture
+def metrics() -> Iterator[Start]:
+    """Start metrics; they are shut down at the end, whatever became of their collector."""
+    started: list[Metrics] = []
+
+    def begin(endpoint: str, *, every_s: float = 3600, **resource: str) -> Metrics:
+        made = Metrics(endpoint, every_s=every_s, version="1.2.3", clock=Fixed(), resource=resource)
+        started.append(made)
+        return made
+
+    yield begin
+    for each in started:
+        each.shutdown(0)
+
+
+def call() -> Call:
+    """A call that continued a context."""
+    begun = Call(
+        id="call_1",
+        request_id="req_1",
+        endpoint="/v1/chat/completions",
+        trace_id=1,
+        span_id=2,
+        chat_span_id=3,
+        started_ns=10 * MS,
+        started_unix_ns=UNIX,
+    )
+    return finished(begun, context=continued())
+
+
+def test_metrics_are_reported_as_they_stand(collector: Collector, metrics: Start) -> None:
+    """Each report has everything since the start: one that is lost is made up for by the next."""
+    told = metrics(collector.url, every_s=0.05, **{"service.instance.id": "host:7"})
+    told.record(call())
+    collector.wait_for_reports(1)
+    told.record(call())
+    until(lambda: score(collector).count == 2, "the second call to be reported")
+    told.shutdown()
+    point = score(collector)
+    assert attributes(point.attributes) == {"verdict": "preserved"}
+    assert (point.count, point.sum, point.min, point.max) == (2, 2.0, 1.0, 1.0)
+    assert sum(point.bucket_counts) == 2
+    assert list(point.bucket_counts)[-1] == 2
+    assert (point.start_time_unix_nano, point.time_unix_nano) == (UNIX, UNIX)
+    assert set(collector.paths) == {"/v1/metrics"}
+    (resource,) = collector.reports[-1].resource_metrics
+    assert attributes(resource.resource.attributes)["service.instance.id"] == "host:7"
+    assert resource.scope_metrics[0].scope.name == "llmgw"
+
+
+def test_the_last_report_goes_out_at_the_end(collector: Collector, metrics: Start) -> None:
+    """What was measured since the last report is not lost by stopping, and is sent once."""
+    told = metrics(collector.url)
+    told.record(call())
+    told.shutdown()
+    told.shutdown()
+    assert len(collector.reports) == 1
+    assert "llmgw.context.overhead" in collector.metrics()
+
+
+def test_what_telemetry_drops_is_counted_too(collector: Collector, metrics: Start) -> None:
+    """As it stands at each report, by what was dropped; nothing where nothing was."""
+    told = metrics(collector.url, every_s=0.05)
+    dropped = {"spans": 3, "log_lines": 0}
+    told.watch("spans", lambda: dropped["spans"])
+    told.watch("log_lines", lambda: dropped["log_lines"])
+
+    def counted() -> dict[object, int]:
+        points = collector.metrics()["llmgw.telemetry.dropped"].sum.data_points
+        return {attributes(point.attributes)["kind"]: point.as_int for point in points}
+
+    collector.wait_for_reports(2)
+    assert counted() == {"spans": 3}
+    dropped["log_lines"] = 2
+    until(lambda: counted() == {"spans": 3, "log_lines": 2}, "what was dropped later")
+
+
+def test_an_idle_process_reports_nothing(collector: Collector, metrics: Start) -> None:
+    """No call, no metric, no request."""
+    metrics(collector.url).shutdown()
+    assert not collector.paths
+
+
+@pytest.mark.parametrize(("endpoint", "every_s"), [("", 60.0), ("http://127.0.0.1:9", 0.0)])
+def test_metrics_that_are_not_wanted_start_nothing(metrics: Start, endpoint: str, every_s: float) -> None:
+    """No thread, and nothing adds up."""
+    before = threading.active_count()
+    told = metrics(endpoint, every_s=every_s)
+    told.know(["gpt-5"])
+    told.record(call())
+    told.shutdown()
+    assert threading.active_count() == before
+
+
+def test_an_outage_is_one_line_and_nothing_is_lost(
+    collector: Collector, metrics: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Reports fail, one line says so; the first that arrives has all calls of the meantime."""
+    collector.status = 404
+    with caplog.at_level(logging.DEBUG, logger="llmgw"):
+        told = metrics(collector.url, every_s=0.02)
+        for _ in range(500):
+            told.record(call())
+        collector.wait_for_reports(3)
+        collector.status = 200
+        until(lambda: "metrics reach the collector again" in caplog.messages, "the end of the outage")
+        told.shutdown()
+    down, up = [record.getMessage() for record in caplog.records if record.name.startswith("llmgw")]
+    assert down.startswith("metrics do not reach the collector: ")
+    assert "404" in down
+    assert up == "metrics reach the collector again"
+    assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+    assert score(collector).count == 500
+
+
+def test_a_collector_that_never_answers_keeps_nobody_waiting(black_hole: BlackHole, metrics: Start) -> None:
+    """While a report hangs calls are recorded and shutdown ends on its own clock; memory grows by no call."""
+    told = metrics(black_hole.url, every_s=0.01)
+    told.record(call())
+    with black_hole.wait_for_someone() as connection:
+        tracemalloc.start()
+        for _ in range(10_000):
+            told.record(call())
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert grown < 64 * 1024
+        told.shutdown(0.01)
+        connection.setblocking(False)
+        held = True
+        while held:
+            try:
+                held = bool(connection.recv(65536))
+            except BlockingIOError:
+                break
+    assert held
+
+
+def test_complaints_of_other_threads_are_let_through(caplog: pytest.LogCaptureFixture) -> None:
+    """Only what an exporter says to the thread that asked it is kept; others' words go where they always go."""
+    logger = logging.getLogger("tests.exporter")
+    with quiet(logger) as words:
+        logger.warning("for %s", "me")
+        other = threading.Thread(target=logger.warning, args=("for others",))
+        other.start()
+        other.join()
+    logger.warning("afterwards")
+    assert words.text == "for me"
+    said = [record.getMessage() for record in caplog.records if record.name == logger.name]
+    assert said == ["for others", "afterwards"]
+
+
+def score(collector: Collector) -> HistogramDataPoint:
+    """The one point of the preservation score in the last report."""
+    point: HistogramDataPoint
+    (point,) = collector.metrics()["llmgw.context.preservation.score"].histogram.data_points
+    return point

@@ -1,0 +1,50 @@
+"""Attributes are fit to be sent, whatever they are made of."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from llmgw.telemetry.bounds import MAX_ATTRIBUTE_BYTES, bounded
+from opentelemetry.exporter.otlp.proto.common._internal import _encode_attributes
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(codec=None), max_size=50),
+    st.text(max_size=50).map(lambda text: text * 400),
+    st.lists(st.text(max_size=50).map(lambda text: text * 100), max_size=20).map(tuple),
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), VALUES))
+def test_whatever_is_bounded_can_be_sent(
+    facts: dict[str, str | int | float | tuple[str, ...] | None],
+) -> None:
+    """Valid UTF-8, 64 bits, 8 KiB in each value; what is known is there, what is not is not."""
+    attributes = bounded(facts)
+    encoded = _encode_attributes(attributes) or []
+    assert len(encoded) == len(attributes)
+    for pair in encoded:
+        pair.SerializeToString()
+    for value in attributes.values():
+        words = value if isinstance(value, list) else [value]
+        assert sum(len(str(word).encode()) for word in words) <= MAX_ATTRIBUTE_BYTES
+    for name, value in facts.items():
+        too_large = isinstance(value, int) and abs(value) >= 2**63
+        assert (name in attributes) is (value is not None and not too_large)
+
+
+def test_lists_are_cut_as_a_whole() -> None:
+    """The first words stay, the one that no longer fits is cut, all after it are left out."""
+    half = "x" * (MAX_ATTRIBUTE_BYTES // 2)
+    assert bounded({"a": (half, half + "y", "z")}) == {"a": [half, half]}
+
+
+def test_zero_false_and_the_empty_word_are_known() -> None:
+    """Only None is unknown."""
+    assert bounded({"a": 0, "b": False, "c": "", "d": None, "e": ()}) == {
+        "a": 0,
+        "b": False,
+        "c": "",
+        "e": [],
+    }

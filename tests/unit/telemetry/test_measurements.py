@@ -1,0 +1,263 @@
+"""What is measured of a call and its context: the right things, once, under labels nobody outside chooses."""
+
+from typing import Any
+
+import pytest
+from llmgw.telemetry.measurements import Measurements
+from llmgw.types.call import Call, Caller
+from llmgw.types.event import Usage
+from llmgw.types.violation import Violation
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
+from tests.traced_calls import ALL_PASS, MS, continued, finished, lost, tried
+
+Points = dict[str, list[tuple[dict[str, Any], Any]]]
+
+NOT_OPENED: dict[str, Any] = {
+    "etag": "",
+    "verdict": "",
+    "checks": {},
+    "final": False,
+    "turns_before": 0,
+    "commit_ended_ns": 0,
+}
+"""A context that could not be had."""
+
+
+def call(**facts: object) -> Call:
+    """A call that went well, and continued a context."""
+    begun = Call(
+        id="call_1",
+        request_id="req_1",
+        endpoint="/v1/chat/completions",
+        trace_id=1,
+        span_id=2,
+        chat_span_id=3,
+        started_ns=10 * MS,
+        started_unix_ns=0,
+    )
+    return finished(begun, **{"context": continued(), "usage": Usage(input_tokens=90), **facts})
+
+
+def measured(*calls: Call, models: tuple[str, ...] = ("gpt-5",)) -> Points:
+    """What is told of these calls: per metric its points' labels and values, a histogram's as count and sum."""
+    measurements = Measurements(0)
+    measurements.know(models)
+    for each in calls:
+        measurements.call(each)
+    return {
+        metric.name: [(dict(point.attributes or {}), _value(point)) for point in metric.data.data_points]
+        for metric in measurements.metrics(1)
+    }
+
+
+def _value(point: object) -> object:
+    if isinstance(point, HistogramDataPoint):
+        return point.count, round(point.sum, 6)
+    assert isinstance(point, NumberDataPoint)
+    return point.value
+
+
+def test_a_call_that_told_everything_is_measured_so() -> None:
+    """Sizes, score, overhead of both ends, and a retrieval that hit; no loss, conflict or failure is named."""
+    provider = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-5",
+    }
+    assert measured(call()) == {
+        "gen_ai.client.operation.duration": [(provider, (1, 0.04))],
+        "gen_ai.client.token.usage": [({**provider, "gen_ai.token.type": "input"}, (1, 90))],
+        "llmgw.overhead": [({"http.route": "/v1/chat/completions"}, (1, 0.01))],
+        "llmgw.context.overhead": [
+            ({"op": "begin", "size_class": "short", "cache": "hit"}, (1, 0.001)),
+            ({"op": "commit", "size_class": "short", "cache": "hit"}, (1, 0.002)),
+        ],
+        "llmgw.context.size": [
+            ({"unit": "turns"}, (1, 3)),
+            ({"unit": "bytes"}, (1, 700)),
+            ({"unit": "tokens"}, (1, 100)),
+        ],
+        "llmgw.context.preservation.score": [({"verdict": "preserved"}, (1, 1.0))],
+        "llmgw.context.retrieval": [({"result": "hit"}, 1)],
+        "llmgw.context.upstream_shortfall": [({"to": "openai"}, (1, 0.1))],
+    }
+
+
+def test_losses_are_told_apart_by_what_and_between_whom() -> None:
+    """Code, severity, and the kinds of provider before and after; the same loss twice is two."""
+    losses = (lost(0), lost(1), lost(2, code="window.trimmed", severity="major", source="fit"))
+    found = measured(
+        call(
+            context=continued(losses=losses, verdict="lost", score=0.7, kind_before="anthropic"),
+            attempts=[tried(kind="gemini")],
+        )
+    )
+    assert found["llmgw.context.losses"] == [
+        (
+            {
+                "code": "reasoning.opaque_dropped",
+                "severity": "minor",
+                "from": "anthropic",
+                "to": "gemini",
+            },
+            2,
+        ),
+        ({"code": "window.trimmed", "severity": "major", "from": "anthropic", "to": "gemini"}, 1),
+    ]
+    assert found["llmgw.context.preservation.score"] == [({"verdict": "lost"}, (1, 0.7))]
+
+
+def test_rules_that_do_not_hold_are_counted_by_rule_and_level() -> None:
+    """Also where they refuse the call."""
+    order = Violation(rule="role.order", pointer="/messages/0", message="m", level="strict")
+    pairing = Violation(rule="tool.pairing", pointer="/messages/1", message="m", level="repair")
+    violations = (order, pairing, order)
+    refused = call(
+        context=continued(violations=violations, final=False, verdict="", commit_ended_ns=0),
+        error="context_violation",
+        attempts=[],
+    )
+    assert measured(refused)["llmgw.context.violations"] == [
+        ({"rule": "role.order", "level": "strict"}, 2),
+        ({"rule": "tool.pairing", "level": "repair"}, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "facts", "result"),
+    [
+        (None, {}, "hit"),
+        (None, {"turns_before": 0}, None),
+        (None, {"replayed": True, "turns_before": 0}, "hit"),
+        ("context_not_found", NOT_OPENED, "miss"),
+        ("context_expired", NOT_OPENED, "expired"),
+        ("context_erased", NOT_OPENED, "expired"),
+        ("context_integrity_failed", NOT_OPENED, "integrity_fail"),
+        ("context_quarantined", NOT_OPENED, "integrity_fail"),
+        ("context_locked", NOT_OPENED, None),
+        ("store_unavailable", NOT_OPENED, None),
+        ("context_expired", {"final": True}, "hit"),
+        ("provider_unreachable", {"final": False}, "hit"),
+    ],
+)
+def test_retrieval_is_how_what_was_said_before_was_had(
+    error: str | None, facts: dict[str, Any], result: str | None
+) -> None:
+    """Hits among all but busy contexts and absent stores is the share of calls that found their context."""
+    found = measured(call(context=continued(**facts), error=error)).get("llmgw.context.retrieval")
+    assert found == (None if result is None else [({"result": result}, 1)])
+
+
+@pytest.mark.parametrize("kind", ["locked", "mismatch", "fenced"])
+def test_conflicts_are_counted_by_kind(kind: str) -> None:
+    """Whoever met another writer, and how."""
+    assert measured(call(context=continued(conflict=kind)))["llmgw.context.conflicts"] == [
+        ({"kind": kind}, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "checks", "failures"),
+    [
+        (None, ALL_PASS, None),
+        (None, {**ALL_PASS, "c6": "fail"}, None),
+        ("context_integrity_failed", {"c1": "fail"}, [({"op": "call"}, 1)]),
+        ("context_integrity_failed", {}, [({"op": "call"}, 1)]),
+        ("revision_mismatch", {"c1": "fail"}, [({"op": "call"}, 1)]),
+    ],
+)
+def test_stored_bytes_that_are_not_what_was_stored_are_counted_once(
+    error: str | None, checks: dict[str, Any], failures: object
+) -> None:
+    """A broken chain, a store that lost turns; a provider that counts too little is another matter."""
+    found = measured(call(context=continued(checks=checks), error=error))
+    assert found.get("llmgw.context.integrity_failures") == failures
+
+
+@pytest.mark.parametrize("outcome", ["made", "failed"])
+def test_summaries_are_counted_by_outcome(outcome: str) -> None:
+    """Those that were needed, had or not."""
+    assert measured(call(context=continued(summary=outcome)))["llmgw.context.compactions"] == [
+        ({"result": outcome}, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "absent"),
+    [
+        (NOT_OPENED, {"overhead", "size", "preservation.score", "losses", "upstream_shortfall"}),
+        ({"replayed": True}, {"overhead", "size", "preservation.score", "losses", "upstream_shortfall"}),
+        ({"final": False}, {"size", "preservation.score", "losses", "upstream_shortfall"}),
+        ({"checks": {**ALL_PASS, "c6": "skip"}}, {"upstream_shortfall"}),
+        ({"tokens": 0}, {"upstream_shortfall"}),
+    ],
+)
+def test_only_what_is_known_is_measured(facts: dict[str, Any], absent: set[str]) -> None:
+    """An answer that broke off has no score, a replay costs nothing, what was not counted has no shortfall."""
+    found = measured(call(context=continued(losses=(lost(),), **facts)))
+    assert not {f"llmgw.context.{name}" for name in absent} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("reported", "share"), [(100, 0.0), (50, 0.5), (0, 1.0), (200, 0.0), (None, None), (2**70, None)]
+)
+def test_the_shortfall_is_what_the_provider_does_not_count(reported: int | None, share: float | None) -> None:
+    """As a share of what was sent; never below nothing, and not of numbers that are none."""
+    found = measured(call(usage=Usage(input_tokens=reported))).get("llmgw.context.upstream_shortfall")
+    assert found == (None if share is None else [({"to": "openai"}, (1, share))])
+
+
+def test_calls_made_for_a_call_are_measured_as_what_they_are() -> None:
+    """A summary's tokens and duration count; the overhead is the outer call's alone."""
+    outer = call()
+    inner = outer.within(lambda: 9, 11 * MS)
+    outer.inner.append(finished(inner, attempts=[tried(model="mini")], usage=Usage(output_tokens=7)))
+    found = measured(outer, models=("gpt-5", "mini"))
+    models = [labels["gen_ai.request.model"] for labels, _ in found["gen_ai.client.operation.duration"]]
+    assert sorted(models) == ["gpt-5", "mini"]
+    assert found["llmgw.overhead"] == [({"http.route": "/v1/chat/completions"}, (1, 0.01))]
+
+
+def test_models_go_by_name_only_where_the_configuration_names_them() -> None:
+    """Callers may ask for any model of a provider; those are `other`, all together."""
+    calls = [call(attempts=[tried(model=f"model-{number}")]) for number in range(1000)]
+    found = measured(*calls, models=("model-7",))["gen_ai.client.operation.duration"]
+    assert {labels["gen_ai.request.model"]: value[0] for labels, value in found} == {
+        "model-7": 1,
+        "other": 999,
+    }
+
+
+def test_nothing_a_tenant_writes_is_ever_a_label() -> None:
+    """Names, ids, models, tags, pointers, messages: none of it is among the labels of any metric."""
+    words = "my-secret-words"
+    hostile = call(
+        id=words,
+        request_id=words,
+        alias=words,
+        tags=(words,),
+        caller=Caller(key_id=words, name=words, role="caller", tenant=words),
+        attempts=[tried(target=words, provider=words, model=words, upstream_id=words, message=words)],
+        answered_model=words,
+        answered_id=words,
+        finish_reasons=(words,),
+        error_message=words,
+        stream=True,
+        first_content_ns=20 * MS,
+        usage=Usage(input_tokens=90, output_tokens=9, provider_details={words: words}),
+        context=continued(
+            id=words,
+            etag=f"2-{words}",
+            forked_from=words,
+            switched_from=words,
+            conflict="fenced",
+            summary="made",
+            verdict="lost",
+            checks={**ALL_PASS, "c1": "fail"},
+            losses=(lost(pointer=f"/{words}", detail=words),),
+            violations=(Violation(rule="role.order", pointer=f"/{words}", message=words, level="warn"),),
+        ),
+    )
+    found = measured(hostile)
+    assert len(found) == 14
+    assert words not in repr(found)
