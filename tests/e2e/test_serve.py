@@ -379,3 +379,17 @@ def test_the_command_line_explains_itself(arguments: list[str]) -> None:
     done = _run(*arguments)
     assert done.returncode == 0
     assert done.stdout.strip()
+
+
+def test_a_worker_whose_supervisor_died_at_once_ends(tmp_path: Path) -> None:
+    """A supervisor killed while its worker is still starting leaves none behind that would serve on."""
+    gateway = RunningGateway(tmp_path, {})
+    command = [sys.executable, "-m", "llmgw", "serve", "-c", str(gateway.config_path)]
+    with gateway.log_path.open("wb") as log:
+        gateway.process = subprocess.Popen(
+            [*command, "--port", str(gateway.port)], stdout=log, stderr=subprocess.STDOUT
+        )
+    workers = until(gateway.worker_pids, "a worker")
+    gateway.process.kill()
+    gateway.process.wait()
+    until(lambda: not any(map(_alive, workers)), "the worker to end")

@@ -36,6 +36,11 @@ def schema_not_found(scene: Scene) -> Answer:
     return scene.desk.ask("GET", "/schemas/none/1")
 
 
+def session_not_found(scene: Scene) -> Answer:
+    """A history that nobody was asked about."""
+    return scene.desk.ask("GET", "/sessions/nobody")
+
+
 def exists(scene: Scene) -> Answer:
     """A name that is taken."""
     return scene.desk.ask("POST", "/contexts", {"id": scene.desk.made()})
@@ -241,6 +246,7 @@ def media_missing(scene: Scene) -> Answer:
 SCENES: Final[dict[str, Callable[[Scene], Answer]]] = {
     "context_not_found": not_found,
     "schema_not_found": schema_not_found,
+    "session_not_found": session_not_found,
     "context_exists": exists,
     "context_locked": locked,
     "context_fenced": fenced,
