@@ -24,6 +24,7 @@ from llmgw.types.context import ContextInfo
 T = TypeVar("T")
 
 _PAGE: Final = 200
+_WIDE: Final = 10_000
 
 
 def _checked_tenant(_: click.Context, __: click.Parameter, tenant: str) -> str:
@@ -56,7 +57,8 @@ def list_(config: str | None, tenant: str, subject: str | None, limit: int, *, a
     if as_json:
         click.echo(pages.json(found))
     elif found:
-        Console(soft_wrap=True).print(pages.table(found))
+        # Where no terminal sets the width, each line is as long as it has to be.
+        Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE).print(pages.table(found))
     else:
         click.echo("no contexts", err=True)
 

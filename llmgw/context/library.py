@@ -184,7 +184,7 @@ class Library:
         """
         keys = self.keys(actor, context)
         kept, _ = await self.proven(keys, actor, "read_raw")
-        raw = kept[seq].turn.raw if seq < len(kept) else None
+        raw = kept[seq].turn.raw if 0 <= seq < len(kept) else None
         if raw is None:
             raise NotFound("the provider's own bytes of this turn are not kept")
         place = Keys(keys.tenant, kept[seq].home)

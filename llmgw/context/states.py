@@ -88,10 +88,16 @@ class States:
         """
         keys = self._library.keys(actor, context)
         stored = await self._store.read(keys, count=0)
-        written = await self._store.state(keys)
-        before = self._opened(keys, stored, written) or _EMPTY
-        _check_revision(before, seen)
-        return await self._put(actor, keys, stored, written, before.rev + 1, data)
+        while True:
+            written = await self._store.state(keys)
+            before = self._opened(keys, stored, written) or _EMPTY
+            _check_revision(before, seen)
+            try:
+                return await self._put(actor, keys, stored, written, before.rev + 1, data)
+            except RevisionMismatch:
+                # Somebody was quicker. Who named no revision wants to have the last word.
+                if seen is not None:
+                    raise
 
     async def document(self, keys: Keys) -> StateDoc | None:
         """Read a state as it is exported; None where nothing was stored.

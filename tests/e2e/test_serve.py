@@ -62,6 +62,8 @@ def test_the_defaults_need_nothing(tmp_path: Path) -> None:
         printed = gateway.log()
         assert "with a simulated provider" in printed
         key = printed.split("admin key")[1].split()[0]
+        assert f"signed by the keys in {tmp_path / 'llmgw' / 'context.keys'}" in printed
+        assert "Back that file up" in printed
         body = {"model": "demo", "messages": [{"role": "user", "content": "say hi"}]}
         assert gateway.request("/v1/chat/completions", body, key=key).status == 200
     with gateway.log_path.open("wb") as log:

@@ -54,7 +54,15 @@ class StateLine(Struct, frozen=True, kw_only=True, tag="state", tag_field="line"
     state: StateDoc
 
 
-class TurnLine(Struct, frozen=True, kw_only=True, tag="turn", tag_field="line", forbid_unknown_fields=True):
+class TurnLine(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    tag="turn",
+    tag_field="line",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
     """One turn: what lies in its frame; a redacted one has neither salt nor body."""
 
     meta: FrameMeta
