@@ -18,8 +18,8 @@ from msgspec import Struct
 from llmgw import __version__
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.archive import Archive
-from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.contexts import Contexts
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.schemas import Schemas
 from llmgw.context.settings import ContextSettings
 from llmgw.context.verifying.settings import VerifySettings

@@ -13,8 +13,8 @@ from llmgw.app import open_archive
 from llmgw.cli import context_pages as pages
 from llmgw.cli.stored import CONFIG, with_state
 from llmgw.context.archive import Archive
-from llmgw.context.chain_keys import load_chain_keys
 from llmgw.context.erasure import Forks, Receipt
+from llmgw.context.integrity.chain_keys import load_chain_keys
 from llmgw.context.library import Actor, Verified
 from llmgw.settings import Settings
 from llmgw.state.connection import State

@@ -18,8 +18,8 @@ from llmgw import __version__
 from llmgw.app import provider_templates
 from llmgw.cli.address import free_port
 from llmgw.cli.runfile import RunFile
-from llmgw.context.chain_keys import FILE as KEYS_FILE
-from llmgw.context.chain_keys import ChainKeysError, load_chain_keys
+from llmgw.context.integrity.chain_keys import FILE as KEYS_FILE
+from llmgw.context.integrity.chain_keys import ChainKeysError, load_chain_keys
 from llmgw.providers import PROVIDERS
 from llmgw.providers.base import UpstreamRequest
 from llmgw.routing.catalog import ProviderTemplate

@@ -14,8 +14,8 @@ from llmgw import __version__
 from llmgw.app import Secrets
 from llmgw.cli.address import base_url, free_port
 from llmgw.cli.supervisor import Supervisor, configure_logs
-from llmgw.context.chain_keys import FILE as KEYS_FILE
-from llmgw.context.chain_keys import ChainKeysError, load_chain_keys
+from llmgw.context.integrity.chain_keys import FILE as KEYS_FILE
+from llmgw.context.integrity.chain_keys import ChainKeysError, load_chain_keys
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.pepper import PepperError, load_pepper
 from llmgw.settings import ConfigError, Loaded, Settings, load, with_overrides

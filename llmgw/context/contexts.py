@@ -7,24 +7,24 @@ from typing import Any, Final
 
 import msgspec
 
-from llmgw.context import blobs
 from llmgw.context.aftercare import Aftercare
-from llmgw.context.answers import Begin, Commit, Lease, Replay, Stored
 from llmgw.context.birth import new_fields
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.cipher import wrapped
 from llmgw.context.drafting import Draft, Place, draft, seal
 from llmgw.context.history import Histories, History
 from llmgw.context.ids import id_for, new_id
-from llmgw.context.index import Index
+from llmgw.context.integrity import blobs
+from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.cipher import wrapped
+from llmgw.context.integrity.lineage import Genesis
+from llmgw.context.integrity.sealing import sealed, unsealed
 from llmgw.context.kept import Kept, encode_json
 from llmgw.context.leases import Leases, decode_policy
-from llmgw.context.lineage import Genesis
-from llmgw.context.names import IN_FLIGHT, Keys, checked
 from llmgw.context.opened import Asker, Opened, Receipt
-from llmgw.context.sealing import sealed, unsealed
 from llmgw.context.settings import ContextSettings
-from llmgw.context.store import ContextStore
+from llmgw.context.storage.answers import Begin, Commit, Lease, Replay, Stored
+from llmgw.context.storage.index import Index
+from llmgw.context.storage.names import IN_FLIGHT, Keys, checked
+from llmgw.context.storage.store import ContextStore
 from llmgw.context.verifying.sessions import Sessions
 from llmgw.state.connection import Argument, State
 from llmgw.types.clock import Clock

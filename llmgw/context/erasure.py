@@ -8,7 +8,7 @@ from llmgw.context.branches import Branches
 from llmgw.context.clock import moment
 from llmgw.context.kept import encode_json
 from llmgw.context.library import Actor, Library
-from llmgw.context.names import HASH, Keys
+from llmgw.context.storage.names import HASH, Keys
 from llmgw.types.context_errors import ContextErased, ContextHasForks, ContextNotFound
 
 Forks: TypeAlias = Literal["refuse", "keep", "erase"]

@@ -9,15 +9,15 @@ from typing import Final
 
 import msgspec
 
-from llmgw.context.answers import Stored
-from llmgw.context.bundle import SchemaLine
+from llmgw.context.integrity.bundle import SchemaLine
+from llmgw.context.integrity.sealing import sealed, unsealed
 from llmgw.context.kept import encode_json
 from llmgw.context.leases import decode_policy
 from llmgw.context.library import Actor, Library, check_depth
-from llmgw.context.names import HASH, Keys
 from llmgw.context.schemas import Schemas
-from llmgw.context.sealing import sealed, unsealed
 from llmgw.context.state_changes import merged, patched
+from llmgw.context.storage.answers import Stored
+from llmgw.context.storage.names import HASH, Keys
 from llmgw.types.context import ContextInfo, Policy, SchemaRef, StateDoc
 from llmgw.types.context_errors import IntegrityFailed, RevisionMismatch, SchemaViolation
 from llmgw.types.json import Json

@@ -9,9 +9,9 @@ from typing import Final
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.contexts import Contexts
 from llmgw.context.kept import Kept
-from llmgw.context.names import COUNTS
 from llmgw.context.opened import Opened
-from llmgw.context.view import View
+from llmgw.context.storage.names import COUNTS
+from llmgw.context.views.view import View
 from llmgw.types import json
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.invocation import ChatInvocation

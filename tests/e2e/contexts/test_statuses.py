@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
-from llmgw.context.names import BLOBS, HASH, STATE, TURNS, Keys
+from llmgw.context.storage.names import BLOBS, HASH, STATE, TURNS, Keys
 from llmgw.state.connection import State
 from llmgw.types import context_errors
 from llmgw.types.errors import GatewayError

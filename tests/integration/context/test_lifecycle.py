@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from llmgw.context.answers import Replay
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.names import ALL, Keys
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.opened import Opened
+from llmgw.context.storage.answers import Replay
+from llmgw.context.storage.names import ALL, Keys
 from llmgw.state.connection import State
 from llmgw.types.context_errors import (
     ContextExpired,

@@ -6,8 +6,8 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from llmgw.context.answers import Replay
 from llmgw.context.opened import Opened
+from llmgw.context.storage.answers import Replay
 from llmgw.context.user_schemas import SCHEMA_MAX
 from llmgw.state.connection import State
 from llmgw.types.context import ContextOptions

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from llmgw.cli import main
 from llmgw.cli.address import free_port
 from llmgw.cli.doctor import Finding, examine
-from llmgw.context.chain_keys import load_chain_keys
+from llmgw.context.integrity.chain_keys import load_chain_keys
 from llmgw.simulator.thread import SimulatorThread
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmgw.context import blobs, frame
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.cipher import Cipher
 from llmgw.context.drafting import Draft, Place, draft, of_turn, seal
+from llmgw.context.integrity import blobs, frame
+from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.cipher import Cipher
+from llmgw.context.integrity.proof import BadTurn, KeyMissing, proven
 from llmgw.context.kept import from_frame, kept, redacted_turn
-from llmgw.context.proof import BadTurn, KeyMissing, proven
 from llmgw.types.message import MediaPart, Message
 from llmgw.types.turn import Turn
 from tests.unit.context.documents import VALUES

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llmgw.context.renders import agrees, follow
+from llmgw.context.views.renders import agrees, follow
 
 MESSAGES = st.lists(st.binary(max_size=6), max_size=6)
 

@@ -5,8 +5,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmgw.context.chain_keys import FILE, ChainKeys, ChainKeysError, UnknownKey, is_signed, load_chain_keys
-from llmgw.context.cipher import Cipher, Undecipherable, new_context_key, open_cipher
+from llmgw.context.integrity.chain_keys import (
+    FILE,
+    ChainKeys,
+    ChainKeysError,
+    UnknownKey,
+    is_signed,
+    load_chain_keys,
+)
+from llmgw.context.integrity.cipher import Cipher, Undecipherable, new_context_key, open_cipher
 from llmgw.types.secret import Secret
 from tests.unit.context.turns import OTHER, SECRET
 

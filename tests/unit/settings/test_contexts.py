@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.settings import ContextSettings
 from llmgw.settings import Loaded
 from llmgw.types.context import BASE_POLICY, DEFAULT_LEVEL, Policy

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.verifying import sessions as room
 from llmgw.context.verifying.sessions import Answered, Outcome, Request, Sessions
 from llmgw.context.verifying.settings import VerifySettings

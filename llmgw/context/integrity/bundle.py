@@ -15,9 +15,9 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct, convert
 
-from llmgw.context import blobs, frame
-from llmgw.context.chain_keys import is_signed
-from llmgw.context.frame import FrameMeta
+from llmgw.context.integrity import blobs, frame
+from llmgw.context.integrity.chain_keys import is_signed
+from llmgw.context.integrity.frame import FrameMeta
 from llmgw.types.context import ContextInfo, StateDoc
 from llmgw.types.context_errors import BundleRejected
 from llmgw.types.violation import Violation, pointer_to
