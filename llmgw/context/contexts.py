@@ -14,10 +14,11 @@ from llmgw.context.birth import new_fields
 from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.cipher import wrapped
 from llmgw.context.drafting import Draft, Place, draft, seal
-from llmgw.context.history import Histories, History
+from llmgw.context.history import Histories
 from llmgw.context.ids import id_for, new_id
 from llmgw.context.index import Index
 from llmgw.context.kept import Kept, encode_json
+from llmgw.context.known import History
 from llmgw.context.leases import Leases, decode_policy
 from llmgw.context.lineage import Genesis
 from llmgw.context.names import IN_FLIGHT, Keys, checked
@@ -344,13 +345,12 @@ class Contexts:
     def _remember_turns(self, opened: Opened, drafts: Sequence[Draft], link: bytes, rev: int) -> None:
         history = opened.history
         if len(history.turns) == opened.stored.turns and history.epoch == opened.stored.epoch:
-            before = history.size
             history.add([draft.turn for draft in drafts], link)
             history.rev = rev
             for digest, content in opened.blobs.items():
                 if blobs.kind_of(content) != "r":
                     history.keep_blob(digest, content)
-            self.histories.keep(opened.keys, history, before)
+            self.histories.keep(opened.keys, history)
 
 
 def _replay_place(idempotency: Idempotency | None, media_type: str) -> str:

@@ -12,81 +12,22 @@ from llmgw.context.answers import Stored
 from llmgw.context.blobs import digest_of
 from llmgw.context.chain_keys import ChainKeys, UnknownKey
 from llmgw.context.cipher import Cipher, Undecipherable, open_cipher
-from llmgw.context.course import Course
 from llmgw.context.frame import Damaged, Frame
 from llmgw.context.frame import decode as decode_frame
 from llmgw.context.kept import Kept, body_of, from_frame
+from llmgw.context.known import History
 from llmgw.context.lineage import Genesis, link_of_genesis
 from llmgw.context.names import BLOBS, HASH, TURNS, Keys
 from llmgw.context.proof import BadTurn, KeyMissing, proven
 from llmgw.context.renders import Render
 from llmgw.context.store import PAGE, ContextStore
 from llmgw.types.context_errors import IntegrityFailed
-from llmgw.types.invocation import Memo
-from llmgw.types.target import Target
 from llmgw.types.turn import Turn
 
 _log = logging.getLogger(__name__)
 
 IDLE_S: Final = 300.0
 """Seconds after which a worker forgets a context that nobody asks for."""
-_OVERHEAD: Final = 1200
-"""Bytes a turn takes in memory beside its text."""
-_MOST_BLOBS: Final = 16 * 1024 * 1024
-"""Bytes of blobs that a worker keeps of one context."""
-
-
-class History:
-    """The proven turns of one context at one revision, and what they have come to.
-
-    `link` is the one the chain has come to. `tokens` are counts by turn and vocabulary, `renders` what targets were
-    told last, `memos` the bytes of its messages. Turns are only ever added: a list handed out stays right.
-    """
-
-    __slots__ = (
-        "blobs",
-        "cipher",
-        "course",
-        "epoch",
-        "lineage",
-        "link",
-        "memos",
-        "renders",
-        "rev",
-        "size",
-        "tokens",
-        "turns",
-        "used_s",
-    )
-
-    def __init__(self, lineage: tuple[Genesis, ...], cipher: Cipher | None, epoch: int) -> None:
-        self.lineage = lineage
-        self.cipher = cipher
-        self.epoch = epoch
-        self.rev = 0
-        self.link = b""
-        self.turns: list[Kept] = []
-        self.course = Course()
-        self.size = 0
-        self.tokens: dict[str, dict[int, int]] = {}
-        self.renders: dict[str, Render] = {}
-        self.memos: dict[str, tuple[Target, Memo]] = {}
-        self.blobs: dict[str, bytes] = {}
-        self.used_s = time.monotonic()
-
-    def add(self, turns: Iterable[Kept], link: bytes) -> None:
-        """Take in turns that follow; the chain has come to `link`."""
-        for each in turns:
-            self.turns.append(each)
-            self.course.add(each)
-            self.size += each.size + _OVERHEAD
-        self.link = link
-
-    def keep_blob(self, digest: str, content: bytes) -> None:
-        """Have a blob at hand for the next call, within bounds."""
-        self.blobs[digest] = content
-        while sum(map(len, self.blobs.values())) > _MOST_BLOBS:
-            del self.blobs[next(iter(self.blobs))]
 
 
 class Histories:
@@ -117,7 +58,7 @@ class Histories:
         """Know nothing of a context."""
         gone = self._known.pop(keys, None)
         if gone is not None:
-            self._size -= gone.size
+            self._size -= gone.counted
 
     async def at(self, keys: Keys, stored: Stored) -> History:
         """Bring what is known up to a context as it was read, proving what is new.
@@ -250,7 +191,6 @@ class Histories:
         if history is None or history.epoch != stored.epoch or len(history.turns) > stored.turns:
             self.forget(keys)
             history = await self._begun(keys, stored)
-        before = history.size
         # Between the question and its answer another call may have read on, or all may have been forgotten.
         await self._read_up_to(keys, stored, history, stored.first)
         self._take(history, keys, stored.frames[len(history.turns) - stored.first :])
@@ -258,20 +198,27 @@ class Histories:
         if history.link.hex() != stored.head:
             raise BadTurn(max(0, stored.turns - 1), "the chain does not end where it should")
         history.rev = max(history.rev, stored.rev)
-        self.keep(keys, history, before)
+        self.keep(keys, history)
         return history
 
-    def keep(self, keys: Keys, history: History, before: int) -> None:
-        """Hold on to a history that has grown from `before` bytes."""
-        if self._known.get(keys) is history:
-            self._size += history.size - before
-        else:
+    def keep(self, keys: Keys, history: History) -> None:
+        """Hold on to a history that has grown; those used longest ago make room for it."""
+        if self._known.get(keys) is not history:
+            self.forget(keys)
             self._known[keys] = history
-            self._size += history.size
+            history.counted = 0
+        size = history.size
+        self._size += size - history.counted
+        history.counted = size
         self._known.move_to_end(keys)
         while self._size > self._budget and len(self._known) > 1:
-            _, gone = self._known.popitem(last=False)
-            self._size -= gone.size
+            self.forget(next(iter(self._known)))
+
+    def told(self, keys: Keys, history: History, target: str, render: Render) -> None:
+        """Keep what a target was told last, where the history is still kept."""
+        history.keep_render(target, render)
+        if self._known.get(keys) is history:
+            self.keep(keys, history)
 
     async def _begun(self, keys: Keys, stored: Stored) -> History:
         """Begin a history: with the turns of the contexts that this one is a fork of, if it is one."""

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from llmgw.context.answers import Lease, Stored
 from llmgw.context.drafting import Draft
-from llmgw.context.history import History
 from llmgw.context.kept import Kept
+from llmgw.context.known import History
 from llmgw.context.names import Keys
 from llmgw.types.context import Idempotency, Policy, etag
 from llmgw.types.context_errors import ContextTooLarge
