@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import multiprocessing
 import os
 import random
 import signal
@@ -17,8 +18,8 @@ from msgspec import Struct
 from llmgw import __version__
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.archive import Archive
-from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.contexts import Contexts
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.schemas import Schemas
 from llmgw.context.settings import ContextSettings
 from llmgw.context.verifying.settings import VerifySettings
@@ -172,7 +173,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(RELOAD_SIGNAL, self._reload)
         loop.add_signal_handler(DRAIN_SIGNAL, self._runtime.drain)
-        orphaned = loop.create_task(_stop_when_orphaned(os.getppid()))
+        orphaned = loop.create_task(_stop_when_orphaned(_supervisor()))
         sweeping = loop.create_task(_sweep(self._contexts))
         await self._state.connect()
         # What start-up made stays for good: the collector need not look at it again.
@@ -273,6 +274,13 @@ async def _sweep(contexts: Contexts) -> None:
     while True:
         await asyncio.sleep(60)
         contexts.histories.sweep()
+
+
+def _supervisor() -> int:
+    """The process that started this one, dead or alive: whoever has only now become its parent is another."""
+    starter = multiprocessing.parent_process()
+    started_by = starter.pid if starter is not None else None
+    return os.getppid() if started_by is None else started_by
 
 
 async def _stop_when_orphaned(supervisor: int) -> None:

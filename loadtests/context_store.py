@@ -15,17 +15,17 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from llmgw.context import protocol
-from llmgw.context.answers import Replay
 from llmgw.context.archive import Archive
-from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.contexts import Contexts
 from llmgw.context.drafting import Place, draft
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.kept import decode_turn, encode_json
 from llmgw.context.library import Actor
-from llmgw.context.names import Keys
 from llmgw.context.opened import Asker, Opened
 from llmgw.context.schemas import Schemas
 from llmgw.context.settings import ContextSettings
+from llmgw.context.storage.answers import Replay
+from llmgw.context.storage.names import Keys
 from llmgw.context.taking_in import take_in
 from llmgw.state.connection import Argument, State
 from llmgw.state.scripts import Script

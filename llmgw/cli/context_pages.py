@@ -63,6 +63,8 @@ def json(value: Any) -> str:
 def table(found: Sequence[ContextInfo]) -> Table:
     """A line for each context."""
     drawn = Table("ID", "Rev", "Turns", "Bytes", "Subject", "Status", "Updated", "Expires")
+    # Half an id is of no use.
+    drawn.columns[0].overflow = "fold"
     for each in found:
         drawn.add_row(
             each.id,
@@ -146,7 +148,7 @@ def _tokens(report: Report) -> str:
     tokens = report.tokens
     if tokens is None:
         return ""
-    counted = "counted" if tokens.exact else "at most, estimated"
+    counted = "counted" if tokens.exact else "estimated"
     reported = "" if tokens.reported is None else f"; the provider counted {tokens.reported}"
     window = "" if tokens.window is None else f"; its window takes {tokens.window}"
     return f"{tokens.estimated} tokens {counted}{reported}{window}"

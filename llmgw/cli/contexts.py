@@ -13,8 +13,8 @@ from llmgw.app import open_archive
 from llmgw.cli import context_pages as pages
 from llmgw.cli.stored import CONFIG, with_state
 from llmgw.context.archive import Archive
-from llmgw.context.chain_keys import load_chain_keys
 from llmgw.context.erasure import Forks, Receipt
+from llmgw.context.integrity.chain_keys import load_chain_keys
 from llmgw.context.library import Actor, Verified
 from llmgw.settings import Settings
 from llmgw.state.connection import State
@@ -24,6 +24,7 @@ from llmgw.types.context import ContextInfo
 T = TypeVar("T")
 
 _PAGE: Final = 200
+_WIDE: Final = 10_000
 
 
 def _checked_tenant(_: click.Context, __: click.Parameter, tenant: str) -> str:
@@ -56,7 +57,8 @@ def list_(config: str | None, tenant: str, subject: str | None, limit: int, *, a
     if as_json:
         click.echo(pages.json(found))
     elif found:
-        Console(soft_wrap=True).print(pages.table(found))
+        # Where no terminal sets the width, each line is as long as it has to be.
+        Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE).print(pages.table(found))
     else:
         click.echo("no contexts", err=True)
 

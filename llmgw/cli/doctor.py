@@ -18,6 +18,8 @@ from llmgw import __version__
 from llmgw.app import provider_templates
 from llmgw.cli.address import free_port
 from llmgw.cli.runfile import RunFile
+from llmgw.context.integrity.chain_keys import FILE as KEYS_FILE
+from llmgw.context.integrity.chain_keys import ChainKeysError, load_chain_keys
 from llmgw.providers import PROVIDERS
 from llmgw.providers.base import UpstreamRequest
 from llmgw.routing.catalog import ProviderTemplate
@@ -73,6 +75,7 @@ def examine(config: str | None, environ: Mapping[str, str], *, offline: bool) ->
     yield from _configuration(loaded)
     settings = loaded.settings
     yield from _state(settings)
+    yield _context_keys(settings)
     yield _address(settings)
     yield _open_files()
     if settings.telemetry.otlp_endpoint:
@@ -122,6 +125,33 @@ async def _health(url: str) -> list[Finding]:
         ]
     finally:
         await state.aclose()
+
+
+def _context_keys(settings: Settings) -> Finding:
+    """Where the keys are that prove stored conversations; none are made here."""
+    if settings.contexts.keys:
+        keys = ", ".join(settings.contexts.keys)
+        return Finding(what="context keys", says=f"{keys}, of contexts.keys; the last signs")
+    path = settings.state.dir / KEYS_FILE
+    if not path.exists():
+        return Finding(
+            what="context keys", says=f"none yet: llmgw serve makes one in {path}; back it up then"
+        )
+    try:
+        keys = ", ".join(load_chain_keys(settings.state.dir))
+    except ChainKeysError as error:
+        return Finding(
+            what="context keys", verdict="bad", says=str(error), fix=f"restore {path} from your backup"
+        )
+    says = f"{keys}, in {path}; the last signs. Nothing stored can be proven without it: keep a backup"
+    if not settings.state.embedded:
+        return Finding(
+            what="context keys",
+            verdict="doubtful",
+            says=says,
+            fix="set contexts.keys: other machines on the same store need the same keys",
+        )
+    return Finding(what="context keys", says=says)
 
 
 def _address(settings: Settings) -> Finding:

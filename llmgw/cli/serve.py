@@ -14,7 +14,8 @@ from llmgw import __version__
 from llmgw.app import Secrets
 from llmgw.cli.address import base_url, free_port
 from llmgw.cli.supervisor import Supervisor, configure_logs
-from llmgw.context.chain_keys import ChainKeysError, load_chain_keys
+from llmgw.context.integrity.chain_keys import FILE as KEYS_FILE
+from llmgw.context.integrity.chain_keys import ChainKeysError, load_chain_keys
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.pepper import PepperError, load_pepper
 from llmgw.settings import ConfigError, Loaded, Settings, load, with_overrides
@@ -84,13 +85,14 @@ def _start(loaded: Loaded, written: Settings, environ: Mapping[str, str], stack:
         settings = _with_simulator(settings, simulator.base_url)
         loaded = msgspec.structs.replace(loaded, settings=settings)
     pepper = settings.auth.pepper or load_pepper(settings.state.dir)
+    context_keys = settings.contexts.keys or load_chain_keys(settings.state.dir)
     first_key = None
     if settings.auth.mode == "keys" and bootstrap is None:
         first_key = asyncio.run(_first_admin_key(state_url, pepper))
     _announce(loaded, first_key)
     secrets = Secrets(
         pepper=pepper,
-        context_keys=settings.contexts.keys or load_chain_keys(settings.state.dir),
+        context_keys=context_keys,
         bootstrap=bootstrap,
     )
     Supervisor(loaded, environ, written=written, state_url=state_url, secrets=secrets).run()
@@ -179,16 +181,26 @@ def _announce(loaded: Loaded, first_key: Secret | None) -> None:
     if first_key is not None:
         click.echo(f"  admin key  {first_key.reveal()}")
         click.echo("             Keep it: it is shown this once. More with 'llmgw keys create'.")
+    _announce_context_keys(settings)
     if not settings.state.embedded and settings.auth.pepper is None:
         click.echo(
             "  warning    auth.pepper is not set: other machines on the same store will not know this one's keys",
             err=True,
         )
-    if not settings.state.embedded and not settings.contexts.keys:
+    for warning in loaded.warnings:
+        click.echo(f"  warning    {warning}", err=True)
+    sys.stdout.flush()
+
+
+def _announce_context_keys(settings: Settings) -> None:
+    if settings.contexts.keys:
+        return
+    click.echo(f"  contexts   signed by the keys in {settings.state.dir / KEYS_FILE}")
+    click.echo(
+        "             Back that file up, apart from the store: nothing stored can be proven without it."
+    )
+    if not settings.state.embedded:
         click.echo(
             "  warning    contexts.keys is not set: other machines cannot prove the contexts this one stores",
             err=True,
         )
-    for warning in loaded.warnings:
-        click.echo(f"  warning    {warning}", err=True)
-    sys.stdout.flush()

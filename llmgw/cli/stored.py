@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import rich_click as click
 
-from llmgw.context.chain_keys import ChainKeysError
+from llmgw.context.integrity.chain_keys import ChainKeysError
 from llmgw.policy.pepper import PepperError
 from llmgw.settings import ConfigError, Settings, load
 from llmgw.state.connection import State

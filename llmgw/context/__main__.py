@@ -2,6 +2,6 @@
 
 import sys
 
-from llmgw.context.reference import page
+from llmgw.context.protocol.reference import page
 
 sys.stdout.write(page())

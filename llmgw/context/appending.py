@@ -6,11 +6,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llmgw.context.answers import Replay
 from llmgw.context.intake import Intake, examine
 from llmgw.context.kept import encode_json
 from llmgw.context.library import Actor, Library
 from llmgw.context.opened import Asker, Opened
+from llmgw.context.storage.answers import Replay
 from llmgw.context.taking_in import take_in
 from llmgw.types.context import ContextInfo, ContextOptions, Idempotency
 from llmgw.types.context_errors import ContextViolation

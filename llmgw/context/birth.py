@@ -3,12 +3,12 @@
 import secrets
 from typing import Final
 
-from llmgw.context import frame, lineage
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.cipher import new_context_key
+from llmgw.context.integrity import frame, lineage
+from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.cipher import new_context_key
+from llmgw.context.integrity.lineage import Genesis, link_of_genesis
 from llmgw.context.kept import encode_json
-from llmgw.context.lineage import Genesis, link_of_genesis
-from llmgw.context.names import Keys
+from llmgw.context.storage.names import Keys
 from llmgw.state.connection import Argument
 from llmgw.types.context import Metadata, Policy
 

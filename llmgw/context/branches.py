@@ -5,23 +5,23 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from llmgw.context.answers import Replay, Stored, facts_of
 from llmgw.context.birth import new_fields
 from llmgw.context.contexts import Contexts
 from llmgw.context.drafting import Draft, of_turn, seal
-from llmgw.context.frame import decode as decode_frame
-from llmgw.context.frame import meta_of
 from llmgw.context.ids import new_id
+from llmgw.context.integrity.frame import decode as decode_frame
+from llmgw.context.integrity.frame import meta_of
+from llmgw.context.integrity.lineage import Genesis, link_of_genesis
+from llmgw.context.integrity.lineage import decode as decode_lineage
+from llmgw.context.integrity.lineage import encode as encode_lineage
 from llmgw.context.kept import Kept
 from llmgw.context.leases import decode_policy
 from llmgw.context.library import Actor, Library, all_blobs
-from llmgw.context.lineage import Genesis, link_of_genesis
-from llmgw.context.lineage import decode as decode_lineage
-from llmgw.context.lineage import encode as encode_lineage
-from llmgw.context.names import BLOBS, FORKS, TURNS, Keys, checked
 from llmgw.context.opened import Asker
-from llmgw.context.pairing import units
 from llmgw.context.states import States
+from llmgw.context.storage.answers import Replay, Stored, facts_of
+from llmgw.context.storage.names import BLOBS, FORKS, TURNS, Keys, checked
+from llmgw.context.views.pairing import units
 from llmgw.types.context import ContextInfo, ContextOptions
 from llmgw.types.context_errors import ContextErased, ContextNotFound, MergeConflict
 from llmgw.types.errors import InvalidRequest

@@ -7,25 +7,25 @@ from typing import Any, Final
 
 import msgspec
 
-from llmgw.context import blobs
 from llmgw.context.aftercare import Aftercare
-from llmgw.context.answers import Begin, Commit, Lease, Replay, Stored
 from llmgw.context.birth import new_fields
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.cipher import wrapped
 from llmgw.context.drafting import Draft, Place, draft, seal
 from llmgw.context.history import Histories
 from llmgw.context.ids import id_for, new_id
-from llmgw.context.index import Index
+from llmgw.context.integrity import blobs
+from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.cipher import wrapped
+from llmgw.context.integrity.lineage import Genesis
+from llmgw.context.integrity.sealing import sealed, unsealed
 from llmgw.context.kept import Kept, encode_json
 from llmgw.context.known import History
 from llmgw.context.leases import Leases, decode_policy
-from llmgw.context.lineage import Genesis
-from llmgw.context.names import IN_FLIGHT, Keys, checked
 from llmgw.context.opened import Asker, Opened, Receipt
-from llmgw.context.sealing import sealed, unsealed
 from llmgw.context.settings import ContextSettings
-from llmgw.context.store import ContextStore
+from llmgw.context.storage.answers import Begin, Commit, Lease, Replay, Stored
+from llmgw.context.storage.index import Index
+from llmgw.context.storage.names import IN_FLIGHT, Keys, checked
+from llmgw.context.storage.store import ContextStore
 from llmgw.context.verifying.sessions import Sessions
 from llmgw.state.connection import Argument, State
 from llmgw.types.clock import Clock
@@ -259,6 +259,12 @@ class Contexts:
         )
 
     def _keys(self, asker: Asker, options: ContextOptions, idempotency: Idempotency | None) -> Keys:
+        if not options.create and (options.subject or options.metadata or options.policy is not None):
+            # Were they left out in silence, a subject would not be found on the day it is to be erased.
+            raise InvalidRequest(
+                "subject, metadata and policy are given to a context as it is made: say create, too",
+                param="llmgw.context",
+            )
         if options.id is not None:
             return checked(asker.tenant, options.id)
         if not options.create:
@@ -296,14 +302,14 @@ class Contexts:
             self._check_rollback(keys, known, stored, options)
         history = await self.histories.at(keys, stored)
         policy = decode_policy(stored.facts.policy).over(base)
-        if policy.require_if_match and options.if_match is None and stored.turns > stored.base:
+        if policy.require_if_match and not _plain_tag(options.if_match) and stored.turns > stored.base:
             raise RevisionRequired("this context wants If-Match with the revision the call follows")
         return Opened(keys, asker, lease, history, policy, idempotency)
 
     def _check_rollback(self, keys: Keys, known: History, stored: Stored, options: ContextOptions) -> None:
         """Refuse to go on where the store has lost what it had acknowledged, unless the caller says from where."""
         self.histories.forget(keys)
-        if options.if_match is not None:
+        if _plain_tag(options.if_match):
             return
         _log.error(
             "context %s of tenant %s went back from revision %d to %d: acknowledged turns are lost",
@@ -376,14 +382,16 @@ def completion_of(turn: Turn) -> Completion:
 
 
 def _plain_tag(tag: str | None) -> str:
-    """Read an entity tag, quoted or not; weak ones are none.
+    """Read an entity tag, quoted or not; empty for none, and for `*`, which names no revision.
 
     Raises:
-        InvalidRequest: it is no revision's.
+        InvalidRequest: there is nothing in it, so that whoever sent it believes to be safe and is not.
     """
     if tag is None:
         return ""
     plain = tag.strip().removeprefix('"').removesuffix('"')
-    if plain == "*":
-        return ""
-    return plain
+    if not plain:
+        raise InvalidRequest(
+            "If-Match is empty: it names a revision as ETag had it, or is *", param="if_match"
+        )
+    return "" if plain == "*" else plain

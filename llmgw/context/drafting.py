@@ -5,12 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from llmgw.context import blobs, frame
 from llmgw.context.birth import new_salt
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.cipher import Cipher
 from llmgw.context.clock import moment
 from llmgw.context.ids import new_id
+from llmgw.context.integrity import blobs, frame
+from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.cipher import Cipher
 from llmgw.context.kept import Kept, encode_json, kept, meta_of
 from llmgw.types.message import Message
 from llmgw.types.turn import Turn

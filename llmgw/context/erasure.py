@@ -8,13 +8,14 @@ from llmgw.context.branches import Branches
 from llmgw.context.clock import moment
 from llmgw.context.kept import encode_json
 from llmgw.context.library import Actor, Library
-from llmgw.context.names import HASH, Keys
+from llmgw.context.storage.names import HASH, Keys
 from llmgw.types.context_errors import ContextErased, ContextHasForks, ContextNotFound
 
 Forks: TypeAlias = Literal["refuse", "keep", "erase"]
 """What becomes of contexts that begin in one that is erased: they stand in the way, get a copy, or go with it."""
 
 _PAGE: Final = 100
+_NAMED: Final = 10
 
 
 class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,8 +59,9 @@ class Erasure:
         stored = await self._store.read(keys, count=0)
         children = await self._branches.children(keys)
         if children and forks == "refuse":
+            named = ", ".join(children[:_NAMED]) + (", …" if len(children) > _NAMED else "")
             raise ContextHasForks(
-                f"{len(children)} contexts begin in this one: say forks=keep or forks=erase"
+                f"contexts begin in this one, {len(children)} in number ({named}): say forks=keep or forks=erase"
             )
         # From here on no call takes its lease and nothing is forked from it.
         before = await self._store.mark(keys, actor.who, "erasing")

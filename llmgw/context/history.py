@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from llmgw.context import lineage as lineages
-from llmgw.context.answers import Stored
-from llmgw.context.blobs import digest_of
-from llmgw.context.chain_keys import ChainKeys, UnknownKey
-from llmgw.context.cipher import Cipher, Undecipherable, open_cipher
-from llmgw.context.frame import Damaged, Frame
-from llmgw.context.frame import decode as decode_frame
+from llmgw.context.integrity import lineage as lineages
+from llmgw.context.integrity.blobs import digest_of
+from llmgw.context.integrity.chain_keys import ChainKeys, UnknownKey
+from llmgw.context.integrity.cipher import Cipher, Undecipherable, open_cipher
+from llmgw.context.integrity.frame import Damaged, Frame
+from llmgw.context.integrity.frame import decode as decode_frame
+from llmgw.context.integrity.lineage import Genesis, link_of_genesis
+from llmgw.context.integrity.proof import BadTurn, KeyMissing, proven
 from llmgw.context.kept import Kept, body_of, from_frame
 from llmgw.context.known import History
-from llmgw.context.lineage import Genesis, link_of_genesis
-from llmgw.context.names import BLOBS, HASH, TURNS, Keys
-from llmgw.context.proof import BadTurn, KeyMissing, proven
-from llmgw.context.renders import Render
-from llmgw.context.store import PAGE, ContextStore
+from llmgw.context.storage.answers import Stored
+from llmgw.context.storage.names import BLOBS, HASH, TURNS, Keys
+from llmgw.context.storage.store import PAGE, ContextStore
+from llmgw.context.views.renders import Render
 from llmgw.types.context_errors import IntegrityFailed
 from llmgw.types.turn import Turn
 

@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llmgw.context.course import Course, is_instruction, words
-from llmgw.context.pairing import only_results
+from llmgw.context.views.course import Course, is_instruction, words
+from llmgw.context.views.pairing import only_results
 from llmgw.types.context import Policy, Rule
 from llmgw.types.message import Message, Part, ToolCallPart, ToolResultPart
 from llmgw.types.violation import Violation, Weight

@@ -3,10 +3,10 @@
 import msgspec
 from msgspec import Struct
 
-from llmgw.context import blobs, frame
-from llmgw.context.cipher import Cipher, Undecipherable
 from llmgw.context.clock import moment
-from llmgw.context.frame import Damaged, Frame, FrameMeta
+from llmgw.context.integrity import blobs, frame
+from llmgw.context.integrity.cipher import Cipher, Undecipherable
+from llmgw.context.integrity.frame import Damaged, Frame, FrameMeta
 from llmgw.types.message import Message, OpaquePart, Part, ReasoningPart, TextPart, ToolCallPart
 from llmgw.types.turn import Turn
 

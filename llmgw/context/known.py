@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from llmgw.context.cipher import Cipher
-from llmgw.context.course import Course
+from llmgw.context.integrity.cipher import Cipher
+from llmgw.context.integrity.lineage import Genesis
 from llmgw.context.kept import Kept
-from llmgw.context.lineage import Genesis
-from llmgw.context.renders import Render
+from llmgw.context.views.course import Course
+from llmgw.context.views.renders import Render
 from llmgw.types.memo import Memo
 from llmgw.types.target import Target
 

@@ -7,11 +7,11 @@ from typing import Final
 
 import msgspec
 
-from llmgw.context.answers import Begin, Lease, Replay
-from llmgw.context.names import Keys
 from llmgw.context.opened import Opened
 from llmgw.context.settings import ContextSettings
-from llmgw.context.store import ContextStore
+from llmgw.context.storage.answers import Begin, Lease, Replay
+from llmgw.context.storage.names import Keys
+from llmgw.context.storage.store import ContextStore
 from llmgw.types.context import ContextOptions, Idempotency, Policy
 from llmgw.types.context_errors import ContextLocked
 from llmgw.types.errors import StoreUnavailable

@@ -6,18 +6,19 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from llmgw.context import blobs, frame, protocol
-from llmgw.context.answers import Stored
+from llmgw.context import protocol
 from llmgw.context.birth import new_fields
 from llmgw.context.clock import moment
 from llmgw.context.contexts import Contexts
 from llmgw.context.ids import new_id
+from llmgw.context.integrity import blobs, frame
+from llmgw.context.integrity.lineage import Genesis
+from llmgw.context.integrity.lineage import decode as decode_lineage
 from llmgw.context.kept import Kept, encode_json
 from llmgw.context.leases import decode_policy
-from llmgw.context.lineage import Genesis
-from llmgw.context.lineage import decode as decode_lineage
-from llmgw.context.names import BLOBS, TURNS, Keys, checked
 from llmgw.context.schemas import Schemas
+from llmgw.context.storage.answers import Stored
+from llmgw.context.storage.names import BLOBS, TURNS, Keys, checked
 from llmgw.types.context import ContextInfo, ContextOptions, Metadata, Parent, Policy
 from llmgw.types.context_errors import (
     ContextErased,
@@ -183,7 +184,7 @@ class Library:
         """
         keys = self.keys(actor, context)
         kept, _ = await self.proven(keys, actor, "read_raw")
-        raw = kept[seq].turn.raw if seq < len(kept) else None
+        raw = kept[seq].turn.raw if 0 <= seq < len(kept) else None
         if raw is None:
             raise NotFound("the provider's own bytes of this turn are not kept")
         place = Keys(keys.tenant, kept[seq].home)

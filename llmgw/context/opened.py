@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from llmgw.context.answers import Lease, Stored
 from llmgw.context.drafting import Draft
 from llmgw.context.kept import Kept
 from llmgw.context.known import History
-from llmgw.context.names import Keys
+from llmgw.context.storage.answers import Lease, Stored
+from llmgw.context.storage.names import Keys
 from llmgw.types.context import Idempotency, Policy, etag
 from llmgw.types.context_errors import ContextTooLarge
 from llmgw.types.turn import Binding

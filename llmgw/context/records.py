@@ -8,13 +8,13 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from llmgw.context import frame
-from llmgw.context.answers import Stored
-from llmgw.context.cipher import unwrapped
 from llmgw.context.clock import moment
+from llmgw.context.integrity import frame
+from llmgw.context.integrity.cipher import unwrapped
 from llmgw.context.kept import decode_turn
 from llmgw.context.library import Actor, Library
-from llmgw.context.names import AUDIT, IN_FLIGHT, ORPHANS, REPORTS, Keys
+from llmgw.context.storage.answers import Stored
+from llmgw.context.storage.names import AUDIT, IN_FLIGHT, ORPHANS, REPORTS, Keys
 from llmgw.types.context_errors import ContextErased, IntegrityFailed
 from llmgw.types.errors import InvalidRequest, NotFound
 from llmgw.types.message import Message

@@ -9,15 +9,15 @@ from typing import Final
 
 import msgspec
 
-from llmgw.context.answers import Stored
-from llmgw.context.bundle import SchemaLine
+from llmgw.context.integrity.bundle import SchemaLine
+from llmgw.context.integrity.sealing import sealed, unsealed
 from llmgw.context.kept import encode_json
 from llmgw.context.leases import decode_policy
 from llmgw.context.library import Actor, Library, check_depth
-from llmgw.context.names import HASH, Keys
 from llmgw.context.schemas import Schemas
-from llmgw.context.sealing import sealed, unsealed
 from llmgw.context.state_changes import merged, patched
+from llmgw.context.storage.answers import Stored
+from llmgw.context.storage.names import HASH, Keys
 from llmgw.types.context import ContextInfo, Policy, SchemaRef, StateDoc
 from llmgw.types.context_errors import IntegrityFailed, RevisionMismatch, SchemaViolation
 from llmgw.types.json import Json
@@ -88,10 +88,16 @@ class States:
         """
         keys = self._library.keys(actor, context)
         stored = await self._store.read(keys, count=0)
-        written = await self._store.state(keys)
-        before = self._opened(keys, stored, written) or _EMPTY
-        _check_revision(before, seen)
-        return await self._put(actor, keys, stored, written, before.rev + 1, data)
+        while True:
+            written = await self._store.state(keys)
+            before = self._opened(keys, stored, written) or _EMPTY
+            _check_revision(before, seen)
+            try:
+                return await self._put(actor, keys, stored, written, before.rev + 1, data)
+            except RevisionMismatch:
+                # Somebody was quicker. Who named no revision wants to have the last word.
+                if seen is not None:
+                    raise
 
     async def document(self, keys: Keys) -> StateDoc | None:
         """Read a state as it is exported; None where nothing was stored.

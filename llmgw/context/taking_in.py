@@ -27,8 +27,10 @@ def take_in(
     """
     for place, message in said:
         written = replace(message, protocol=message.protocol or wire)
+        # An answer without content is one that broke off, as it is where the gateway itself was given it.
+        broken = {"status": "incomplete"} if message.role == "assistant" and not message.parts else {}
         try:
-            draft = contexts.draft(opened, written, **more)
+            draft = contexts.draft(opened, written, **broken, **more)
         except (UnicodeEncodeError, ValueError, RecursionError) as error:
             raise _refused([Violation(rule="schema.turn", pointer=place, message=str(error)[:300])]) from None
         _check(

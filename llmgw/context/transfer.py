@@ -5,18 +5,18 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.context import bundle
-from llmgw.context.answers import Replay
 from llmgw.context.birth import new_fields
-from llmgw.context.bundle import Bundle, BundleWriter, Head, StateLine
 from llmgw.context.clock import moment
 from llmgw.context.drafting import Draft
+from llmgw.context.integrity import bundle
+from llmgw.context.integrity.bundle import Bundle, BundleWriter, Head, StateLine
+from llmgw.context.integrity.lineage import Genesis
 from llmgw.context.kept import Kept, decode_turn, kept, redacted_turn
 from llmgw.context.library import Actor, Library, all_blobs, info_of
-from llmgw.context.lineage import Genesis
-from llmgw.context.names import Keys, checked
 from llmgw.context.opened import Asker
 from llmgw.context.states import States
+from llmgw.context.storage.answers import Replay
+from llmgw.context.storage.names import Keys, checked
 from llmgw.types.context import ContextInfo, ContextOptions
 from llmgw.types.context_errors import BundleRejected, ContextExists, IntegrityFailed
 from llmgw.types.violation import Violation

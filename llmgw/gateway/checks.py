@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from llmgw.context.contexts import Contexts
 from llmgw.context.kept import encode_json
-from llmgw.context.names import REPORTS, TURNS
 from llmgw.context.opened import Opened, Receipt
-from llmgw.context.renders import Render, Rendering, agrees, follow
+from llmgw.context.storage.names import REPORTS, TURNS
+from llmgw.context.views.renders import Render, Rendering, agrees, follow
 from llmgw.gateway.telling import Telling
 from llmgw.telemetry.trace_context import format_traceparent
 from llmgw.types.call import ANYBODY, Call, Caller

@@ -1,9 +1,9 @@
 """Summing up a conversation on request: what is said stays stored, and is told by its summary from then on."""
 
-from llmgw.context import fit
-from llmgw.context.answers import Replay
 from llmgw.context.contexts import Contexts
 from llmgw.context.opened import Asker, Opened
+from llmgw.context.storage.answers import Replay
+from llmgw.context.views import fit
 from llmgw.gateway.summaries import Ask, Summaries
 from llmgw.types.context import ContextOptions
 from llmgw.types.errors import InternalError, InvalidRequest

@@ -13,7 +13,7 @@ from llmgw.context.contexts import Contexts
 from llmgw.context.drafting import Draft
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
-from llmgw.context.report import maker_binding, report_of, shortfall
+from llmgw.context.views.report import maker_binding, report_of, shortfall
 from llmgw.gateway.checks import Checks, Tell
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.echoes import echoed

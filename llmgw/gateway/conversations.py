@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from llmgw.accounting.tokens import TokenCounter
-from llmgw.context.answers import Replay
 from llmgw.context.archive import Archive
 from llmgw.context.intake import examine
 from llmgw.context.library import Actor
-from llmgw.context.names import CONTEXT_ID
 from llmgw.context.opened import Asker, Opened
+from llmgw.context.storage.answers import Replay
+from llmgw.context.storage.names import CONTEXT_ID
 from llmgw.context.taking_in import take_in
 from llmgw.gateway.checks import Tell
 from llmgw.gateway.conversation import Conversation

@@ -9,9 +9,9 @@ from typing import Final
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.contexts import Contexts
 from llmgw.context.kept import Kept
-from llmgw.context.names import COUNTS
 from llmgw.context.opened import Opened
-from llmgw.context.view import View
+from llmgw.context.storage.names import COUNTS
+from llmgw.context.views.view import View
 from llmgw.types import json
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.invocation import ChatInvocation
@@ -42,7 +42,7 @@ class Calibration:
     def estimate(self, model: str, size: int) -> int:
         """Estimate tokens from characters; for a model nobody has asked yet, fewer than there can be."""
         ratio = self._ratios.get(model)
-        return size // _COARSEST if ratio is None else round(size * ratio)
+        return -(-size // _COARSEST) if ratio is None else round(size * ratio)
 
     def learn(self, model: str, size: int, reported: int) -> None:
         """Take in what a provider reported of a request of `size` characters."""

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from llmgw.context.kept import Kept
-from llmgw.context.view import View
+from llmgw.context.views.view import View
 from llmgw.types.completion import Completion
 from llmgw.types.json import Json
 from llmgw.types.loss import SEVERITY, LossCode

@@ -6,8 +6,8 @@ from functools import partial
 from typing import NamedTuple
 
 from llmgw.accounting.tokens import TokenCounter
-from llmgw.context.answers import Replay
 from llmgw.context.opened import Asker
+from llmgw.context.storage.answers import Replay
 from llmgw.gateway.asking import Plain
 from llmgw.gateway.compacting import Compacting
 from llmgw.gateway.conversation import Conversation

@@ -8,15 +8,15 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llmgw.context import fit
-from llmgw.context.bindings import Maker, can_read
 from llmgw.context.contexts import Contexts
-from llmgw.context.fit import DoesNotFit, Fitted
 from llmgw.context.kept import Kept
 from llmgw.context.opened import Opened
-from llmgw.context.reach import leave_out
-from llmgw.context.report import of_request
-from llmgw.context.view import View, view_of, without_part
+from llmgw.context.views import fit
+from llmgw.context.views.bindings import Maker, can_read
+from llmgw.context.views.fit import DoesNotFit, Fitted
+from llmgw.context.views.reach import leave_out
+from llmgw.context.views.report import of_request
+from llmgw.context.views.view import View, view_of, without_part
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.summaries import Summaries
 from llmgw.providers.base import Provider, UpstreamRequest

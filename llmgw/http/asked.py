@@ -65,12 +65,17 @@ def require_json(request: HttpRequest, *others: str) -> None:
     """Refuse a body that does not say it is JSON: a page in a browser may send others to any address, unasked.
 
     Raises:
-        UnsupportedMediaType: it says it is something else.
+        UnsupportedMediaType: it says it is something else, or compressed, or not in UTF-8.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     allowed = others or ("application/json",)
-    if media_type not in allowed:
+    if media_type.strip() not in allowed:
         raise UnsupportedMediaType(f"content-type must be {' or '.join(allowed)}")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    if charset not in {"", "utf-8", "utf8"}:
+        raise UnsupportedMediaType("bodies must be UTF-8")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMediaType("compressed request bodies are not accepted")
 
 
 def read(written: bytes, kind: type[T]) -> T:
@@ -125,6 +130,12 @@ def if_match_of(request: HttpRequest) -> str | None:
     if written is None or written.strip() == "*":
         return None
     return written.strip().removeprefix('"').removesuffix('"')
+
+
+def knows(request: HttpRequest, etag: str) -> bool:
+    """Whether `If-None-Match` names what is there; weakly, as a proxy that compresses has it (RFC 9110, 13.1.2)."""
+    named = (each.strip() for each in request.headers.get("if-none-match", "").split(","))
+    return any(each == "*" or each.removeprefix("W/") == f'"{etag}"' for each in named)
 
 
 def answer(value: Any, status: int = 200, *, etag: str | None = None, **headers: str) -> Response[bytes]:

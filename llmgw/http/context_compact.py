@@ -5,8 +5,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
-from llmgw.context.names import CONTEXT_ID
 from llmgw.context.opened import Asker
+from llmgw.context.storage.names import CONTEXT_ID
 from llmgw.http.asked import MAX_BODY, HttpRequest, actor_of, body_of, caller_of, if_match_of
 from llmgw.http.contexts import described
 from llmgw.http.exchange import request_id

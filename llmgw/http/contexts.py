@@ -15,6 +15,7 @@ from llmgw.http.asked import (
     actor_of,
     answer,
     body_of,
+    knows,
     number_of,
     word_of,
 )
@@ -77,7 +78,7 @@ def context_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     async def read(request: HttpRequest, context: Id) -> Response[bytes]:
         with telling(runtime, request, "read", context) as operation:
             info = left(operation, await archive.library.info(actor_of(request), context))
-        if request.headers.get("if-none-match", "").strip() == f'"{info.etag}"':
+        if knows(request, info.etag):
             return Response(b"", status_code=304, headers={"etag": f'"{info.etag}"'})
         return described(info)
 

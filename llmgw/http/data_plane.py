@@ -6,7 +6,7 @@ import logging
 import msgspec
 from litestar.handlers import ASGIRouteHandler, asgi
 
-from llmgw.context.answers import Replay
+from llmgw.context.storage.answers import Replay
 from llmgw.gateway.reply import Reply
 from llmgw.http.context_headers import context_headers
 from llmgw.http.exchange import JSON, Exchange, Headers, Receive, Scope, Send, request_id

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from llmgw.context.erasure import Receipt
 from llmgw.context.library import Verified
-from llmgw.context.names import CONTEXT_ID
+from llmgw.context.storage.names import CONTEXT_ID
 from llmgw.http.asked import HttpRequest, caller_of
 from llmgw.http.runtime import Runtime
 from llmgw.types.context import ContextInfo

@@ -15,7 +15,7 @@ _TABLE: Final[tuple[tuple[str, int], ...]] = (
     (r"gpt-5\.3(?!-codex)", 128_000),
     (r"gpt-5", 400_000),
     (r"gpt-4\.1-(mini|nano)", 1_000_000),
-    (r"gpt-4\.1|gpt-4o|gpt-4-turbo|gpt-4-vision|gpt-audio|o1-(mini|preview)", 128_000),
+    (r"gpt-4\.1|gpt-4o|gpt-4-turbo|gpt-4-vision|gpt-audio|\bo1-(mini|preview)", 128_000),
     (r"gpt-4-32k", 32_000),
     (r"gpt-4", 8_192),
     (r"gpt-3\.?5", 16_385),
@@ -45,10 +45,13 @@ _TABLE: Final[tuple[tuple[str, int], ...]] = (
 )
 """The first pattern found in a model's name counts."""
 
+_LONGEST_NAME: Final = 256
+"""Characters of a name that are looked at: callers choose it, and some patterns look ahead from each place."""
 _PATTERNS: Final = tuple((re.compile(pattern, re.IGNORECASE), window) for pattern, window in _TABLE)
 
 
 @lru_cache(maxsize=512)
 def window_of(model: str) -> int | None:
     """How many tokens a model takes, its answer included; None where its name says nothing."""
-    return next((window for pattern, window in _PATTERNS if pattern.search(model)), None)
+    name = model[:_LONGEST_NAME]
+    return next((window for pattern, window in _PATTERNS if pattern.search(name)), None)

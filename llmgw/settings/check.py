@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from llmgw.context.chain_keys import KEY_ID
-from llmgw.context.chain_keys import MIN_LENGTH as KEY_LENGTH
+from llmgw.context.integrity.chain_keys import KEY_ID
+from llmgw.context.integrity.chain_keys import MIN_LENGTH as KEY_LENGTH
 from llmgw.policy.pepper import MIN_LENGTH as PEPPER_LENGTH
 from llmgw.providers.registry import ROWS
 from llmgw.settings.address import base_url_problem, http_url_problem, is_host, is_loopback

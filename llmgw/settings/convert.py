@@ -187,6 +187,8 @@ def _mismatch(kind: type, value: Value, meta: Meta) -> str:
     if kind is str and isinstance(value, str) and meta.pattern is not None:
         return f"does not have the form {meta.pattern.removesuffix(_END)}"
     if kind is str and isinstance(value, str):
+        if meta.min_length == meta.max_length:
+            return f"must be {meta.max_length} characters long"
         return f"must be {meta.min_length or 0} to {meta.max_length} characters long"
     expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
     limits = (("from", meta.ge), ("over", meta.gt), ("to" if meta.gt is None else "and up to", meta.le))

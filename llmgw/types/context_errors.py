@@ -117,10 +117,11 @@ class MergeConflict(_WithViolations):
 
 
 class IdempotencyInFlight(RequestError):
-    """The call with this idempotency key has not ended."""
+    """The call with this idempotency key has not ended; who asks again with it gets its answer."""
 
     code = "idempotency_in_flight"
     status = 409
+    retryable = True
 
 
 class ContextErased(RequestError):

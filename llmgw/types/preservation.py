@@ -54,7 +54,7 @@ class TokenFacts(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
 
     estimated: Count
     exact: bool = False
-    """Whether `estimated` was counted; else it is a bound from above."""
+    """Whether `estimated` was counted; else it is an estimate."""
     reported: Count | None = None
     window: Count | None = None
 

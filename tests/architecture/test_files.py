@@ -58,4 +58,4 @@ def test_the_wheel_brings_code_types_and_schemas(tmp_path: Path) -> None:
         capture_output=True,
         timeout=60,
     )
-    assert found.stdout.decode().split() == [f"{wheel}/llmgw/context/protocol.py", "9"]
+    assert found.stdout.decode().split() == [f"{wheel}/llmgw/context/protocol/__init__.py", "9"]

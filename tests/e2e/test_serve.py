@@ -62,6 +62,8 @@ def test_the_defaults_need_nothing(tmp_path: Path) -> None:
         printed = gateway.log()
         assert "with a simulated provider" in printed
         key = printed.split("admin key")[1].split()[0]
+        assert f"signed by the keys in {tmp_path / 'llmgw' / 'context.keys'}" in printed
+        assert "Back that file up" in printed
         body = {"model": "demo", "messages": [{"role": "user", "content": "say hi"}]}
         assert gateway.request("/v1/chat/completions", body, key=key).status == 200
     with gateway.log_path.open("wb") as log:
@@ -377,3 +379,17 @@ def test_the_command_line_explains_itself(arguments: list[str]) -> None:
     done = _run(*arguments)
     assert done.returncode == 0
     assert done.stdout.strip()
+
+
+def test_a_worker_whose_supervisor_died_at_once_ends(tmp_path: Path) -> None:
+    """A supervisor killed while its worker is still starting leaves none behind that would serve on."""
+    gateway = RunningGateway(tmp_path, {})
+    command = [sys.executable, "-m", "llmgw", "serve", "-c", str(gateway.config_path)]
+    with gateway.log_path.open("wb") as log:
+        gateway.process = subprocess.Popen(
+            [*command, "--port", str(gateway.port)], stdout=log, stderr=subprocess.STDOUT
+        )
+    workers = until(gateway.worker_pids, "a worker")
+    gateway.process.kill()
+    gateway.process.wait()
+    until(lambda: not any(map(_alive, workers)), "the worker to end")

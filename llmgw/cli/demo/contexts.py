@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from llmgw.cli.demo.stage import Stage
 from llmgw.cli.demo.step import Step, expect
-from llmgw.context.names import TURNS, Keys
+from llmgw.context.storage.names import TURNS, Keys
 from llmgw.state.connection import State
 from llmgw.state.embedded import attach_or_start
 from llmgw.types.call import DEFAULT_TENANT

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.clock import moment
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.kept import encode_json
 from llmgw.context.verifying.alignment import common_prefix
 from llmgw.context.verifying.branch import Branch, Tip, packed, packed_history

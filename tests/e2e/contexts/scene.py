@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
-from llmgw.context.names import Keys
+from llmgw.context.storage.names import Keys
 from llmgw.state.connection import State
 from llmgw.state.embedded import attach_or_start
 from tests.e2e.contexts.desk import Desk

@@ -30,6 +30,7 @@ BOTTOMLESS = b'{"metadata":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001
         ({"id": "x" * 129}, 400, "invalid_request", "/id"),
         ({"id": ""}, 400, "invalid_request", "/id"),
         ({"id": 7}, 400, "invalid_request", "/id"),
+        ({"id": "import"}, 400, "invalid_request", "/id"),
         ({"id": "a{b}c"}, 400, "invalid_request", "/id"),
         ({"subject": ""}, 400, "invalid_request", "/subject"),
         ({"subject": "s" * 257}, 400, "invalid_request", "/subject"),
@@ -65,6 +66,7 @@ def test_contexts_that_cannot_be_made(
         ("GET", "/turns?limit=0", None, 400, "invalid_request"),
         ("GET", "/turns?limit=99999999999999999999999", None, 400, "invalid_request"),
         ("GET", "/turns/x/raw", None, 404, "not_found"),
+        ("GET", "/turns/-1/raw", None, 404, "not_found"),
         ("POST", "/turns", {}, 400, "invalid_request"),
         ("POST", "/turns", {"turns": []}, 400, "invalid_request"),
         ("POST", "/turns", {"turns": [{"role": "user"}]}, 400, "invalid_request"),
@@ -143,3 +145,37 @@ def test_a_purpose_that_could_forge_a_log_is_refused(desk: Desk, purpose: str) -
     """Why somebody looks is one printable line."""
     answer = desk.ask("GET", "/contexts", headers={"x-llmgw-purpose": purpose})
     assert problem(answer)[:2] == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["", "/import"])
+def test_a_body_that_is_compressed_is_told_so(desk: Desk, path: str) -> None:
+    """Not read as if it were plain: what is called compressed, or is in another charset, is 415."""
+    kind = "application/x-ndjson" if path else "application/json"
+    compressed = desk.ask(
+        "POST", f"/contexts{path}", b"{}", headers={"content-encoding": "gzip"}, media_type=kind
+    )
+    assert problem(compressed)[:2] == (415, "unsupported_media_type")
+    latin = desk.ask("POST", f"/contexts{path}", b"{}", media_type=f"{kind}; charset=latin-1")
+    assert problem(latin)[:2] == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("member", [{"subject": "ada"}, {"metadata": {"case": 7}}, {"policy": {}}])
+def test_what_only_a_new_context_takes_is_not_left_out_in_silence(desk: Desk, member: dict[str, Any]) -> None:
+    """Without `create` it is refused, before a model is asked; with it, the call is as ever."""
+    context = desk.told("one")
+    refused = desk.say({"id": context, **member}, "two")
+    assert (refused.status, refused.json()["error"]["param"]) == (400, "llmgw.context")
+    assert len(desk.texts(context)) == 2
+    assert desk.say({"id": context, "create": True, **member}, "two").status == 200
+
+
+@pytest.mark.parametrize("tag", ['""', '"', " "])
+def test_a_condition_without_a_revision_is_no_condition_met(desk: Desk, tag: str) -> None:
+    """Who sends an empty If-Match, as from an `ETag` that was not there, is told, and nothing is overwritten."""
+    context = desk.told("one")
+    refused = desk.say({"id": context, "if_match": tag}, "two")
+    assert (refused.status, refused.json()["error"]["code"]) == (400, "invalid_request")
+    said = {"messages": [{"role": "user", "content": "two"}]}
+    appended = desk.ask("POST", f"/contexts/{context}/turns", said, headers={"if-match": '""'})
+    assert problem(appended)[:2] == (400, "invalid_request")
+    assert len(desk.texts(context)) == 2

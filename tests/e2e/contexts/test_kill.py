@@ -9,7 +9,7 @@ from http.client import HTTPException
 from typing import Any, Final
 
 import pytest
-from llmgw.context import scripts
+from llmgw.context.storage import scripts
 from llmgw.state.scripts import Script
 from tests.e2e.contexts.desk import Desk
 from tests.e2e.contexts.tollgate import Side, Tollgate

@@ -4,6 +4,7 @@ import http.client
 import json
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -85,6 +86,8 @@ def test_a_call_that_comes_again_too_soon(desk: Desk, strict_simulator: Simulato
         body = said(context, "one", "openai/sim-stall-after-1", stream=True)
         answer = desk.ask("POST", "/chat/completions", body, headers=key)
         assert (answer.status, answer.json()["error"]["code"]) == (409, "idempotency_in_flight")
+        # The vendors' SDKs come again by themselves, and then get the answer.
+        assert answer.headers["x-should-retry"] == "true"
         other = desk.ask("POST", "/chat/completions", said(context, "two"), headers=key)
         assert (other.status, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
         assert asked(strict_simulator) == before
@@ -114,3 +117,39 @@ def test_a_revision_that_the_store_does_not_have_yet(desk: Desk) -> None:
     assert len(desk.texts(context)) == 2
     assert problem(desk.ask("GET", f"/contexts/{context}/report/2"))[:2] == (404, "not_found")
     assert "the store has at revision 1" in desk.gateway.log()
+
+
+def test_any_revision_is_none_that_was_named(desk: Desk) -> None:
+    """Where each call must name the revision it follows, `*` does not: 428 over calls and appended turns alike."""
+    context = desk.made(policy={"require_if_match": True})
+    assert desk.say(context, "one").status == 200
+    refused = desk.say({"id": context, "if_match": "*"}, "two")
+    assert (refused.status, refused.json()["error"]["code"]) == (428, "revision_required")
+    turns = {"messages": [{"role": "user", "content": "two"}]}
+    assert desk.ask("POST", f"/contexts/{context}/turns", turns, headers={"if-match": "*"}).status == 428
+    tag = desk.ask("GET", f"/contexts/{context}").headers["etag"]
+    assert desk.say({"id": context, "if_match": tag}, "two").status == 200
+
+
+def test_whoever_names_no_revision_has_the_last_word(desk: Desk) -> None:
+    """Twenty replace one state at once: each is taken, one after the other, and none is told 412."""
+    context = desk.made()
+    with ThreadPoolExecutor(20) as pool:
+        put = [
+            pool.submit(desk.ask, "PUT", f"/contexts/{context}/state", {"writer": number})
+            for number in range(20)
+        ]
+        answers = [each.result() for each in put]
+    assert [each.status for each in answers] == [200] * 20
+    assert sorted(each.json()["rev"] for each in answers) == list(range(1, 21))
+    last = max((each.json() for each in answers), key=lambda document: document["rev"])
+    assert desk.ask("GET", f"/contexts/{context}/state").json() == last
+
+
+def test_a_tag_that_a_proxy_weakened_still_spares_the_answer(desk: Desk) -> None:
+    """If-None-Match is compared weakly, and may be a list; another tag gets the whole."""
+    context = desk.told("one")
+    tag = desk.ask("GET", f"/contexts/{context}").headers["etag"]
+    for known in (f"W/{tag}", f'"other", {tag}', "*"):
+        assert desk.ask("GET", f"/contexts/{context}", headers={"if-none-match": known}).status == 304
+    assert desk.ask("GET", f"/contexts/{context}", headers={"if-none-match": '"other"'}).status == 200

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
-from llmgw.context.names import BLOBS, HASH, STATE, TURNS, Keys
+from llmgw.context.storage.names import BLOBS, HASH, STATE, TURNS, Keys
 from llmgw.state.connection import State
 from llmgw.types import context_errors
 from llmgw.types.errors import GatewayError
@@ -34,6 +34,11 @@ def not_found(scene: Scene) -> Answer:
 def schema_not_found(scene: Scene) -> Answer:
     """A schema nobody registered."""
     return scene.desk.ask("GET", "/schemas/none/1")
+
+
+def session_not_found(scene: Scene) -> Answer:
+    """A history that nobody was asked about."""
+    return scene.desk.ask("GET", "/sessions/nobody")
 
 
 def exists(scene: Scene) -> Answer:
@@ -241,6 +246,7 @@ def media_missing(scene: Scene) -> Answer:
 SCENES: Final[dict[str, Callable[[Scene], Answer]]] = {
     "context_not_found": not_found,
     "schema_not_found": schema_not_found,
+    "session_not_found": session_not_found,
     "context_exists": exists,
     "context_locked": locked,
     "context_fenced": fenced,

@@ -239,14 +239,14 @@ def test_nothing_that_was_said_is_in_the_store(
     """No key and no value holds a word of it, nor the session's name."""
     talk = Chat(chat, session="a-session-called-rhododendron")
     talk.messages = [{"role": "system", "content": "Always say archaeopteryx."}]
-    talk.ask("My secret word is xylophone.")
+    talk.ask("My secret word is zymurgical xylophone.")
     talk.messages[0]["content"] = "Never say archaeopteryx."
     talk.ask("What is my secret word?")
     assert "xylophone" in talk.messages[-1]["content"]
     report_of(running, talk.session, calls=2)
     held = b"".join(_bytes_of(store, key) for key in store.scan_iter())
     assert b"llmgw:ses:" in held
-    for word in (b"xylophone", b"archaeopteryx", b"secret", b"rhododendron"):
+    for word in (b"xylophone", b"archaeopteryx", b"zymurgical", b"rhododendron"):
         assert word not in held.lower()
 
 
@@ -257,10 +257,13 @@ def _bytes_of(store: Redis, key: Any) -> bytes:
         b"set": ("SMEMBERS", key),
         b"list": ("LRANGE", key, 0, -1),
         b"zset": ("ZRANGE", key, 0, -1),
+        b"stream": ("XRANGE", key, "-", "+"),
     }
     kind: Any = store.type(key)
     found: Any = store.execute_command(*read[kind])  # type: ignore[no-untyped-call]
-    if isinstance(found, dict):
+    if kind == b"stream":
+        found = [part for _, fields in found for pair in fields.items() for part in pair]
+    elif isinstance(found, dict):
         found = [part for pair in found.items() for part in pair]
     return b"\n".join([key, *([found] if isinstance(found, bytes) else found)])
 

@@ -153,6 +153,15 @@ def test_contexts_are_listed_by_subject_and_tenant(config: Path) -> None:
     assert not RAW.search(table.stdout)
 
 
+def test_a_list_has_whole_ids_however_narrow(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id is there to be copied or searched for: into a pipe it goes in one piece, whatever else there is."""
+    name = stored(config, "n" * 128, tenant="narrow", subject="s" * 256)
+    monkeypatch.setenv("COLUMNS", "40")
+    result = CliRunner().invoke(contexts, ["list", "-c", str(config), "--tenant", "narrow"])
+    assert result.exit_code == 0, result.stderr
+    assert name in result.stdout
+
+
 def test_an_empty_list_is_no_failure(config: Path) -> None:
     """Nothing there is said on the side."""
     result = run(config, "list", "--tenant", "nobody")

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from llmgw.context.answers import Replay
 from llmgw.context.archive import Archive
-from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.contexts import Contexts
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.library import Actor
 from llmgw.context.opened import Asker, Opened, Receipt
 from llmgw.context.schemas import Schemas
 from llmgw.context.settings import ContextSettings
+from llmgw.context.storage.answers import Replay
 from llmgw.state.connection import State
 from llmgw.types.clock import SystemClock
 from llmgw.types.context import ContextOptions, Idempotency, Policy

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from llmgw.context import history, proof
+from llmgw.context import history
+from llmgw.context.integrity import proof
 from llmgw.state.connection import State
 from tests.integration.context.stage import Worker, assistant, play, user
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from llmgw.context import bundle
-from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.integrity import bundle
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.state.connection import State
 from llmgw.types.context_errors import ContextErased
 from llmgw.types.message import MediaPart, Message, TextPart

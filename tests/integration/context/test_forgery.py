@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import pytest
-from llmgw.context.answers import Replay
-from llmgw.context.names import BLOBS, REPLAYS, REPORTS, STATE, TURNS, Keys
+from llmgw.context.storage.answers import Replay
+from llmgw.context.storage.names import BLOBS, REPLAYS, REPORTS, STATE, TURNS, Keys
 from llmgw.state.connection import State
 from llmgw.types.context_errors import ContextQuarantined, IntegrityFailed
 from llmgw.types.message import MediaPart, Message, TextPart

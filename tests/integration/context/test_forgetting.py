@@ -4,11 +4,11 @@ import base64
 from collections.abc import Iterator
 
 import pytest
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.cipher import Undecipherable, open_cipher
+from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.cipher import Undecipherable, open_cipher
 from llmgw.context.kept import encode_json
-from llmgw.context.names import Keys
 from llmgw.context.opened import Opened
+from llmgw.context.storage.names import Keys
 from llmgw.state.connection import State
 from llmgw.types.context import ContextOptions
 from llmgw.types.context_errors import ContextErased, ContextFenced, ContextQuarantined, IntegrityFailed

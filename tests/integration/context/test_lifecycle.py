@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from llmgw.context.answers import Replay
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.names import ALL, Keys
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.opened import Opened
+from llmgw.context.storage.answers import Replay
+from llmgw.context.storage.names import ALL, Keys
 from llmgw.state.connection import State
 from llmgw.types.context_errors import (
     ContextExpired,
@@ -542,5 +542,23 @@ def test_many_contexts_at_once_keep_apart(store_url: str) -> None:
         assert [each for each in results if each is not None] == []
         for number in range(50):
             assert all(f"c{number} " in text for text in await worker.texts(f"c{number}"))
+
+    play(store_url, scene)
+
+
+def test_a_thousand_reports_are_kept(store_url: str) -> None:
+    """Each report takes the place of the one a thousand revisions before."""
+
+    async def scene(state: State) -> None:
+        worker = Worker(state)
+        keys = Keys("default", C)
+        await worker.say(C, "one")
+        await state.command("HSET", keys.of("h"), "rev", 1001)
+        await state.command("HSET", keys.of("r"), "2", b"old", "3", b"newer")
+        opened = await worker.lease(C, user("two"))
+        answer = worker.contexts.draft(opened, assistant("ok"), source="provider")
+        receipt = await worker.contexts.commit(opened, [*opened.said, answer], report=b"{}")
+        assert receipt.rev == 1002
+        assert set(await state.command("HKEYS", keys.of("r"))) == {b"3", b"1002"}
 
     play(store_url, scene)

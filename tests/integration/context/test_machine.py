@@ -16,8 +16,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from llmgw.context.names import HASH, Keys
 from llmgw.context.opened import Opened
+from llmgw.context.storage.names import HASH, Keys
 from llmgw.state.connection import State
 from llmgw.types.context_errors import (
     ContextErased,

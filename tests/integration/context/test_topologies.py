@@ -1,40 +1,25 @@
 """Contexts on Sentinel and Cluster, with real servers: the same life, and no acknowledged turn lost unnoticed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from llmgw.context.answers import Replay
 from llmgw.context.opened import Opened
+from llmgw.context.storage.answers import Replay
 from llmgw.context.user_schemas import SCHEMA_MAX
 from llmgw.state.connection import State
 from llmgw.types.context import ContextOptions
 from llmgw.types.context_errors import ContextErased, ContextLocked, IdempotencyInFlight, RevisionMismatch
 from llmgw.types.errors import StoreUnavailable
 from tests.integration.context.stage import Worker, assistant, play, policy, user
-from tests.valkey_servers import Server, running
+from tests.valkey_servers import Server
 from tests.valkey_topologies import Trio, cluster_url, three_primaries
 from tests.waiting import until, until_async
 
 CONTEXTS = tuple(f"c{number}" for number in range(24))
 """Enough that each of three primaries has some."""
-
-
-@pytest.fixture
-def trio(tmp_path: Path) -> Iterator[Trio]:
-    """Started for one test, for it loses its primary."""
-    made = Trio(tmp_path)
-    with running(made.sentinel, made.replica, made.primary):
-        yield made
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    """Three primaries that share the slots."""
-    with three_primaries(tmp_path_factory.mktemp("cluster")) as nodes:
-        yield nodes
 
 
 def test_calls_go_on_after_a_failover(trio: Trio) -> None:

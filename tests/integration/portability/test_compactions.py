@@ -1,8 +1,8 @@
 """A summary that one vendor made of a conversation, once another vendor's model goes on with it."""
 
 import pytest
-from llmgw.context.bindings import Maker
 from llmgw.context.opened import Asker
+from llmgw.context.views.bindings import Maker
 from llmgw.gateway.compacting import Compacting
 from llmgw.gateway.telling import Prefix, toolset_digest
 from llmgw.state.connection import State

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from llmgw.context.bindings import Maker
+from llmgw.context.views.bindings import Maker
 from llmgw.gateway.telling import Prefix, toolset_digest
 from llmgw.state.connection import State
 from llmgw.types.context import ContextOptions

@@ -1,36 +1,18 @@
 """Sentinel and Cluster, with real servers: found, used, and survived when a primary dies."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import aclosing
-from pathlib import Path
 
-import pytest
 from llmgw.policy.keyring import Keyring
 from llmgw.state.connection import State
 from llmgw.state.scripts import Script
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.secret import Secret
-from tests.valkey_servers import Server, running
-from tests.valkey_topologies import Trio, cluster_url, three_primaries
+from tests.valkey_servers import Server
+from tests.valkey_topologies import Trio, cluster_url
 from tests.waiting import until_async
 
 COUNT = Script("count", "#!lua\nreturn redis.call('INCRBY', KEYS[1], ARGV[1])\n")
-
-
-@pytest.fixture
-def trio(tmp_path: Path) -> Iterator[Trio]:
-    """Started for one test, for it loses its primary."""
-    made = Trio(tmp_path)
-    with running(made.sentinel, made.replica, made.primary):
-        yield made
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    """Three primaries that share the slots."""
-    with three_primaries(tmp_path_factory.mktemp("cluster")) as nodes:
-        yield nodes
 
 
 def test_sentinel_finds_the_primary(trio: Trio) -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from llmgw.cli import main
 from llmgw.cli.address import free_port
 from llmgw.cli.doctor import Finding, examine
+from llmgw.context.integrity.chain_keys import load_chain_keys
 from llmgw.simulator.thread import SimulatorThread
 
 
@@ -234,3 +235,21 @@ def test_a_broken_configuration_ends_the_examination(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "line 1" in done.output
     assert "fix:" in done.output
+
+
+def test_the_keys_of_contexts_are_found_and_never_made(tmp_path: Path) -> None:
+    """Where they are, that they want a backup, and what is wrong with them; a secret is not printed."""
+    file = tmp_path / "state" / "context.keys"
+    absent = found(tmp_path, {}, offline=True)["context keys"]
+    assert absent.verdict == "good"
+    assert str(file) in absent.says
+    assert not file.exists()
+    (made,) = load_chain_keys(file.parent).items()
+    finding = found(tmp_path, {}, offline=True)["context keys"]
+    assert finding.verdict == "good"
+    assert (made[0] in finding.says, "backup" in finding.says) == (True, True)
+    assert made[1].reveal() not in finding.says
+    file.chmod(0o644)
+    assert found(tmp_path, {}, offline=True)["context keys"].verdict == "bad"
+    named = found(tmp_path, {"contexts": {"keys": {"a": "x" * 32, "b": "y" * 32}}}, offline=True)
+    assert (named["context keys"].verdict, named["context keys"].says[:4]) == ("good", "a, b")

@@ -3,8 +3,8 @@
 from typing import Final
 
 from hypothesis import strategies as st
-from llmgw.context.course import Course
 from llmgw.context.kept import Kept
+from llmgw.context.views.course import Course
 from llmgw.types.message import Part, ReasoningPart, Role, Seal
 from llmgw.types.turn import Binding, Compaction
 from tests.unit.context.turns import call, held, result, text

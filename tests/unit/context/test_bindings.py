@@ -1,7 +1,7 @@
 """Who can read what another model sealed."""
 
 import pytest
-from llmgw.context.bindings import Maker, can_read, family, is_prefix_bound
+from llmgw.context.views.bindings import Maker, can_read, family, is_prefix_bound
 from llmgw.types.turn import Binding
 
 

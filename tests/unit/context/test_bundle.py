@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from llmgw.context import blobs, bundle, frame
-from llmgw.context.bundle import BundleWriter, Head, Line, SchemaLine, StateLine
-from llmgw.context.chain_keys import ChainKeys
 from llmgw.context.clock import moment
+from llmgw.context.integrity import blobs, bundle, frame
+from llmgw.context.integrity.bundle import BundleWriter, Head, Line, SchemaLine, StateLine
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.kept import encode_json
 from llmgw.types import json
 from llmgw.types.context import ContextInfo, StateDoc

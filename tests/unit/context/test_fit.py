@@ -5,10 +5,10 @@ from typing import get_args
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from llmgw.context import fit
-from llmgw.context.fit import CLEARED, DoesNotFit, Fitted, Mode
 from llmgw.context.kept import Kept
-from llmgw.context.pairing import units
+from llmgw.context.views import fit
+from llmgw.context.views.fit import CLEARED, DoesNotFit, Fitted, Mode
+from llmgw.context.views.pairing import units
 from llmgw.types.message import ToolCallPart, ToolResultPart
 from llmgw.types.turn import Compaction
 from tests.unit.context.conversations import Writer, conversations, course_of

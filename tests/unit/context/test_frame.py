@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmgw.context import frame
-from llmgw.context.cipher import Cipher
-from llmgw.context.frame import Damaged, Frame
+from llmgw.context.integrity import frame
+from llmgw.context.integrity.cipher import Cipher
+from llmgw.context.integrity.frame import Damaged, Frame
 from llmgw.context.kept import decode_turn, encode_json, from_frame, meta_of
 from llmgw.context.kept import kept as hold
 from llmgw.types.turn import Compaction, Turn

@@ -5,9 +5,9 @@ from typing import get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmgw.context.course import Course
 from llmgw.context.intake import Intake, examine
-from llmgw.context.pairing import Pairs, only_results, units
+from llmgw.context.views.course import Course
+from llmgw.context.views.pairing import Pairs, only_results, units
 from llmgw.types.context import Policy, Rule
 from llmgw.types.message import Message, ToolCallPart, ToolResultPart
 from llmgw.types.violation import Level, pointer_to

@@ -1,7 +1,7 @@
 """What a worker knows of a context counts with all the memory it takes, and is bounded."""
 
 from llmgw.context.known import History
-from llmgw.context.renders import Rendering, follow
+from llmgw.context.views.renders import Rendering, follow
 from llmgw.types.memo import Memo, Run
 from llmgw.types.message import Message, TextPart
 from llmgw.types.target import Target

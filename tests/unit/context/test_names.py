@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmgw.context import blobs, lineage
-from llmgw.context.chain_keys import ChainKeys, UnknownKey
-from llmgw.context.lineage import Genesis, link_of_genesis
-from llmgw.context.names import ALL, CONTEXT_ID, checked
+from llmgw.context.integrity import blobs, lineage
+from llmgw.context.integrity.chain_keys import ChainKeys, UnknownKey
+from llmgw.context.integrity.lineage import Genesis, link_of_genesis
+from llmgw.context.storage.names import ALL, CONTEXT_ID, checked
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.message import MediaPart, Part, TextPart, ToolResultPart
 from redis.crc import key_slot

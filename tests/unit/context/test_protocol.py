@@ -5,7 +5,6 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 import pytest
-from llmgw.context.explain import MAX_MESSAGE
 from llmgw.context.protocol import (
     KINDS,
     MAX_DEPTH,
@@ -17,6 +16,7 @@ from llmgw.context.protocol import (
     schemas,
     violations,
 )
+from llmgw.context.protocol.explain import MAX_MESSAGE
 from llmgw.http.problems import problem
 from llmgw.types import context_errors, errors, json
 from llmgw.types.errors import GatewayError, InvalidRequest

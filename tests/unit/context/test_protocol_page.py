@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.lineage import Genesis, link_of_genesis
-from llmgw.context.proof import proven
+from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.lineage import Genesis, link_of_genesis
+from llmgw.context.integrity.proof import proven
 from llmgw.types import context_errors
 from llmgw.types.context import BASE_POLICY, FitMode, Policy, Rule
 from llmgw.types.errors import GatewayError

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from llmgw.context.protocol import documents
-from llmgw.context.reference import page
+from llmgw.context.protocol.reference import page
 
 PAGE = Path(__file__).parents[3] / "docs" / "context-reference.md"
 

@@ -5,8 +5,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmgw.context.chain_keys import FILE, ChainKeys, ChainKeysError, UnknownKey, is_signed, load_chain_keys
-from llmgw.context.cipher import Cipher, Undecipherable, new_context_key, open_cipher
+from llmgw.context.integrity.chain_keys import (
+    FILE,
+    ChainKeys,
+    ChainKeysError,
+    UnknownKey,
+    is_signed,
+    load_chain_keys,
+)
+from llmgw.context.integrity.cipher import Cipher, Undecipherable, new_context_key, open_cipher
 from llmgw.types.secret import Secret
 from tests.unit.context.turns import OTHER, SECRET
 
@@ -141,13 +148,18 @@ def test_keys_that_cannot_be_used_are_refused(keys: dict[str, str]) -> None:
 
 def test_a_key_is_made_once_and_kept(tmp_path: Path) -> None:
     """Without a file one is made that only its owner can read; asked again, the same is read."""
-    made = load_chain_keys(tmp_path)
-    assert list(made) == ["k1"]
-    assert len(made["k1"].reveal()) == 64
+    ((name, secret),) = load_chain_keys(tmp_path).items()
+    assert len(secret.reveal()) == 64
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
-    assert {name: key.reveal() for name, key in load_chain_keys(tmp_path).items()} == {
-        "k1": made["k1"].reveal()
-    }
+    assert {name: key.reveal() for name, key in load_chain_keys(tmp_path).items()} == {name: secret.reveal()}
+
+
+def test_a_key_that_takes_a_lost_ones_place_has_another_name(tmp_path: Path) -> None:
+    """So that what the lost one signed is not taken for tampered with: its key is named as missing."""
+    (lost,) = load_chain_keys(tmp_path)
+    (tmp_path / FILE).unlink()
+    (made,) = load_chain_keys(tmp_path)
+    assert lost != made
 
 
 def written(directory: Path, text: str) -> Path:

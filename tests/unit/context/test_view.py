@@ -5,12 +5,13 @@ from typing import Final
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from llmgw.context import blobs, fit
-from llmgw.context.bindings import Maker
-from llmgw.context.fit import DoesNotFit, Fitted
+from llmgw.context.integrity import blobs
 from llmgw.context.kept import Kept
-from llmgw.context.report import of_request, report_of, shortfall
-from llmgw.context.view import View, is_special, view_of, without_part
+from llmgw.context.views import fit
+from llmgw.context.views.bindings import Maker
+from llmgw.context.views.fit import DoesNotFit, Fitted
+from llmgw.context.views.report import of_request, report_of, shortfall
+from llmgw.context.views.view import View, is_special, view_of, without_part
 from llmgw.types.loss import Loss, LossCode
 from llmgw.types.message import MediaPart, OpaquePart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from llmgw.types.preservation import PartLoss, Report

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from llmgw.context import frame
-from llmgw.context.chain_keys import ChainKeys
-from llmgw.context.cipher import Cipher
 from llmgw.context.clock import moment
-from llmgw.context.frame import Frame
+from llmgw.context.integrity import frame
+from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.cipher import Cipher
+from llmgw.context.integrity.frame import Frame
 from llmgw.context.kept import Kept, encode_json, kept, meta_of
 from llmgw.types.message import Message, Part, Role, TextPart, ToolCallPart, ToolResultPart
 from llmgw.types.secret import Secret

@@ -61,12 +61,13 @@ def test_a_model_nobody_has_asked_is_estimated_from_below() -> None:
 def test_an_estimate_follows_what_providers_report() -> None:
     """The first report is taken as it is, later ones move it by a fifth; each model has its own."""
     calibration = Calibration()
-    calibration.learn("m", 1000, 250)
+    calibration.learn("m", 100_000, 25_000)
     assert calibration.estimate("m", 2000) == 500
-    calibration.learn("m", 1000, 350)
+    calibration.learn("m", 100_000, 35_000)
     assert calibration.estimate("m", 1000) == 270
     assert calibration.estimate("other", 1200) == 100
-    for size, reported in ((0, 100), (100, 0), (-1, 5), (5, -1)):
+    # So little says more about the frame of a request than about its words.
+    for size, reported in ((0, 100), (100, 90), (100_000, 0), (-1, 5), (100_000, -1)):
         calibration.learn("m", size, reported)
     assert calibration.estimate("m", 1000) == 270
 
@@ -75,8 +76,8 @@ def test_only_so_many_models_are_remembered() -> None:
     """Names of models come from operators and vendors: the oldest are forgotten, those in use are not."""
     calibration = Calibration()
     for number in range(600):
-        calibration.learn(f"m{number}", 100, 100)
-        calibration.learn("used", 100, 100)
+        calibration.learn(f"m{number}", 100_000, 100_000)
+        calibration.learn("used", 100_000, 100_000)
     assert calibration.estimate("used", 100) == 100
     assert calibration.estimate("m599", 1200) == 1200
     assert calibration.estimate("m0", 1200) == 100

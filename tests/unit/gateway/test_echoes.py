@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from llmgw.context.bindings import Maker
-from llmgw.context.fit import Fitted
 from llmgw.context.kept import Kept
-from llmgw.context.view import View, view_of
+from llmgw.context.views.bindings import Maker
+from llmgw.context.views.fit import Fitted
+from llmgw.context.views.view import View, view_of
 from llmgw.gateway.echoes import echoed
 from llmgw.types.completion import Choice, Completion
 from llmgw.types.message import Message

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.verifying import sessions as room
 from llmgw.context.verifying.sessions import Answered, Outcome, Request, Sessions
 from llmgw.context.verifying.settings import VerifySettings
@@ -15,6 +15,8 @@ from llmgw.types.message import Message, TextPart
 from llmgw.types.violation import pointer_to
 from redis import Redis
 from tests.integration.context.stage import SECRET, assistant, play, user
+from tests.valkey_servers import Server
+from tests.valkey_topologies import cluster_url
 
 KEYS = SessionKeys("default", "s-1")
 
@@ -266,3 +268,21 @@ def test_sessions_of_tenants_are_apart(store_url: str) -> None:
             assert list(client.scan_iter("llmgw:ses:*")) == []
 
     with_state(store_url, scene)
+
+
+def test_sessions_of_every_slot_on_a_cluster(cluster: list[Server]) -> None:
+    """Sessions that fall to each of three primaries are compared, reported and forgotten there."""
+
+    async def scene(state: State) -> None:
+        whole = talk(3)
+        for number in range(24):
+            caller = Caller(state, SessionKeys("default", f"s-{number}"))
+            assert await caller.say(whole[:1], whole[1]) == ("preserved", [])
+            assert await caller.say(whole[:3], whole[3]) == ("preserved", [])
+            assert await caller.say([whole[0], user("other"), *whole[2:5]], whole[5]) != ("preserved", [])
+            assert (await caller.sessions.report("default", f"s-{number}")).branches
+            await caller.sessions.erase("default", f"s-{number}")
+            with pytest.raises(SessionNotFound):
+                await caller.sessions.report("default", f"s-{number}")
+
+    with_state(cluster_url(cluster), scene)

@@ -27,7 +27,11 @@ call('HINCRBY', H, 'turns', #ARGV - first + 1)
 call('HINCRBY', H, 'bytes', ARGV[7])
 call('HSET', H, 'head', ARGV[6], 'lease', '0', 'holder', '', 'done', op, 'updated', now)
 if ARGV[9] ~= '' then call('HSET', H, 'toolset', ARGV[9]) end
-if ARGV[10] ~= '' then call('HSET', KEYS[8], string.format('%d', n), ARGV[10]) end
+if ARGV[10] ~= '' then
+  call('HSET', KEYS[8], string.format('%d', n), ARGV[10])
+  -- A conversation may go on for ever; its reports must not.
+  call('HDEL', KEYS[8], string.format('%d', n - 1000))
+end
 if ARGV[13] ~= '' then call('HSET', KEYS[8], ARGV[13], ARGV[14]) end
 if key ~= '' then
   call('HSET', KEYS[3], key .. ':state', 'done', key .. ':rev', string.format('%d', n), key .. ':head', ARGV[6])

@@ -100,7 +100,7 @@ def follow(before: Render | None, now: Rendering) -> tuple[Render, bool]:
 def agrees(stored: str, render: Render) -> bool:
     """Whether a rendering begins with what `stored` was settled; for a worker that has not seen it."""
     count, _, digest = stored.partition(":")
-    if not count.isdigit() or int(count) > len(render.messages):
+    if not count.isdecimal() or int(count) > len(render.messages):
         return False
     whole = hashlib.sha256(render.head)
     for message in render.messages[: int(count)]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from llmgw.context import frame
-from llmgw.context.chain_keys import ChainKeys, UnknownKey
-from llmgw.context.frame import Damaged, Frame
+from llmgw.context.integrity import frame
+from llmgw.context.integrity.chain_keys import ChainKeys, UnknownKey
+from llmgw.context.integrity.frame import Damaged, Frame
 
 
 class BadTurn(Exception):

@@ -15,9 +15,9 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct, convert
 
-from llmgw.context import blobs, frame
-from llmgw.context.chain_keys import is_signed
-from llmgw.context.frame import FrameMeta
+from llmgw.context.integrity import blobs, frame
+from llmgw.context.integrity.chain_keys import is_signed
+from llmgw.context.integrity.frame import FrameMeta
 from llmgw.types.context import ContextInfo, StateDoc
 from llmgw.types.context_errors import BundleRejected
 from llmgw.types.violation import Violation, pointer_to
@@ -54,7 +54,15 @@ class StateLine(Struct, frozen=True, kw_only=True, tag="state", tag_field="line"
     state: StateDoc
 
 
-class TurnLine(Struct, frozen=True, kw_only=True, tag="turn", tag_field="line", forbid_unknown_fields=True):
+class TurnLine(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    tag="turn",
+    tag_field="line",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
     """One turn: what lies in its frame; a redacted one has neither salt nor body."""
 
     meta: FrameMeta

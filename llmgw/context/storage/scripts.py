@@ -5,7 +5,7 @@ from typing import Final
 
 from llmgw.state.scripts import Script
 
-_FOLDER: Final = files("llmgw.context") / "lua"
+_FOLDER: Final = files("llmgw.context.storage") / "lua"
 _PRELUDE: Final = (_FOLDER / "prelude.lua").read_text(encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from llmgw.context import frame
+from llmgw.context.integrity import frame
 from llmgw.types.message import (
     ContentPart,
     MediaKind,

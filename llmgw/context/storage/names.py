@@ -9,6 +9,8 @@ from llmgw.types.call import TENANT
 from llmgw.types.errors import InvalidRequest
 
 CONTEXT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+TAKEN: Final = frozenset({"import"})
+"""What stands behind `/v1/contexts/` itself: a context called so could be made, and never be read or erased."""
 
 
 class Keys(Struct, frozen=True):
@@ -68,6 +70,8 @@ def checked(tenant: str, context: str, param: str = "llmgw.context") -> Keys:
             "a context id is 1 to 128 letters, digits, '_', '.' or '-', and begins with a letter or digit",
             param=param,
         )
+    if context in TAKEN:
+        raise InvalidRequest(f"no context can be called {context}: that is a route's name", param=param)
     if not TENANT.fullmatch(tenant):
         raise ValueError(f"{tenant!r} is no tenant's name")
     return Keys(tenant, context)

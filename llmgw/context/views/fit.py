@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from llmgw.context.kept import Kept
-from llmgw.context.pairing import says_only, units
+from llmgw.context.views.pairing import says_only, units
 from llmgw.types.message import ToolResultPart
 
 Counter: TypeAlias = Callable[[Kept], int]

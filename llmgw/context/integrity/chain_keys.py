@@ -124,7 +124,8 @@ def load_chain_keys(directory: Path) -> dict[str, Secret]:
     """
     path = directory / FILE
     try:
-        make_once(path, f"k1 {secrets.token_hex(32)}\n")
+        # An id of its own: should the file be lost, what the lost key signed is told from what was tampered with.
+        make_once(path, f"k{secrets.token_hex(4)} {secrets.token_hex(32)}\n")
         text = read_private(path)
     except PrivateFileError as error:
         raise ChainKeysError(f"{error}, or set contexts.keys") from error

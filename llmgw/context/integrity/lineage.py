@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.integrity.chain_keys import ChainKeys
 
 _LABEL: Final = b"llmgw/context/1/genesis"
 

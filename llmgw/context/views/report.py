@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from llmgw.context.bindings import Maker
-from llmgw.context.fit import Fitted
 from llmgw.context.kept import Kept
-from llmgw.context.view import View
+from llmgw.context.views.bindings import Maker
+from llmgw.context.views.fit import Fitted
+from llmgw.context.views.view import View
 from llmgw.types.loss import SEVERITY, Loss, LossCode
 from llmgw.types.message import OpaquePart, Part, ReasoningPart, TextPart
 from llmgw.types.preservation import (

@@ -6,10 +6,10 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llmgw.context import blobs
-from llmgw.context.bindings import Maker, can_read, is_prefix_bound
-from llmgw.context.fit import Fitted
+from llmgw.context.integrity import blobs
 from llmgw.context.kept import Kept
+from llmgw.context.views.bindings import Maker, can_read, is_prefix_bound
+from llmgw.context.views.fit import Fitted
 from llmgw.types.loss import SEVERITY, LossCode
 from llmgw.types.message import (
     MediaPart,

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from llmgw.context.kept import Kept
-from llmgw.context.view import View
+from llmgw.context.views.view import View
 from llmgw.types.loss import SEVERITY, LossCode
 from llmgw.types.message import ContentPart, MediaKind, MediaPart, Part, TextPart, ToolResultPart
 from llmgw.types.preservation import PartLoss

@@ -6,7 +6,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from llmgw.context.chain_keys import ChainKeys
+from llmgw.context.integrity.chain_keys import ChainKeys
 
 _NONCE: Final = 12
 _KEY: Final = 32

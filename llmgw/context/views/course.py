@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from llmgw.context import blobs
+from llmgw.context.integrity import blobs
 from llmgw.context.kept import Kept
-from llmgw.context.pairing import Pairs
-from llmgw.context.view import is_compaction, is_special
+from llmgw.context.views.pairing import Pairs
+from llmgw.context.views.view import is_compaction, is_special
 from llmgw.types.message import MediaKind, Message, Part, TextPart
 from llmgw.types.turn import Binding
 

@@ -18,7 +18,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from llmgw.context.explain import Explainer, explained
+from llmgw.context.protocol.explain import Explainer, explained
 from llmgw.types.json import Json, decode
 from llmgw.types.violation import Violation
 
@@ -44,7 +44,7 @@ def schemas() -> Mapping[str, Json]:
     """Each schema document by its file's name without `.json`, in the order of `FILES`."""
     shipped = files("llmgw").joinpath("_schemas")
     # An installed package brings the schemas along; in a checkout they lie beside the package.
-    root = shipped if shipped.is_dir() else Path(__file__).parents[2] / "schemas"
+    root = shipped if shipped.is_dir() else Path(__file__).parents[3] / "schemas"
     return {name: decode(root.joinpath("context", "1", f"{name}.json").read_bytes()) for name in FILES}
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from llmgw.context import scripts
-from llmgw.context.answers import (
+from llmgw.context.storage import scripts
+from llmgw.context.storage.answers import (
     Answer,
     Begin,
     Commit,
@@ -14,7 +14,7 @@ from llmgw.context.answers import (
     refused,
     stored_of,
 )
-from llmgw.context.names import (
+from llmgw.context.storage.names import (
     ALL,
     AUDIT,
     FORKS,

@@ -6,7 +6,7 @@ taken out when it is seen, and never lacks one that is.
 
 import hashlib
 
-from llmgw.context.names import Keys
+from llmgw.context.storage.names import Keys
 from llmgw.state.connection import State
 
 

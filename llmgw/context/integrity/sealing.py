@@ -3,8 +3,8 @@
 import hmac
 from typing import Final
 
-from llmgw.context.chain_keys import KEY_ID, ChainKeys, UnknownKey
-from llmgw.context.names import Keys
+from llmgw.context.integrity.chain_keys import KEY_ID, ChainKeys, UnknownKey
+from llmgw.context.storage.names import Keys
 from llmgw.types.context_errors import IntegrityFailed
 
 _MAC: Final = 32

@@ -1,0 +1,1 @@
+"""That what is stored is what was stored: frames, chains, seals, ciphers, bundles."""

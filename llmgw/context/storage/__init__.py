@@ -1,0 +1,1 @@
+"""Contexts in Redis: the names of their keys, the scripts that change them, and what their answers mean."""
