@@ -1,5 +1,6 @@
 """The turns of a context, proven and at hand: a worker reads each once, and after that only what is new."""
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -26,6 +27,8 @@ from llmgw.types.turn import Turn
 
 _log = logging.getLogger(__name__)
 
+SLICE: Final = 200
+"""Turns that are proven and read without others having their turn between: some 3 ms."""
 IDLE_S: Final = 300.0
 """Seconds after which a worker forgets a context that nobody asks for."""
 
@@ -137,6 +140,8 @@ class Histories:
                     for seq, found in enumerate(proven(self._keys, keys.tenant, frames, first, link), first):
                         yield found, body_of(found, seq, cipher)
                         link = found.link
+                        if seq % SLICE == 0:
+                            await asyncio.sleep(0)
                 if link.hex() != head:
                     raise BadTurn(max(0, end - 1), "the chain does not end where it should")
         except (BadTurn, Damaged, Undecipherable) as error:
@@ -192,13 +197,17 @@ class Histories:
             self.forget(keys)
             history = await self._begun(keys, stored)
         # Between the question and its answer another call may have read on, or all may have been forgotten.
-        await self._read_up_to(keys, stored, history, stored.first)
-        self._take(history, keys, stored.frames[len(history.turns) - stored.first :])
-        await self._read_up_to(keys, stored, history, stored.turns)
+        await self._read_on(keys, stored, history)
+        newer = len(history.turns) > stored.turns
+        if newer:
+            # While this one read, another read on to what came later: that stays known, and here it is not wanted.
+            history = await self._begun(keys, stored)
+            await self._read_on(keys, stored, history)
         if history.link.hex() != stored.head:
             raise BadTurn(max(0, stored.turns - 1), "the chain does not end where it should")
         history.rev = max(history.rev, stored.rev)
-        self.keep(keys, history)
+        if not newer:
+            self.keep(keys, history)
         return history
 
     def keep(self, keys: Keys, history: History) -> None:
@@ -243,11 +252,17 @@ class Histories:
         for first in range(each.at, after.at, PAGE):
             last = min(first + PAGE, after.at) - 1
             frames = await self._store.command(place, "LRANGE", TURNS, first - each.at, last - each.at)
-            self._take(history, place, frames, cipher)
+            await self._take(history, place, frames, first, cipher)
         if len(history.turns) != after.at or history.link.hex() != after.head:
             raise BadTurn(
                 after.at - 1, f"the turns of context {each.context} are not those it was forked from"
             )
+
+    async def _read_on(self, keys: Keys, stored: Stored, history: History) -> None:
+        """Read a context's own turns up to those it was read with."""
+        await self._read_up_to(keys, stored, history, stored.first)
+        await self._take(history, keys, stored.frames, stored.first)
+        await self._read_up_to(keys, stored, history, stored.turns)
 
     async def _read_up_to(self, keys: Keys, stored: Stored, history: History, end: int) -> None:
         """Read a context's own turns, page by page, until there are `end`."""
@@ -256,15 +271,25 @@ class Histories:
             frames = await self._store.command(keys, "LRANGE", TURNS, first - stored.base, last - stored.base)
             if not frames:
                 raise BadTurn(first, "it is missing")
-            # Another call may have read the same meanwhile.
-            self._take(history, keys, frames[len(history.turns) - first :])
+            await self._take(history, keys, frames, first)
 
-    def _take(
-        self, history: History, home: Keys, frames: Sequence[bytes], cipher: Cipher | None = None
+    async def _take(
+        self, history: History, home: Keys, frames: Sequence[bytes], first: int, cipher: Cipher | None = None
     ) -> None:
-        """Take in the frames that follow, each as soon as it is proven; they are `home`'s."""
+        """Take in frames of `home`'s from turn `first` on, some at a time, so that others have their turn between.
+
+        Others may read the same meanwhile: what they took in is not taken in again.
+        """
+        while (taken := len(history.turns) - first) < len(frames):
+            self._take_some(history, home, frames[taken : taken + SLICE], cipher or history.cipher)
+            if len(history.turns) - first < len(frames):
+                await asyncio.sleep(0)
+
+    def _take_some(
+        self, history: History, home: Keys, frames: Sequence[bytes], cipher: Cipher | None
+    ) -> None:
+        """Take in the frames that follow, each as soon as it is proven."""
         first = len(history.turns)
-        cipher = cipher or history.cipher
         link = history.link
         turns: list[Kept] = []
         for seq, found in enumerate(proven(self._keys, home.tenant, frames, first, link), first):

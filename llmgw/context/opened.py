@@ -48,6 +48,7 @@ class Opened:
         "_turns",
         "asker",
         "blobs",
+        "due",
         "history",
         "idempotency",
         "keys",
@@ -83,6 +84,7 @@ class Opened:
         self._turns: list[Kept] = []
         self.blobs: dict[str, bytes] = {}
         self.settled = False
+        self.due: asyncio.TimerHandle | None = None
         self.renewal: asyncio.Task[None] | None = None
 
     @property
