@@ -1,6 +1,7 @@
 """Prebaked streams of the other protocols: as many pieces of content as asked for, all at once."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -9,9 +10,10 @@ from loadtests.upstream_wire import HEAD, MARKER, framed
 _MODEL = "static"
 
 
-def anthropic(chunks: int) -> bytes:
-    """A streamed message of `chunks` text deltas, in the documented order of events."""
-    usage = {"input_tokens": 210, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+@lru_cache(maxsize=1024)
+def anthropic(chunks: int, read: int) -> bytes:
+    """A streamed message of `chunks` text deltas, in the documented order of events; `read` tokens came in."""
+    usage = {"input_tokens": read, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
     message: dict[str, object] = {
         "id": "msg_static00000000000000000000",
         "type": "message",
@@ -45,12 +47,15 @@ def anthropic(chunks: int) -> bytes:
     return _answer(map(_named, events))
 
 
-def gemini(chunks: int) -> bytes:
-    """A streamed content of `chunks` text parts."""
-    return _answer(b"data: %b\r\n\r\n" % msgspec.json.encode(_response(n, chunks)) for n in range(chunks))
+@lru_cache(maxsize=1024)
+def gemini(chunks: int, read: int) -> bytes:
+    """A streamed content of `chunks` text parts; `read` tokens came in."""
+    return _answer(
+        b"data: %b\r\n\r\n" % msgspec.json.encode(_response(n, chunks, read)) for n in range(chunks)
+    )
 
 
-def _response(n: int, chunks: int) -> dict[str, object]:
+def _response(n: int, chunks: int, read: int) -> dict[str, object]:
     parts = [{"text": f"{MARKER.decode()}{n} word "}]
     candidate: dict[str, object] = {"content": {"parts": parts, "role": "model"}, "index": 0}
     if n == chunks - 1:
@@ -58,10 +63,10 @@ def _response(n: int, chunks: int) -> dict[str, object]:
     return {
         "candidates": [candidate],
         "usageMetadata": {
-            "promptTokenCount": 210,
+            "promptTokenCount": read,
             "candidatesTokenCount": n + 1,
-            "totalTokenCount": 211 + n,
-            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 210}],
+            "totalTokenCount": read + 1 + n,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": read}],
         },
         "modelVersion": _MODEL,
         "responseId": "static000000000000000",

@@ -10,7 +10,7 @@ import msgspec
 from llmgw.context.aftercare import Aftercare
 from llmgw.context.birth import new_fields
 from llmgw.context.drafting import Draft, Place, draft, seal
-from llmgw.context.history import Histories, History
+from llmgw.context.history import Histories
 from llmgw.context.ids import id_for, new_id
 from llmgw.context.integrity import blobs
 from llmgw.context.integrity.chain_keys import ChainKeys
@@ -18,6 +18,7 @@ from llmgw.context.integrity.cipher import wrapped
 from llmgw.context.integrity.lineage import Genesis
 from llmgw.context.integrity.sealing import sealed, unsealed
 from llmgw.context.kept import Kept, encode_json
+from llmgw.context.known import History
 from llmgw.context.leases import Leases, decode_policy
 from llmgw.context.opened import Asker, Opened, Receipt
 from llmgw.context.settings import ContextSettings
@@ -350,13 +351,12 @@ class Contexts:
     def _remember_turns(self, opened: Opened, drafts: Sequence[Draft], link: bytes, rev: int) -> None:
         history = opened.history
         if len(history.turns) == opened.stored.turns and history.epoch == opened.stored.epoch:
-            before = history.size
             history.add([draft.turn for draft in drafts], link)
             history.rev = rev
             for digest, content in opened.blobs.items():
                 if blobs.kind_of(content) != "r":
                     history.keep_blob(digest, content)
-            self.histories.keep(opened.keys, history, before)
+            self.histories.keep(opened.keys, history)
 
 
 def _replay_place(idempotency: Idempotency | None, media_type: str) -> str:

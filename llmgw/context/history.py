@@ -1,5 +1,6 @@
 """The turns of a context, proven and at hand: a worker reads each once, and after that only what is new."""
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -16,77 +17,20 @@ from llmgw.context.integrity.frame import decode as decode_frame
 from llmgw.context.integrity.lineage import Genesis, link_of_genesis
 from llmgw.context.integrity.proof import BadTurn, KeyMissing, proven
 from llmgw.context.kept import Kept, body_of, from_frame
+from llmgw.context.known import History
 from llmgw.context.storage.answers import Stored
 from llmgw.context.storage.names import BLOBS, HASH, TURNS, Keys
 from llmgw.context.storage.store import PAGE, ContextStore
-from llmgw.context.views.course import Course
 from llmgw.context.views.renders import Render
 from llmgw.types.context_errors import IntegrityFailed
-from llmgw.types.invocation import Memo
-from llmgw.types.target import Target
 from llmgw.types.turn import Turn
 
 _log = logging.getLogger(__name__)
 
+SLICE: Final = 200
+"""Turns that are proven and read without others having their turn between: some 3 ms."""
 IDLE_S: Final = 300.0
 """Seconds after which a worker forgets a context that nobody asks for."""
-_OVERHEAD: Final = 1200
-"""Bytes a turn takes in memory beside its text."""
-_MOST_BLOBS: Final = 16 * 1024 * 1024
-"""Bytes of blobs that a worker keeps of one context."""
-
-
-class History:
-    """The proven turns of one context at one revision, and what they have come to.
-
-    `link` is the one the chain has come to. `tokens` are counts by turn and vocabulary, `renders` what targets were
-    told last, `memos` the bytes of its messages. Turns are only ever added: a list handed out stays right.
-    """
-
-    __slots__ = (
-        "blobs",
-        "cipher",
-        "course",
-        "epoch",
-        "lineage",
-        "link",
-        "memos",
-        "renders",
-        "rev",
-        "size",
-        "tokens",
-        "turns",
-        "used_s",
-    )
-
-    def __init__(self, lineage: tuple[Genesis, ...], cipher: Cipher | None, epoch: int) -> None:
-        self.lineage = lineage
-        self.cipher = cipher
-        self.epoch = epoch
-        self.rev = 0
-        self.link = b""
-        self.turns: list[Kept] = []
-        self.course = Course()
-        self.size = 0
-        self.tokens: dict[str, dict[int, int]] = {}
-        self.renders: dict[str, Render] = {}
-        self.memos: dict[str, tuple[Target, Memo]] = {}
-        self.blobs: dict[str, bytes] = {}
-        self.used_s = time.monotonic()
-
-    def add(self, turns: Iterable[Kept], link: bytes) -> None:
-        """Take in turns that follow; the chain has come to `link`."""
-        for each in turns:
-            self.turns.append(each)
-            self.course.add(each)
-            self.size += each.size + _OVERHEAD
-        self.link = link
-
-    def keep_blob(self, digest: str, content: bytes) -> None:
-        """Have a blob at hand for the next call, within bounds."""
-        self.blobs[digest] = content
-        while sum(map(len, self.blobs.values())) > _MOST_BLOBS:
-            del self.blobs[next(iter(self.blobs))]
 
 
 class Histories:
@@ -117,7 +61,7 @@ class Histories:
         """Know nothing of a context."""
         gone = self._known.pop(keys, None)
         if gone is not None:
-            self._size -= gone.size
+            self._size -= gone.counted
 
     async def at(self, keys: Keys, stored: Stored) -> History:
         """Bring what is known up to a context as it was read, proving what is new.
@@ -196,6 +140,8 @@ class Histories:
                     for seq, found in enumerate(proven(self._keys, keys.tenant, frames, first, link), first):
                         yield found, body_of(found, seq, cipher)
                         link = found.link
+                        if seq % SLICE == 0:
+                            await asyncio.sleep(0)
                 if link.hex() != head:
                     raise BadTurn(max(0, end - 1), "the chain does not end where it should")
         except (BadTurn, Damaged, Undecipherable) as error:
@@ -250,28 +196,38 @@ class Histories:
         if history is None or history.epoch != stored.epoch or len(history.turns) > stored.turns:
             self.forget(keys)
             history = await self._begun(keys, stored)
-        before = history.size
         # Between the question and its answer another call may have read on, or all may have been forgotten.
-        await self._read_up_to(keys, stored, history, stored.first)
-        self._take(history, keys, stored.frames[len(history.turns) - stored.first :])
-        await self._read_up_to(keys, stored, history, stored.turns)
+        await self._read_on(keys, stored, history)
+        newer = len(history.turns) > stored.turns
+        if newer:
+            # While this one read, another read on to what came later: that stays known, and here it is not wanted.
+            history = await self._begun(keys, stored)
+            await self._read_on(keys, stored, history)
         if history.link.hex() != stored.head:
             raise BadTurn(max(0, stored.turns - 1), "the chain does not end where it should")
         history.rev = max(history.rev, stored.rev)
-        self.keep(keys, history, before)
+        if not newer:
+            self.keep(keys, history)
         return history
 
-    def keep(self, keys: Keys, history: History, before: int) -> None:
-        """Hold on to a history that has grown from `before` bytes."""
-        if self._known.get(keys) is history:
-            self._size += history.size - before
-        else:
+    def keep(self, keys: Keys, history: History) -> None:
+        """Hold on to a history that has grown; those used longest ago make room for it."""
+        if self._known.get(keys) is not history:
+            self.forget(keys)
             self._known[keys] = history
-            self._size += history.size
+            history.counted = 0
+        size = history.size
+        self._size += size - history.counted
+        history.counted = size
         self._known.move_to_end(keys)
         while self._size > self._budget and len(self._known) > 1:
-            _, gone = self._known.popitem(last=False)
-            self._size -= gone.size
+            self.forget(next(iter(self._known)))
+
+    def told(self, keys: Keys, history: History, target: str, render: Render) -> None:
+        """Keep what a target was told last, where the history is still kept."""
+        history.keep_render(target, render)
+        if self._known.get(keys) is history:
+            self.keep(keys, history)
 
     async def _begun(self, keys: Keys, stored: Stored) -> History:
         """Begin a history: with the turns of the contexts that this one is a fork of, if it is one."""
@@ -296,11 +252,17 @@ class Histories:
         for first in range(each.at, after.at, PAGE):
             last = min(first + PAGE, after.at) - 1
             frames = await self._store.command(place, "LRANGE", TURNS, first - each.at, last - each.at)
-            self._take(history, place, frames, cipher)
+            await self._take(history, place, frames, first, cipher)
         if len(history.turns) != after.at or history.link.hex() != after.head:
             raise BadTurn(
                 after.at - 1, f"the turns of context {each.context} are not those it was forked from"
             )
+
+    async def _read_on(self, keys: Keys, stored: Stored, history: History) -> None:
+        """Read a context's own turns up to those it was read with."""
+        await self._read_up_to(keys, stored, history, stored.first)
+        await self._take(history, keys, stored.frames, stored.first)
+        await self._read_up_to(keys, stored, history, stored.turns)
 
     async def _read_up_to(self, keys: Keys, stored: Stored, history: History, end: int) -> None:
         """Read a context's own turns, page by page, until there are `end`."""
@@ -309,15 +271,25 @@ class Histories:
             frames = await self._store.command(keys, "LRANGE", TURNS, first - stored.base, last - stored.base)
             if not frames:
                 raise BadTurn(first, "it is missing")
-            # Another call may have read the same meanwhile.
-            self._take(history, keys, frames[len(history.turns) - first :])
+            await self._take(history, keys, frames, first)
 
-    def _take(
-        self, history: History, home: Keys, frames: Sequence[bytes], cipher: Cipher | None = None
+    async def _take(
+        self, history: History, home: Keys, frames: Sequence[bytes], first: int, cipher: Cipher | None = None
     ) -> None:
-        """Take in the frames that follow, each as soon as it is proven; they are `home`'s."""
+        """Take in frames of `home`'s from turn `first` on, some at a time, so that others have their turn between.
+
+        Others may read the same meanwhile: what they took in is not taken in again.
+        """
+        while (taken := len(history.turns) - first) < len(frames):
+            self._take_some(history, home, frames[taken : taken + SLICE], cipher or history.cipher)
+            if len(history.turns) - first < len(frames):
+                await asyncio.sleep(0)
+
+    def _take_some(
+        self, history: History, home: Keys, frames: Sequence[bytes], cipher: Cipher | None
+    ) -> None:
+        """Take in the frames that follow, each as soon as it is proven."""
         first = len(history.turns)
-        cipher = cipher or history.cipher
         link = history.link
         turns: list[Kept] = []
         for seq, found in enumerate(proven(self._keys, home.tenant, frames, first, link), first):

@@ -56,12 +56,15 @@ class Leases:
     def keep(self, opened: Opened) -> None:
         """Have the lease renewed for as long as the call is under way; most end before it is due."""
         loop = asyncio.get_running_loop()
-        loop.call_later(self._settings.lease_s / 3, self._begin_renewing, opened)
+        opened.due = loop.call_later(self._settings.lease_s / 3, self._begin_renewing, opened)
 
     @staticmethod
     def settle(opened: Opened) -> None:
         """Note that the call has ended, one way or the other."""
         opened.settled = True
+        if opened.due is not None:
+            # It would hold the conversation in memory for as long.
+            opened.due.cancel()
         if opened.renewal is not None:
             opened.renewal.cancel()
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from llmgw.context.drafting import Draft
-from llmgw.context.history import History
 from llmgw.context.kept import Kept
+from llmgw.context.known import History
 from llmgw.context.storage.answers import Lease, Stored
 from llmgw.context.storage.names import Keys
 from llmgw.types.context import Idempotency, Policy, etag
@@ -48,6 +48,7 @@ class Opened:
         "_turns",
         "asker",
         "blobs",
+        "due",
         "history",
         "idempotency",
         "keys",
@@ -83,6 +84,7 @@ class Opened:
         self._turns: list[Kept] = []
         self.blobs: dict[str, bytes] = {}
         self.settled = False
+        self.due: asyncio.TimerHandle | None = None
         self.renewal: asyncio.Task[None] | None = None
 
     @property

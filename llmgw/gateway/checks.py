@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from llmgw.context.contexts import Contexts
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
 from llmgw.context.storage.names import REPORTS, TURNS
-from llmgw.context.views.renders import Render, agrees, follow
+from llmgw.context.views.renders import Render, Rendering, agrees, follow
 from llmgw.gateway.telling import Telling
 from llmgw.telemetry.trace_context import format_traceparent
 from llmgw.types.call import ANYBODY, Call, Caller
@@ -47,6 +47,8 @@ class Checks:
         self._call = call
         self._tell = tell
         self._render: Render | None = None
+        self.input_digest = ""
+        """That of the body of the request."""
         self._found: dict[Check, CheckResult] = {}
 
     @property
@@ -84,7 +86,8 @@ class Checks:
     def committed(self) -> None:
         """What was told is now what was told last."""
         if self._render is not None:
-            self._opened.history.renders[self._target] = self._render
+            opened = self._opened
+            self._contexts.histories.told(opened.keys, opened.history, self._target, self._render)
 
     def read_back_later(self, receipt: Receipt, frame: bytes, record: ReportRecord) -> None:
         """Make check C8 for a sample of revisions, the same whenever it is asked; behind the answer."""
@@ -102,9 +105,14 @@ class Checks:
         self._target = telling.target.name
         if not request.history:
             self._render = None
+            self.input_digest = f"sha256:{sha256(request.body).hexdigest()}"
             return "skip"
         before = self._opened.history.renders.get(self._target)
-        self._render, held = follow(before, request.history_head, request.history)
+        now = Rendering(
+            request.history_head, request.history, request.body, request.history_at, request.history_own
+        )
+        self._render, held = follow(before, now)
+        self.input_digest = f"sha256:{self._render.digest}"
         if before is None:
             return await self._as_stored(self._render)
         # A view that was cut begins anew, and says so itself.

@@ -289,7 +289,7 @@ class Conversation:
             violations=(*self._violations, *telling.violations),
             fitted=telling.fitted,
             tokens=telling.tokens,
-            input_digest=telling.input_digest,
+            input_digest=self._checks.input_digest,
             floor=opened.policy.min_preservation,
         )
 

@@ -25,7 +25,8 @@ from llmgw.types.context import Rule
 from llmgw.types.context_errors import ContextNotPreserved, ContextTooLong, MediaMissing
 from llmgw.types.errors import GatewayError, UnsupportedParameter
 from llmgw.types.feature import Feature
-from llmgw.types.invocation import ChatInvocation, Memo
+from llmgw.types.invocation import ChatInvocation
+from llmgw.types.memo import Memo
 from llmgw.types.message import MediaKind
 from llmgw.types.preservation import PartLoss, TokenFacts
 from llmgw.types.target import Target
@@ -61,8 +62,6 @@ class Telling(Struct, frozen=True, kw_only=True):
     """Characters of the words and tools that are told."""
     prefix: str
     """The digest of what the answer follows, to which it may be bound."""
-    input_digest: str
-    """That of the request's body; it is as long as the conversation, so this is reckoned once."""
 
 
 class Prefix:
@@ -148,7 +147,6 @@ class Teller:
             tokens=tokens,
             size=told - gone + self._tools_size,
             prefix=prefix(len(turns)),
-            input_digest=f"sha256:{hashlib.sha256(request.body).hexdigest()}",
         )
 
     def _special(self, turns: Sequence[Kept]) -> list[int]:
@@ -278,10 +276,10 @@ class Teller:
 
     def _memo(self, target: Target, messages: int) -> Memo:
         """What was written for the target before; anew where it has changed, or most of that is told no more."""
-        memos = self._opened.history.memos
-        known = memos.get(target.name)
-        if known is None or known[0] is not target or len(known[1]) > 2 * messages + _SPARE:
-            known = memos[target.name] = (target, {})
+        history = self._opened.history
+        known = history.memos.get(target.name)
+        if known is None or known[0] is not target or known[1].count > 2 * messages + _SPARE:
+            return history.begin_memo(target)
         return known[1]
 
     def _is_stored(self, view: View, pointer: str) -> bool:

@@ -26,7 +26,9 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     """What to send; `headers` hold no credential but the provider's own, and never the caller's.
 
     `losses` is what the request does not say as the invocation has it. Of a stored conversation `history` are the
-    written messages, each as its own bytes, and `history_head` is what the body says before them.
+    written messages, each as its own bytes, and `history_head` is what the body says before them. In the body they
+    begin at `history_at`, with a comma between them, or stand otherwise where that is 0; `history_own` of their
+    bytes nobody else holds.
     """
 
     method: str
@@ -37,6 +39,8 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...] = ()
     history: tuple[bytes, ...] = ()
     history_head: bytes = b""
+    history_at: int = 0
+    history_own: int = 0
 
 
 class EventParser(Protocol):

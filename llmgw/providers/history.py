@@ -3,24 +3,31 @@
 So it can be seen whether what a target was told before stands unchanged at the beginning of what it is told now.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 from llmgw.types import json
-from llmgw.types.invocation import Memo
 from llmgw.types.json import Json
+from llmgw.types.memo import Memo, Run
 from llmgw.types.message import Details, Message
 
 CACHE_MARK: Final = "cache_control"
 """A mark that moves from message to message with every call and says nothing to the model."""
+_MARK: Final = CACHE_MARK.encode()
 
 
 class Written(NamedTuple):
-    """A body, and of a stored conversation its messages behind what the model is told before them."""
+    """A body, and of a stored conversation its messages behind what the model is told before them.
+
+    `at` is where the messages begin in the body, 0 where they stand there otherwise; `own` of their bytes were made
+    for this one.
+    """
 
     body: bytes
     head: bytes = b""
     messages: tuple[bytes, ...] = ()
+    at: int = 0
+    own: int = 0
 
 
 def written(body: Details, member: str, before: Collection[str], *, stored: bool) -> Written:
@@ -30,41 +37,89 @@ def written(body: Details, member: str, before: Collection[str], *, stored: bool
     """
     if not stored or not isinstance(body.get(member), list):
         return Written(json.encode(body))
-    messages = tuple(map(_encoded, body[member]))
-    whole = _joined(body, member, messages)
-    head = json.encode({name: body[name] for name in before if name in body})
-    if CACHE_MARK.encode() in whole:
-        messages = tuple(_encoded(_unmarked(message)) for message in body[member])
-        head = json.encode(_unmarked({name: body[name] for name in before if name in body}))
-    return Written(whole, head, messages)
+    said = body[member]
+    messages = tuple([each if each.__class__ is bytes else json.encode(each) for each in said])
+    opening, closing = _around(body, member)
+    whole = b"".join((opening, b",".join(messages), closing))
+    fresh = [(place, each) for place, each in enumerate(messages) if each is not said[place]]
+    own = sum(len(each) for _, each in fresh)
+    head = {name: body[name] for name in before if name in body}
+    marked = [place for place, each in fresh if _MARK in each]
+    if marked or _MARK in opening or _MARK in closing:
+        unmarked = list(messages)
+        for place in marked:
+            unmarked[place] = json.encode(_unmarked(said[place]))
+        # Messages that bear marks stand otherwise in the body.
+        at = len(opening) if tuple(unmarked) == messages else 0
+        return Written(whole, json.encode(_unmarked(head)), tuple(unmarked), at, own)
+    return Written(whole, json.encode(head), messages, len(opening), own)
 
 
 def remembered(memo: Memo, message: Message, body: Json) -> Json:
     """Encode what a message is told as, and keep it for the next call; one that bears a mark stays as it is."""
     told = json.encode(body)
-    if CACHE_MARK.encode() in told:
+    if _MARK in told:
         return body
-    memo[id(message)] = (message, told)
+    memo.keep(message, told)
     return told
 
 
-def _joined(body: Details, member: str, messages: Sequence[bytes]) -> bytes:
-    """Encode a body around messages that are bytes: thousands of them are copied once."""
-    if not messages:
-        return json.encode(body)
+class Stretch:
+    """Messages that are told as bytes one behind the other, remembered as one run."""
+
+    def __init__(self, memo: Memo) -> None:
+        self._memo = memo
+        self._messages: list[Message] = []
+        self._told: list[bytes] = []
+
+    def add(self, messages: Sequence[Message], told: Sequence[bytes]) -> None:
+        """Go on by some messages, each with its bytes."""
+        self._messages += messages
+        self._told += told
+
+    def end(self) -> None:
+        """Something else comes, or nothing."""
+        if len(self._messages) > 1:
+            self._memo.keep_run(Run(tuple(self._messages), tuple(self._told)), own=False)
+        if self._messages:
+            self._messages, self._told = [], []
+
+
+def spoken_in_turns(
+    memo: Memo, messages: Sequence[Message], at: int, body_of: Callable[[Message], Details | None]
+) -> list[Json]:
+    """Write what two sides say in turns from a place on, each message for itself; those of earlier calls are bytes.
+
+    `body_of` writes a message of words alone, and gives None for any other: that ends it, as does who speaks twice.
+    The last is never bytes, as what comes after may join it.
+    """
+    known = memo.run(messages, at)
+    place = first = at + len(known.messages)
+    fresh: list[bytes] = []
+    while place < len(messages) and (place == at or messages[place].role != messages[place - 1].role):
+        body = body_of(messages[place])
+        told = b"" if body is None else json.encode(body)
+        if not told or _MARK in told:
+            break
+        fresh.append(told)
+        place += 1
+    if place == at:
+        return []
+    run = known
+    if fresh:
+        run = Run((*known.messages, *messages[first:place]), (*known.told, *fresh))
+        memo.keep_run(run, own=True)
+    return [*run.told[:-1], body_of(messages[place - 1])]
+
+
+def _around(body: Details, member: str) -> tuple[bytes, bytes]:
+    """Encode what stands before and behind the messages: of these thousands are copied, once."""
     names = list(body)
     at = names.index(member)
     before = json.encode({name: body[name] for name in names[:at]})[:-1]
     after = json.encode({name: body[name] for name in names[at + 1 :]})[1:]
     opening = b"%b%b%b:[" % (before, b"," if at else b"", json.encode(member))
-    closing = b"]%b%b" % (b"," if len(after) > 1 else b"", after)
-    if len(messages) == 1:
-        return b"".join((opening, messages[0], closing))
-    return b",".join((opening + messages[0], *messages[1:-1], messages[-1] + closing))
-
-
-def _encoded(message: Json) -> bytes:
-    return message if message.__class__ is bytes else json.encode(message)
+    return opening, b"]%b%b" % (b"," if len(after) > 1 else b"", after)
 
 
 def _unmarked(value: Json) -> Json:

@@ -2,19 +2,15 @@
 
 from typing import Any, TypeAlias
 
-from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import (
-    Sentinel,
-    SentinelConnectionPool,
-    SentinelManagedConnection,
-    SentinelManagedSSLConnection,
-)
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 
 from llmgw import __version__
+from llmgw.state.pool import Pool, SentinelPool, SentinelTcp, SentinelTls, Tcp, Tls, Unix
 from llmgw.state.url import StoreUrl
 
 Client: TypeAlias = Redis | RedisCluster
@@ -23,10 +19,6 @@ _DRIVER = DriverInfo(name="llmgw", lib_version=__version__)
 
 SENTINEL_TIMEOUT_S = 0.2
 """Three Sentinels are asked in turn, so that two frozen ones still leave time for the third."""
-
-
-class _BlockingSentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """Follows the primary, and makes callers wait for a free connection instead of opening ever more."""
 
 
 def open_client(url: StoreUrl, *, timeout_s: float, max_connections: int) -> tuple[Client, Sentinel | None]:
@@ -64,19 +56,15 @@ def _options(url: StoreUrl, timeout_s: float) -> dict[str, Any]:
     }
 
 
-def _single_pool(
-    url: StoreUrl, options: dict[str, Any], timeout_s: float, max_connections: int
-) -> BlockingConnectionPool:
+def _single_pool(url: StoreUrl, options: dict[str, Any], timeout_s: float, max_connections: int) -> Pool:
     where: dict[str, Any]
     if url.path is not None:
-        where = {"connection_class": UnixDomainSocketConnection, "path": url.path}
+        where = {"connection_class": Unix, "path": url.path}
     else:
         ((host, port),) = url.nodes
-        tls = {"connection_class": SSLConnection, **url.tls_files} if url.tls else {}
-        where = {"host": host, "port": port, **tls}
-    return BlockingConnectionPool(
-        max_connections=max_connections, timeout=timeout_s, db=url.db, **where, **options
-    )
+        tls = url.tls_files if url.tls else {}
+        where = {"connection_class": Tls if url.tls else Tcp, "host": host, "port": port, **tls}
+    return Pool(max_connections=max_connections, timeout=timeout_s, db=url.db, **where, **options)
 
 
 def _sentinel_client(
@@ -94,10 +82,10 @@ def _sentinel_client(
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         list(url.nodes), sentinel_kwargs=asked
     )
-    pool = _BlockingSentinelPool(  # type: ignore[no-untyped-call]
+    pool = SentinelPool(  # type: ignore[no-untyped-call]
         url.service,
         sentinel,
-        connection_class=SentinelManagedSSLConnection if url.tls else SentinelManagedConnection,
+        connection_class=SentinelTls if url.tls else SentinelTcp,
         db=url.db,
         max_connections=max_connections,
         timeout=timeout_s,

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from llmgw.types.context import ContextOptions, Idempotency
 from llmgw.types.feature import Feature
 from llmgw.types.json import Json
+from llmgw.types.memo import Memo
 from llmgw.types.message import Details, Message
 
 
@@ -124,10 +125,6 @@ class CallOptions(Struct, frozen=True, kw_only=True):
     """By which a call with a context is known again, so that it is answered and stored once."""
     verify: str | None = None
     """The name of a history that the caller keeps itself, to be compared with what it was before."""
-
-
-Memo: TypeAlias = dict[int, tuple[Message, bytes]]
-"""Messages by their `id`, with the bytes that one target was told for them: kept by whoever has written one."""
 
 
 class ChatInvocation(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,8 @@ from llmgw.providers import PROVIDERS
 from llmgw.providers.base import UpstreamRequest
 from llmgw.types import json
 from llmgw.types.errors import UnsupportedParameter
-from llmgw.types.invocation import ChatInvocation, Memo
+from llmgw.types.invocation import ChatInvocation
+from llmgw.types.memo import Memo
 from llmgw.types.message import Message, Seal, ToolCallPart
 from msgspec import structs
 from tests.cross import told
@@ -194,12 +195,40 @@ def test_the_call_that_goes_on_changes_nothing(
 
 @each_place
 @many
-@given(messages=stored_conversations(), cut=st.integers(min_value=1, max_value=30))
-def test_what_is_remembered_changes_nothing(messages: tuple[Message, ...], cut: int, place: Place) -> None:
-    """With what earlier calls were told at hand, a conversation is written in the same bytes and losses."""
-    memo: Memo = {}
-    for told_now in (messages[:cut], messages, messages):
+@given(
+    messages=stored_conversations(),
+    cuts=st.lists(st.integers(min_value=1, max_value=30), min_size=1, max_size=5),
+    first=st.integers(min_value=0, max_value=3),
+)
+def test_what_is_remembered_changes_nothing(
+    messages: tuple[Message, ...], cuts: list[int], first: int, place: Place
+) -> None:
+    """With what earlier calls were told at hand, longer, shorter or begun later, the same bytes and losses."""
+    memo = Memo()
+    told_before = [messages[:cut] for cut in cuts]
+    for told_now in (*told_before, messages, messages[first:] or messages, messages):
         afresh = write(place, asking(told_now, "anthropic"))
         again = write(place, structs.replace(asking(told_now, "anthropic"), memo=memo))
-        assert again == afresh
-    event("remembered" if memo else "nothing to remember")
+        # Whose the bytes are is no matter of what is sent.
+        assert (
+            again == afresh if afresh is None else again == structs.replace(afresh, history_own=_own(again))
+        )
+    event("remembered" if memo.count else "nothing to remember")
+
+
+def _own(request: UpstreamRequest | None) -> int:
+    return -1 if request is None else request.history_own
+
+
+@each_place
+@many
+@given(messages=stored_conversations())
+def test_messages_stand_in_the_body_where_it_is_said(messages: tuple[Message, ...], place: Place) -> None:
+    """From `history_at` on the body has the messages with a comma between them, unless marks make them other."""
+    request = write(place, asking(messages, "openai"))
+    if request is None:
+        return
+    if request.history_at:
+        assert request.body[request.history_at :].startswith(b",".join(request.history))
+    else:
+        assert b"cache_control" in request.body

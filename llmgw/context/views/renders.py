@@ -7,20 +7,44 @@ told now.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
+_POINTER: Final = 8
+
+
+class Rendering(Struct, frozen=True):
+    """A request's body and the messages in it, each as its own bytes, behind the `head` of the request.
+
+    In the body they begin at `at`, with a comma between them; 0 where they stand there otherwise. `own` of their
+    bytes are held for this one alone.
+    """
+
+    head: bytes
+    messages: Sequence[bytes]
+    body: bytes = b""
+    at: int = 0
+    own: int = 0
+
 
 class Render(Struct, frozen=True):
-    """The messages of a rendering, each as its own bytes, behind the `head` of the request.
+    """The messages of a rendering that was told.
 
     The last message may still change: what comes after may join it. `settled` is a running SHA-256 over all before.
+    `sent` is one over the body up to the end of these, `begun` bytes, which opens with `opening`.
     """
 
     head: bytes
     messages: Sequence[bytes]
     settled: Any
+    opening: bytes
+    sent: Any
+    begun: int
+    digest: str
+    """The SHA-256 of the whole body, in hexadecimal."""
+    size: int
+    """Bytes that this takes in memory."""
 
     @property
     def count(self) -> int:
@@ -33,23 +57,44 @@ class Render(Struct, frozen=True):
         return f"{self.count}:{self.settled.copy().hexdigest()}"
 
 
-def follow(before: Render | None, head: bytes, messages: Sequence[bytes]) -> tuple[Render, bool]:
-    """Take in a new rendering; says whether it begins with what was settled before, as it does with nothing."""
-    if (
-        before is not None
-        and before.head == head
-        and messages[: before.count] == before.messages[: before.count]
-    ):
-        settled = before.settled.copy()
-        first = before.count
-        held = True
+def follow(before: Render | None, now: Rendering) -> tuple[Render, bool]:
+    """Take in a new rendering; says whether it begins with what was settled before, as it does with nothing.
+
+    What was digested before is not digested again: of a conversation that goes on, only what is new.
+    """
+    messages = now.messages
+    last = max(0, len(messages) - 1)
+    alike = before is not None and messages[: before.count] == before.messages[: before.count]
+    held = before is None or (alike and before.head == now.head)
+    # Where fewer messages are settled than before, the digests have come too far.
+    goes_on = before is not None and alike and before.count <= last
+    if before is not None and goes_on and before.head == now.head:
+        settled, first = before.settled.copy(), before.count
     else:
-        settled = hashlib.sha256(head)
-        first = 0
-        held = before is None
-    for message in messages[first : max(0, len(messages) - 1)]:
+        settled, first = hashlib.sha256(now.head), 0
+    for message in messages[first:last]:
         settled.update(message)
-    return Render(head, messages, settled), held
+    opening = now.body[: now.at]
+    if before is not None and goes_on and now.at and before.opening == opening:
+        sent, begun, first = before.sent.copy(), before.begun, before.count
+    else:
+        sent, begun, first = hashlib.sha256(opening), now.at, 0
+    body = memoryview(now.body)
+    end = begun + sum(map(len, messages[first:last])) + last - first if now.at else 0
+    sent.update(body[begun:end])
+    whole = sent.copy()
+    whole.update(body[end:])
+    render = Render(
+        now.head,
+        messages,
+        settled,
+        opening,
+        sent,
+        end,
+        whole.hexdigest(),
+        now.own + len(now.head) + len(opening) + _POINTER * len(messages),
+    )
+    return render, held
 
 
 def agrees(stored: str, render: Render) -> bool:

@@ -26,20 +26,23 @@ def lost_its_thinking(messages: Sequence[Message], keeps: Callable[[Part], bool]
 
 
 def began_without_thinking(turns: Sequence[Json]) -> bool:
-    """Whether the last turn uses tools and its thinking is missing; `turns` take turns, as they are sent."""
-    said = [turn for turn in turns if turn["role"] != "system"]
+    """Whether the last turn uses tools and its thinking is missing; `turns` take turns, as they are sent.
+
+    Those that are bytes are words alone.
+    """
+    said = [turn for turn in turns if turn.__class__ is bytes or turn["role"] != "system"]
     at = len(said) - 1 if said[-1]["role"] == "assistant" else len(said) - 2
-    if at < 0 or "tool_use" not in map(_kind, said[at]["content"]):
+    if at < 0 or "tool_use" not in _kinds(said[at]):
         return False
-    if _kind(said[at]["content"][0]) in _THOUGHTS:
+    if _kinds(said[at])[0] in _THOUGHTS:
         return False
-    while at > 2 and _kind(said[at - 1]["content"][0]) == "tool_result":
+    while at > 2 and _kinds(said[at - 1])[0] == "tool_result":
         at -= 2
-    return _kind(said[at]["content"][0]) not in _THOUGHTS
+    return _kinds(said[at])[0] not in _THOUGHTS
 
 
-def _kind(block: Json) -> Json:
-    return block.get("type")
+def _kinds(turn: Json) -> list[Json]:
+    return ["text"] if turn.__class__ is bytes else [block.get("type") for block in turn["content"]]
 
 
 def _steps(messages: Sequence[Message]) -> list[list[Part]]:

@@ -11,10 +11,12 @@ from typing import Final
 
 from llmgw.providers.anthropic.blocks import BlockWriter
 from llmgw.providers.details import member_at, note_details
+from llmgw.providers.history import spoken_in_turns
 from llmgw.providers.stored import NO_RESULT, Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
+from llmgw.types.memo import Memo
 from llmgw.types.message import (
     Details,
     Message,
@@ -33,16 +35,20 @@ _CONTINUE: Final = "Continue."
 class ForeignTurns:
     """Writes one conversation; `answered` tells that the answer may not continue an assistant's message.
 
-    `origins` knows who writes the parts of a message; those that are of this protocol keep their order.
+    `origins` knows who writes the parts of a message; those that are of this protocol keep their order. With a
+    `memo` turns of words alone may be bytes already; the last never is.
     """
 
-    def __init__(self, origins: Origins[BlockWriter], losses: Losses, *, answered: bool) -> None:
+    def __init__(
+        self, origins: Origins[BlockWriter], losses: Losses, *, answered: bool, memo: Memo | None = None
+    ) -> None:
         self._origins = origins
+        self._memo = memo
         self._losses = losses
         self._writer: BlockWriter  # of the message at hand
         self._answered = answered
         self._system: list[Json] = []
-        self._turns: list[Details] = []  # messages as they are sent
+        self._turns: list[Json] = []  # messages as they are sent
         self._amid: list[Json] = []  # system texts that wait for the end of the user's turn
         self._amid_at = ""  # where they stood
         self._open: dict[
@@ -60,10 +66,16 @@ class ForeignTurns:
         Raises:
             UnsupportedParameter: a part cannot be sent.
         """
-        for position, said in enumerate(messages):
-            text = plain_text(said)
-            if text and said.role in _PLAIN_ROLES and not text.isspace():
-                self._say_plainly(said.role, text, position)
+        position = -1
+        while (position := position + 1) < len(messages):
+            said = messages[position]
+            text = _plain_text(said)
+            if text:
+                told = self._say_in_turns(messages, position)
+                if told:
+                    position += told - 1
+                else:
+                    self._say_plainly(said.role, text, position)
                 continue
             pointer = f"/messages/{position}"
             message = self._origins.as_asked(said, position)
@@ -82,6 +94,21 @@ class ForeignTurns:
         self._answered = self._answered or bool(messages and messages[-1].role != "assistant")
         self._finish(f"/messages/{max(len(messages) - 1, 0)}")
         return self._system or None, list(self._turns)
+
+    def _say_in_turns(self, messages: Sequence[Message], position: int) -> int:
+        """Write words alone that are said in turns, those of earlier calls as bytes; returns how many there are."""
+        role = messages[position].role
+        if self._memo is None or self._open or self._amid:
+            return 0
+        if self._turns[-1]["role"] == role if self._turns else role != "user":
+            return 0
+        told = spoken_in_turns(self._memo, messages, position, _plain_body)
+        if not told:
+            return 0
+        self._turns += told
+        self._spoke = self._turns[-1]["role"] == "user"
+        self._results = 0
+        return len(told)
 
     def _say_plainly(self, role: str, text: str, position: int) -> None:
         """Write a message of words alone, which is told alike whoever wrote it."""
@@ -193,8 +220,9 @@ class ForeignTurns:
             self._settle_amid()
         elif self._amid:
             self._losses.note(LossCode.SYSTEM_MOVED, self._amid_at)
-        if self._turns and self._turns[-1]["role"] == role:
-            return self._turns[-1]
+        last: Details | None = self._turns[-1] if self._turns else None
+        if last is not None and last["role"] == role:
+            return last
         self._spoke = False
         self._results = 0
         turn: Details = {"role": role, "content": []}
@@ -255,6 +283,17 @@ class ForeignTurns:
     def _say(self, words: str, pointer: str) -> None:
         self._losses.note(LossCode.TURN_SYNTHESISED, pointer)
         self._turns.append({"role": "user", "content": [{"type": "text", "text": words}]})
+
+
+def _plain_text(message: Message) -> str:
+    """The words of a message of a user's or an assistant's that says nothing else; empty for any other."""
+    text = plain_text(message) if message.role in _PLAIN_ROLES else ""
+    return "" if text.isspace() else text
+
+
+def _plain_body(message: Message) -> Details | None:
+    text = _plain_text(message)
+    return {"role": message.role, "content": [{"type": "text", "text": text}]} if text else None
 
 
 def lacks_thinking(turns: Sequence[Json]) -> bool:

@@ -93,6 +93,8 @@ def _request(
         losses=losses.noted(),
         history=told.messages,
         history_head=told.head,
+        history_at=told.at,
+        history_own=told.own,
     )
 
 

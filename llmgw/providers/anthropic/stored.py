@@ -27,7 +27,7 @@ def stored_conversation(
         native=BlockWriter(target, losses, native=True, stored=True),
         foreign=BlockWriter(target, losses, native=False, stored=True),
     )
-    turns = ForeignTurns(origins, losses, answered=_is_answered(invocation, target))
+    turns = ForeignTurns(origins, losses, answered=_is_answered(invocation, target), memo=invocation.memo)
     return turns.conversation(invocation.messages)
 
 

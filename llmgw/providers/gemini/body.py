@@ -50,7 +50,9 @@ def chat_body(invocation: ChatInvocation, target: Target, losses: Losses) -> Det
         losses.note(LossCode.PARAMETER_DROPPED, "/user")
     native = PartWriter(target, losses, native=True)
     origins = Origins(invocation, PROTOCOL, losses, native=native, foreign=writer)
-    system, contents = Turns(origins, writer.profile, losses).conversation(invocation.messages)
+    system, contents = Turns(origins, writer.profile, losses, invocation.memo).conversation(
+        invocation.messages
+    )
     body: Details = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}

@@ -12,9 +12,12 @@ from typing import Final
 from llmgw.providers.details import member_at, note_details
 from llmgw.providers.gemini.models import Profile
 from llmgw.providers.gemini.parts import PartWriter
+from llmgw.providers.history import spoken_in_turns
 from llmgw.providers.stored import NO_RESULT, Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
+from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
+from llmgw.types.memo import Memo
 from llmgw.types.message import Details, Message, Part, TextPart, ToolCallPart, ToolResultPart
 
 DUMMY_SIGNATURE: Final = "skip_thought_signature_validator"
@@ -38,30 +41,42 @@ class _Call:
 
 
 class Turns:
-    """Writes one conversation; `origins` knows who writes the parts of a message."""
+    """Writes one conversation; `origins` knows who writes the parts of a message.
 
-    def __init__(self, origins: Origins[PartWriter], profile: Profile, losses: Losses) -> None:
+    With a `memo` contents of words alone may be bytes already; the last never is.
+    """
+
+    def __init__(
+        self, origins: Origins[PartWriter], profile: Profile, losses: Losses, memo: Memo | None = None
+    ) -> None:
         self._origins = origins
+        self._memo = memo
         self._writer: PartWriter  # of the message at hand
         self._profile = profile
         self._losses = losses
         self._system: list[Details] = []
-        self._contents: list[Details] = []
+        self._contents: list[Json] = []
         self._calls: list[_Call] = []  # of the model's last content
         self._waiting: dict[str, deque[_Call]] = {}  # those without a response, by their ids
         self._responses: list[Details] | None = None  # the parts that answer them, where their content stands
         self._pointers: dict[int, str] = {}  # where a call was said, by the identity of its part
 
-    def conversation(self, messages: Sequence[Message]) -> tuple[list[Details], list[Details]]:
+    def conversation(self, messages: Sequence[Message]) -> tuple[list[Details], list[Json]]:
         """Write the parts of `systemInstruction`, none without one, and `contents`.
 
         Raises:
             UnsupportedParameter: a part cannot be sent.
         """
-        for position, said in enumerate(messages):
+        position = -1
+        while (position := position + 1) < len(messages):
+            said = messages[position]
             text = plain_text(said)
             if text and said.role in _PLAIN_ROLES:
-                self._say_plainly(_PLAIN_ROLES[said.role], text, position)
+                told = self._say_in_turns(messages, position)
+                if told:
+                    position += told - 1
+                else:
+                    self._say_plainly(_PLAIN_ROLES[said.role], text, position)
                 continue
             pointer = f"/messages/{position}"
             message = self._origins.as_asked(said, position)
@@ -78,6 +93,17 @@ class Turns:
                     self._ask(message, pointer)
         self._finish(f"/messages/{max(len(messages) - 1, 0)}")
         return self._system, self._contents
+
+    def _say_in_turns(self, messages: Sequence[Message], position: int) -> int:
+        """Write words alone that are said in turns, those of earlier calls as bytes; returns how many there are."""
+        role = _PLAIN_ROLES[messages[position].role]
+        if self._memo is None or self._calls:
+            return 0
+        if self._contents[-1]["role"] == role if self._contents else role != "user":
+            return 0
+        told = spoken_in_turns(self._memo, messages, position, _plain_body)
+        self._contents += told
+        return len(told)
 
     def _say_plainly(self, role: str, text: str, position: int) -> None:
         """Write a message of words alone, which is told alike whoever wrote it."""
@@ -163,7 +189,7 @@ class Turns:
         return told
 
     def _model_content(self) -> Details:
-        last = self._contents[-1] if self._contents else None
+        last: Details | None = self._contents[-1] if self._contents else None
         if last is not None and last["role"] == "model":
             return last
         self._settle()
@@ -176,7 +202,7 @@ class Turns:
     def _user_content(self) -> Details:
         """The user's content that goes on; responses stand in one of their own."""
         self._begin_responses()
-        last = self._contents[-1] if self._contents else None
+        last: Details | None = self._contents[-1] if self._contents else None
         if last is not None and last["role"] == "user" and last["parts"] is not self._responses:
             return last
         content: Details = {"role": "user", "parts": []}
@@ -223,7 +249,14 @@ class Turns:
         all that follow, or the vendor's cache would not know the beginning of the conversation again.
         """
         for content in self._contents:
+            if content.__class__ is bytes:
+                continue
             first = next((part for part in content["parts"] if "functionCall" in part), None)
             if first is not None and id(first) in self._pointers and "thoughtSignature" not in first:
                 first["thoughtSignature"] = DUMMY_SIGNATURE
                 self._losses.note(LossCode.REASONING_DUMMY_SIGNATURE, self._pointers[id(first)])
+
+
+def _plain_body(message: Message) -> Details | None:
+    text = plain_text(message) if message.role in _PLAIN_ROLES else ""
+    return {"role": _PLAIN_ROLES[message.role], "parts": [{"text": text}]} if text else None

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias, assert_never
 
 from llmgw.providers.details import deepen, member_at, note_details, was_read
-from llmgw.providers.history import remembered
+from llmgw.providers.history import Stretch, remembered
 from llmgw.providers.openai.call_ids import CallIds
 from llmgw.providers.openai.media import media_part
 from llmgw.providers.openai.quirks import quirks_of
@@ -19,6 +19,7 @@ from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
+from llmgw.types.memo import Memo
 from llmgw.types.message import (
     ContentPart,
     Details,
@@ -320,11 +321,21 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
     written = Transcript(losses, stored=stored, bridged=bridged)
     # Hosts that want an answer between a result and a user's words look back at what was written.
     memo = invocation.memo if stored and not bridged else None
-    for position, message in enumerate(invocation.messages):
+    stretch = Stretch(memo or Memo())
+    messages = invocation.messages
+    position = -1
+    while (position := position + 1) < len(messages):
+        message = messages[position]
         # While results are awaited it is a matter of these, too, what a message becomes.
         at_hand = None if written.waits else memo
-        if at_hand is not None and (known := at_hand.get(id(message))) and known[0] is message:
-            written.messages.append(known[1])
+        if at_hand is not None and (run := at_hand.run(messages, position)).messages:
+            written.messages += run.told
+            stretch.add(*run)
+            position += len(run.messages) - 1
+            continue
+        if at_hand is not None and (known := at_hand.known(message)):
+            written.messages.append(known)
+            stretch.add((message,), (known,))
             continue
         place, noted = len(written.messages), losses.count
         text = plain_text(message)
@@ -336,7 +347,12 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
             writer.write(origins.as_asked(message, position), position, written)
         one = len(written.messages) == place + 1 and losses.count == noted
         if at_hand is not None and one and _is_its_own(message):
-            written.messages[place] = remembered(at_hand, message, written.messages[place])
+            written.messages[place] = told = remembered(at_hand, message, written.messages[place])
+            if told.__class__ is bytes:
+                stretch.add((message,), (told,))
+                continue
+        stretch.end()
+    stretch.end()
     written.settle()
     return written.messages
 

@@ -192,6 +192,8 @@ def _request(target: Target, path: str, told: Written, losses: Losses, *, stream
         losses=losses.noted(),
         history=told.messages,
         history_head=told.head,
+        history_at=told.at,
+        history_own=told.own,
     )
 
 

@@ -49,7 +49,7 @@ def streamed(chunks: int) -> bytes:
     return baked.head + b"".join(baked.pieces) + baked.tail_with_usage
 
 
-@pytest.mark.parametrize(("shot", "answer"), [(CHAT, completion()), (STREAM, streamed(3))])
+@pytest.mark.parametrize(("shot", "answer"), [(CHAT, completion(210)), (STREAM, streamed(3))])
 def test_an_answer_is_whole_at_every_split(shot: Shot, answer: bytes) -> None:
     """Cut in two anywhere, or into single bytes, an answer gets one verdict, and it is good."""
     for cut in range(1, len(answer)):
@@ -70,7 +70,7 @@ def test_a_stream_that_lacks_a_chunk_is_an_error() -> None:
 
 def test_a_cut_connection_is_an_error() -> None:
     """Half an answer is none."""
-    assert verdicts(CHAT, [completion()[:-5]], lost=True) == ["connection lost"]
+    assert verdicts(CHAT, [completion(210)[:-5]], lost=True) == ["connection lost"]
 
 
 def test_an_error_status_is_an_error() -> None:
@@ -81,4 +81,4 @@ def test_an_error_status_is_an_error() -> None:
 
 def test_more_bytes_than_promised_are_an_error() -> None:
     """A body that runs over its length is not what was asked for."""
-    assert verdicts(CHAT, [completion() + b"x"]) == ["garbled answer"]
+    assert verdicts(CHAT, [completion(210) + b"x"]) == ["garbled answer"]

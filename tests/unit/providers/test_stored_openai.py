@@ -7,8 +7,9 @@ from llmgw.providers.openai.protocol import PROVIDER
 from llmgw.providers.openai.quirks import OpenAiQuirks
 from llmgw.types import json
 from llmgw.types.errors import UnsupportedParameter
-from llmgw.types.invocation import ChatInvocation, Memo
+from llmgw.types.invocation import ChatInvocation
 from llmgw.types.loss import LossCode
+from llmgw.types.memo import Memo
 from llmgw.types.message import (
     Message,
     OpaquePart,
@@ -236,7 +237,7 @@ def test_others_parts_are_left_out_of_answers_alone() -> None:
 
 def test_words_are_written_once_for_a_target() -> None:
     """What earlier calls were told is told again in the same bytes; what loses something is not kept, nor tools."""
-    memo: Memo = {}
+    memo = Memo()
     details = TextPart(text="a", provider_details={"own": 1})
     foreign = Message(role="user", parts=(details,), protocol="anthropic")
     result = ToolResultPart(call_id="call_1", content=(TextPart(text="r"),))
@@ -250,7 +251,7 @@ def test_words_are_written_once_for_a_target() -> None:
     invocation = ChatInvocation(model="m", wire="openai", messages=messages, stored=True, memo=memo)
 
     first = PROVIDER.build_request(invocation, target())
-    assert [message for message, _ in memo.values()] == list(messages[:2])
+    assert [message for message, _ in memo.words.values()] == list(messages[:2])
     second = PROVIDER.build_request(invocation, target())
     assert second == first
     assert [before is after for before, after in zip(first.history, second.history, strict=True)][:2] == [
@@ -264,7 +265,7 @@ def test_words_are_written_once_for_a_target() -> None:
 
 def test_nothing_is_remembered_for_a_host_that_looks_back() -> None:
     """Where an answer goes between a result and a user's words, what is written depends on what came before."""
-    memo: Memo = {}
+    memo = Memo()
     invocation = ChatInvocation(model="m", wire="openai", messages=(HELLO,), stored=True, memo=memo)
     PROVIDER.build_request(invocation, target(OpenAiQuirks(user_after_tool=False)))
-    assert memo == {}
+    assert not memo.count

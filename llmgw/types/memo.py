@@ -1,0 +1,67 @@
+"""What one target was told of a conversation, at hand for the calls that go on with it."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from llmgw.types.message import Message
+
+
+class Run(NamedTuple):
+    """Messages that follow each other, and the bytes that one target was told for each."""
+
+    messages: tuple[Message, ...]
+    told: tuple[bytes, ...]
+
+
+_NO_RUN: Final = Run((), ())
+_SHARE: Final = 220
+"""Bytes that a remembered message takes in memory beside what it is told as."""
+_PLACE: Final = 16
+"""Bytes of its place in a run."""
+_HEADER: Final = 33
+"""Bytes of an object of bytes beside what is in it."""
+
+
+class Memo:
+    """What one target was told of a conversation in earlier calls: kept by whoever has written it.
+
+    `words` are messages by their `id`, `runs` what follows each other by the `id` of the first. `size` is how many
+    bytes of memory it takes, `count` how many messages are in it.
+    """
+
+    __slots__ = ("count", "runs", "size", "words")
+
+    def __init__(self) -> None:
+        self.words: dict[int, tuple[Message, bytes]] = {}
+        self.runs: dict[int, Run] = {}
+        self.size = 0
+        self.count = 0
+
+    def known(self, message: Message) -> bytes | None:
+        """What a message was told as."""
+        found = self.words.get(id(message))
+        return found[1] if found is not None and found[0] is message else None
+
+    def keep(self, message: Message, told: bytes) -> None:
+        """Remember what a message is told as."""
+        self.words[id(message)] = (message, told)
+        self.size += _SHARE + len(told)
+        self.count += 1
+
+    def run(self, messages: Sequence[Message], at: int) -> Run:
+        """The run that begins with the message at a place, as far as the messages are those of before."""
+        known = self.runs.get(id(messages[at]))
+        if known is None or known.messages != tuple(messages[at : at + len(known.messages)]):
+            return _NO_RUN
+        return known
+
+    def keep_run(self, run: Run, *, own: bool) -> None:
+        """Remember a run in the place of one that began alike; `own` tells that its bytes are held here alone."""
+        first = id(run.messages[0])
+        before = self.runs.get(first, _NO_RUN)
+        self.runs[first] = run
+        more = len(run.messages) - len(before.messages)
+        self.size += _PLACE * more
+        if own:
+            self.count += more
+            self.size += _HEADER * more + sum(map(len, run.told)) - sum(map(len, before.told))
