@@ -123,6 +123,9 @@ class Contexts:
                 raise
             self.histories.forget(keys)
             return await self.open(asker, options, messages, base, idempotency)
+        except (asyncio.CancelledError, StoreUnavailable):
+            self.aftercare.begin(self._leases.give_back_unheard(keys, wish))
+            raise
         if isinstance(lease, Replay):
             return await self._replayed(keys, lease, idempotency)
         try:

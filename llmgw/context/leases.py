@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 _QUEUE_TICK_S: Final = 0.02
 _LONGEST_TICK_S: Final = 0.5
+_UNHEARD_S: Final = (0.0, 0.05, 0.25, 1.0, 3.0)
+"""Pauses before a lease is looked for of which nobody heard."""
 
 decode_policy: Final = msgspec.json.Decoder(Policy).decode
 
@@ -76,6 +78,19 @@ class Leases:
             await self._store.release(keys, lease, idempotency.key if idempotency else "", outcome)
         except StoreUnavailable:
             _log.warning("the lease of context %s was not given back; it runs out by itself", keys.context)
+
+    async def give_back_unheard(self, keys: Keys, wish: Begin) -> None:
+        """Give back a lease that may have been taken, or may yet be, as its begin is on its way; never raises.
+
+        Else it would keep others out of the context until it ran out.
+        """
+        for pause_s in _UNHEARD_S:
+            await asyncio.sleep(pause_s)
+            try:
+                if await self._store.release_unheard(keys, wish):
+                    return
+            except StoreUnavailable:
+                continue
 
     async def _conflict_mode(self, keys: Keys, base: Policy) -> str:
         stored = await self._store.read(keys, count=0)

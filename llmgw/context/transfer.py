@@ -1,5 +1,6 @@
 """Contexts on their way from one gateway to another: exported as a signed bundle, taken over from one."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
@@ -71,13 +72,14 @@ class Transfer:
             ContextExists, ContextErased: there is one by that name, or was.
             SchemaIncompatible: it is held to a schema that is another one here.
         """
-        found = bundle.read(document)
+        # A bundle may be as large as a body; nobody else should wait while it is read.
+        found = await asyncio.to_thread(bundle.read, document)
         if not self._contexts.chain_keys.trusts(found.proof.key):
             raise BundleRejected(
                 f"the bundle is signed by {found.proof.key}, which is not among contexts.trust",
                 [Violation(rule="bundle.trust", pointer="", message="not a trusted key")],
             )
-        drafts = _drafts(found)
+        drafts = await asyncio.to_thread(_drafts, found)
         info = found.head.context
         keys = checked(actor.tenant, info.id if name is None else name, "id")
         await self._states.take_over_schemas(actor.tenant, found.schemas)

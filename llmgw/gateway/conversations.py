@@ -18,7 +18,7 @@ from llmgw.gateway.summaries import Ask, Summaries
 from llmgw.gateway.telling import Teller, toolset_digest
 from llmgw.gateway.verification import Verifier
 from llmgw.types.call import Call, ContextFacts
-from llmgw.types.context import ContextOptions, Policy, etag
+from llmgw.types.context import MOST_AT_ONCE, ContextOptions, Policy, etag
 from llmgw.types.context_errors import (
     ContextLocked,
     ContextViolation,
@@ -26,7 +26,7 @@ from llmgw.types.context_errors import (
     IntegrityFailed,
     RevisionMismatch,
 )
-from llmgw.types.errors import UnsupportedParameter
+from llmgw.types.errors import InvalidRequest, UnsupportedParameter
 from llmgw.types.invocation import ChatInvocation
 from llmgw.types.violation import Violation, pointer_to
 
@@ -61,6 +61,11 @@ class Conversations:
         """
         if (invocation.sampling.n or 1) > 1:
             raise UnsupportedParameter("a call that continues a context has one answer", param="n")
+        if len(invocation.messages) > MOST_AT_ONCE:
+            raise InvalidRequest(
+                f"one call adds at most {MOST_AT_ONCE} messages to a context: bring a history along before",
+                param="messages",
+            )
         contexts = self.contexts
         tenant = call.caller.tenant if call.caller is not None else "default"
         facts = call.context = ContextFacts(id=_named(options), begin_started_ns=contexts.monotonic_ns())

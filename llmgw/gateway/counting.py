@@ -42,7 +42,7 @@ class Calibration:
     def estimate(self, model: str, size: int) -> int:
         """Estimate tokens from characters; for a model nobody has asked yet, fewer than there can be."""
         ratio = self._ratios.get(model)
-        return -(-size // _COARSEST) if ratio is None else round(size * ratio)
+        return max(min(1, size), size // _COARSEST) if ratio is None else round(size * ratio)
 
     def learn(self, model: str, size: int, reported: int) -> None:
         """Take in what a provider reported of a request of `size` characters."""

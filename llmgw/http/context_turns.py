@@ -22,6 +22,7 @@ from llmgw.http.operations import left, telling
 from llmgw.http.options import idempotency_of
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
+from llmgw.types.context import MOST_AT_ONCE
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json, encode
@@ -34,6 +35,7 @@ Id: TypeAlias = FromPath[str]
 Dialect: TypeAlias = Literal["openai", "anthropic"]
 
 _PAGE: Final = 100
+_TOO_MANY: Final = f"one request adds at most {MOST_AT_ONCE} turns: bring the others in further ones"
 
 
 class NewTurns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,6 +109,10 @@ def turn_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
 def _said(wanted: NewTurns) -> tuple[tuple[Message, ...], tuple[str, ...], str]:
     """The messages of a body, the steps to them, and the protocol they are written in."""
+    if wanted.messages is not None and len(wanted.messages) > MOST_AT_ONCE:
+        raise InvalidRequest(_TOO_MANY, param="messages")
+    if len(wanted.turns) > MOST_AT_ONCE:
+        raise InvalidRequest(_TOO_MANY, param="turns")
     if wanted.messages is None:
         if not wanted.turns:
             raise InvalidRequest("say turns, or messages in a vendor's dialect", param="turns")

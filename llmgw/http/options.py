@@ -96,8 +96,13 @@ def _session(exchange: Exchange) -> str | None:
     for name in SESSION_HEADERS:
         value = exchange.header(name.encode())
         if value:
-            return value[:_LONGEST_KEY]
+            return _named(value)
     return None
+
+
+def _named(session: object) -> str | None:
+    """A session's name; one that is too long is none, as what is cut off two of them may be all that differs."""
+    return session if isinstance(session, str) and 0 < len(session) <= _LONGEST_KEY else None
 
 
 def session_of_user(invocation: Invocation) -> str | None:
@@ -110,8 +115,7 @@ def session_of_user(invocation: Invocation) -> str | None:
             members = json.decode(user.encode("utf-8", "surrogatepass"))
         except InvalidJson:
             return None
-        session = members.get("session_id")
-        return session[:_LONGEST_KEY] if isinstance(session, str) and session else None
+        return _named(members.get("session_id"))
     found = _USER_SESSION.search(user)
     return found["session"] if found else None
 

@@ -172,6 +172,10 @@ class ContextOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pin: bool = False
 
 
+MOST_AT_ONCE: Final = 2000
+"""Messages that one request may add to a context: more would keep a worker from everybody else."""
+
+
 class Idempotency(Struct, frozen=True, kw_only=True):
     """A call's own name, as a digest, and a digest of what it asks: so that the name stands for nothing else."""
 

@@ -164,6 +164,17 @@ class ContextStore:
             )
         )
 
+    async def release_unheard(self, keys: Keys, wish: Begin) -> bool:
+        """Give back the lease that a begin without an answer may have taken; False where it has none (yet)."""
+        key = wish.idempotency.key if wish.idempotency else ""
+        return bool(
+            await self._state.script(
+                scripts.RELEASE,
+                keys.many(HASH, REPLAYS, REPLAY_TIMES, IN_FLIGHT, AUDIT),
+                [wish.op, wish.who, "", key, "unheard"],
+            )
+        )
+
     async def renew(self, keys: Keys, lease: Lease, lease_ms: int) -> bool:
         """Let a lease run on; False where it is another's."""
         asked: list[Argument] = [lease.op, lease.fence, lease_ms]

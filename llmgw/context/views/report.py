@@ -43,6 +43,7 @@ _DROPPED: Final = frozenset(
 """Codes of parts that are not told at all; sealed reasoning goes with its seal, other sealed parts do not."""
 _VITAL: Final[frozenset[Check]] = frozenset({"c1", "c4", "c5", "c6", "c7", "c8"})
 """Checks whose failure says that something did not reach the model, or is not what it was."""
+_ANYWHERE: Final = "/turns"
 _TO_PART: Final = 4
 """Steps of a pointer to a part, `/turns/3/parts/0`."""
 _WITH_SEAL: Final = frozenset({LossCode.REASONING_OPAQUE_DROPPED, LossCode.REASONING_PREFIX_INVALIDATED})
@@ -156,7 +157,8 @@ def _counted(
     weight = 0.0
     for loss in losses:
         touched = _touched(loss, turns)
-        weight += WEIGHTS[loss.severity] * len(touched)
+        # What cannot be placed, as tokens that a host did not read, weighs as one part.
+        weight += WEIGHTS[loss.severity] * (1 if loss.pointer == _ANYWHERE else len(touched))
         if LossCode(loss.code) in _DROPPED and not _is_of_a_piece(loss):
             fates.update(dict.fromkeys(touched, "dropped"))
             continue

@@ -74,6 +74,14 @@ def test_contexts_that_cannot_be_made(
         ("POST", "/turns", {"turns": [{"role": "user", "parts": []}]}, 422, "schema_violation"),
         ("POST", "/turns", {"messages": [{"role": "user"}]}, 400, "invalid_request"),
         ("POST", "/turns", {"messages": "x"}, 400, "invalid_request"),
+        ("POST", "/turns", {"messages": [{"role": "user", "content": "a"}] * 2001}, 400, "invalid_request"),
+        (
+            "POST",
+            "/turns",
+            {"turns": [{"role": "user", "parts": [{"type": "text", "text": "a"}]}] * 2001},
+            400,
+            "invalid_request",
+        ),
         ("POST", "/turns", {"messages": [], "dialect": "latin"}, 400, "invalid_request"),
         (
             "POST",

@@ -3,7 +3,7 @@
 import http.client
 
 import pytest
-from tests.e2e.contexts.desk import Desk, problem
+from tests.e2e.contexts.desk import MODELS, Desk, problem
 from tests.e2e.contexts.scene import Scene
 from tests.running import Answer
 
@@ -58,3 +58,17 @@ def test_a_body_over_the_limit(desk: Desk) -> None:
     connection.close()
     assert problem(answer)[:2] == (413, "request_too_large")
     assert desk.ask("GET", f"/contexts/{context}").json()["turns"] == 0
+
+
+def test_a_call_that_brings_thousands_of_messages(desk: Desk) -> None:
+    """A call adds a bounded number of messages to a context, as each takes its time; a history comes in pieces."""
+    context = desk.made()
+    messages = [{"role": role, "content": "x"} for _ in range(1001) for role in ("user", "assistant")]
+    body = {"model": MODELS[0], "messages": messages, "llmgw": {"context": context}}
+    refused = desk.ask("POST", "/chat/completions", body)
+    assert (refused.status, refused.json()["error"]["param"]) == (400, "messages")
+    assert desk.ask("GET", f"/contexts/{context}").json()["turns"] == 0
+    for piece in (messages[:2000], messages[2000:]):
+        assert desk.ask("POST", f"/contexts/{context}/turns", {"messages": piece}).status == 201
+    assert desk.say(context, "and now?").status == 200
+    assert desk.ask("GET", f"/contexts/{context}").json()["turns"] == 2004

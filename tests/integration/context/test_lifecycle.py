@@ -20,7 +20,7 @@ from llmgw.types.context_errors import (
     RevisionMismatch,
     RevisionRequired,
 )
-from llmgw.types.errors import InvalidRequest
+from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.secret import Secret
 from tests.integration.context.stage import SECRET, Worker, all_of, assistant, play, policy, user
 from tests.waiting import until_async
@@ -560,5 +560,33 @@ def test_a_thousand_reports_are_kept(store_url: str) -> None:
         receipt = await worker.contexts.commit(opened, [*opened.said, answer], report=b"{}")
         assert receipt.rev == 1002
         assert set(await state.command("HKEYS", keys.of("r"))) == {b"3", b"1002"}
+
+    play(store_url, scene)
+
+
+@pytest.mark.parametrize("how", [asyncio.CancelledError, StoreUnavailable])
+def test_a_lease_of_which_nobody_heard_is_given_back(store_url: str, how: type[BaseException]) -> None:
+    """A caller who leaves, or an answer that is lost, while the lease is being taken keeps nobody out."""
+
+    async def scene(state: State) -> None:
+        worker = Worker(state)
+        await worker.say(C, "one")
+        real = worker.contexts.store.begin
+
+        async def unheard(*arguments: Any) -> Any:
+            await real(*arguments)
+            raise how("the answer was not heard")
+
+        worker.contexts.store.begin = unheard  # type: ignore[assignment]
+        with pytest.raises(how):
+            await worker.open(C, user("two"), key="k")
+        with pytest.raises(how):
+            await worker.open("new", user("one"), create=True)
+        worker.contexts.store.begin = real  # type: ignore[method-assign]
+        await worker.contexts.aftercare.aclose()
+        await worker.say(C, "two", key="k")
+        assert await worker.texts(C) == ["one", "answer to one", "two", "answer to two"]
+        with pytest.raises(ContextNotFound):
+            await worker.library.info(worker.actor, "new")
 
     play(store_url, scene)

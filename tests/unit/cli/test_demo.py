@@ -1,5 +1,6 @@
 """The demo's honesty: a step that does not show what it claims is said, and costs the exit code."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -50,6 +51,7 @@ def test_a_simulator_that_prints_much_still_serves(
 ) -> None:
     """More than a pipe holds before it serves, and more when it ends: somebody reads it all."""
     monkeypatch.setenv("PYTHONVERBOSE", "1")
+    caplog.set_level(logging.WARNING)
     with SimulatorProcess() as simulator:
         assert simulator.base_url.startswith("http://127.0.0.1:")
     assert caplog.messages[-1].startswith("the simulator says: # ")

@@ -56,6 +56,8 @@ def test_a_model_nobody_has_asked_is_estimated_from_below() -> None:
     """Fewer tokens than there can be: a provider's count is not called too small for want of knowledge."""
     assert Calibration().estimate("m", 1200) == 100
     assert Calibration().estimate("m", 0) == 0
+    # One letter is a token, too: an estimate of none could not be compared with anything.
+    assert Calibration().estimate("m", 1) == 1
 
 
 def test_an_estimate_follows_what_providers_report() -> None:

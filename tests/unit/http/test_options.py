@@ -50,6 +50,7 @@ def test_claude_code_names_its_session_as_its_user(user: str) -> None:
         '{"session_id": ""}',
         '{"session_id": 7}',
         '{"session_id": null}',
+        json.dumps({"session_id": "s" * 257}),
         '{"a":' * 500,
     ],
 )

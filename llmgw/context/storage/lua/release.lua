@@ -1,6 +1,8 @@
--- Gives back the lease of a call that stored nothing; a call that lost it changes nothing.
+-- Gives back the lease of a call that stored nothing; a call that lost it changes nothing. Without a fence it is that of
+-- a call that never heard whether it got one.
 -- KEYS hash replays replay-times in-flight audit | ARGV op who fence key outcome
-if call('HGET', H, 'fence') ~= ARGV[3] or call('HGET', H, 'holder') ~= ARGV[1] then return 0 end
+if call('HGET', H, 'holder') ~= ARGV[1] then return 0 end
+if ARGV[3] ~= '' and call('HGET', H, 'fence') ~= ARGV[3] then return 0 end
 call('HSET', H, 'lease', '0', 'holder', '')
 call('DEL', KEYS[4])
 local key = ARGV[4]
