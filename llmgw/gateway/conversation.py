@@ -62,6 +62,8 @@ class Conversation:
         self._teller = teller
         self._call = call
         self._telling: Telling | None = None
+        self._asked: Report | None = None
+        """What was reported of that, before it was answered."""
         self._folding = Folding()
         self._violations: tuple[Violation, ...] = facts.violations
         self._checks = Checks(contexts, opened, call, tell)
@@ -81,7 +83,8 @@ class Conversation:
         await self._checks.begin(telling, self._violations)
         self._telling = telling
         self._folding = Folding()
-        report = self._report(telling, self.opened.stored.rev + 1, telling.losses)
+        self._asked = None
+        report = self._asked = self._report(telling, self.opened.stored.rev + 1, telling.losses)
         self._note(report, final=False)
         floor = self.opened.policy.min_preservation
         level = self.opened.policy.level("preservation.min")
@@ -291,6 +294,7 @@ class Conversation:
             tokens=telling.tokens,
             input_digest=self._checks.input_digest,
             floor=opened.policy.min_preservation,
+            before=self._asked,
         )
 
     def _note(self, report: Report, *, final: bool) -> None:

@@ -206,7 +206,8 @@ class Teller:
         now = opened.stored.turns
 
         def count(each: Kept) -> int:
-            return counted.get(each.seq, each.bound)
+            # Asked for each turn there is.
+            return counted.get(each.turn.seq, each.bound)
 
         standing = self._standing()
 

@@ -257,7 +257,7 @@ def _dropped(
         if gone >= wanted and unit.turns[0].turn.role == "user":
             break
         gone += unit.tokens
-        dropped.update(each.seq for each in unit.turns)
+        dropped.update([each.turn.seq for each in unit.turns])
     if total - gone > room:
         raise DoesNotFit(total - gone, room)
     how = "middle_out" if spare else "drop_oldest"

@@ -101,16 +101,21 @@ def report_of(
     tokens: TokenFacts | None = None,
     input_digest: str | None = None,
     floor: float | None = None,
+    before: Report | None = None,
 ) -> Report:
     """Write the report.
 
     `turns` are all there are, by their numbers, with `parts` parts, summaries apart. `floor` is the score below
-    which the context counts as lost.
+    which the context counts as lost. `before` is what was reported of the same view: its counts hold where no more
+    was lost since.
     """
     all_losses = tuple(dict.fromkeys(losses))
-    counts, weight = _counted(turns, parts, view, all_losses)
-    score = 1.0 if not counts.parts else max(0.0, 1.0 - weight / counts.parts)
-    score = round(score, 4)
+    if before is not None and before.losses == all_losses:
+        counts, score, sent = before.counts, before.score, before.sent
+    else:
+        counts, weight = _counted(turns, parts, view, all_losses)
+        score = round(1.0 if not counts.parts else max(0.0, 1.0 - weight / counts.parts), 4)
+        sent = _sent(len(turns), view.skipped)
     return Report(
         context=context,
         rev=rev,
@@ -121,7 +126,7 @@ def report_of(
         checks=dict(checks),
         losses=all_losses,
         violations=tuple(violations),
-        sent=_sent(len(turns), view.skipped),
+        sent=sent,
         input_digest=input_digest,
         tokens=tokens,
         fit=fitted.how or None,

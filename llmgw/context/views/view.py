@@ -1,6 +1,6 @@
 """What one target is told of a context: the messages, whence each comes, and what is not told as it is stored."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -313,31 +313,37 @@ def is_compaction(part: Part) -> bool:
 
 def _note_dropped(view: View, turns: Sequence[Kept], fitted: Fitted) -> None:
     """Note the turns that are not told, or told by a summary, run by run."""
-    gone = fitted.dropped | fitted.covered
-    if not gone:
-        return
-    for run in _runs((turns[seq] for seq in sorted(gone)), lambda each: each.seq in fitted.covered):
-        summarised = run[0].seq in fitted.covered
+    gone = sorted(fitted.dropped | fitted.covered)
+    for first, last in _runs(gone, fitted.covered):
+        summarised = first in fitted.covered
         code = LossCode.WINDOW_SUMMARISED if summarised else LossCode.WINDOW_TRIMMED
         view.losses.append(
             PartLoss(
                 code=code.value,
                 severity=SEVERITY[code],
-                pointer=pointer_to("turns", run[0].seq),
+                pointer=pointer_to("turns", first),
                 source="fit" if fitted.native < 0 else "upstream",
-                turn=run[0].turn.id,
-                through=run[-1].seq,
+                turn=turns[first].turn.id,
+                through=last,
             )
         )
 
 
-def _runs(turns: Iterable[Kept], kind: Callable[[Kept], bool]) -> list[list[Kept]]:
-    runs: list[list[Kept]] = []
-    for each in turns:
-        if runs and runs[-1][-1].seq == each.seq - 1 and kind(runs[-1][-1]) == kind(each):
-            runs[-1].append(each)
-        else:
-            runs.append([each])
+def _runs(gone: Sequence[int], covered: Collection[int]) -> list[tuple[int, int]]:
+    """First and last of the numbers that follow each other and are covered alike; `gone` rise, and may be many."""
+    runs: list[tuple[int, int]] = []
+    first = last = -2
+    alike = False
+    for seq in gone:
+        if seq == last + 1 and (seq in covered) == alike:
+            last = seq
+            continue
+        if first >= 0:
+            runs.append((first, last))
+        first = last = seq
+        alike = seq in covered
+    if first >= 0:
+        runs.append((first, last))
     return runs
 
 

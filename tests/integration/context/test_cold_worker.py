@@ -1,11 +1,15 @@
 """A worker that sees a long conversation for the first time: all of it is proven once, and then what is new."""
 
+import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from llmgw.context import history
 from llmgw.context.integrity import proof
+from llmgw.context.storage.answers import Stored
+from llmgw.context.storage.names import Keys
 from llmgw.state.connection import State
 from tests.integration.context.stage import Worker, assistant, play, user
 
@@ -27,17 +31,21 @@ def proven(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
+async def long(worker: Worker, turns: int) -> None:
+    """Add so many turns to the context, which is made with the first."""
+    opened = await worker.lease(C, create=True)
+    for number in range(turns // 2):
+        opened.said.append(worker.contexts.draft(opened, user(f"question {number}")))
+        opened.said.append(worker.contexts.draft(opened, assistant(f"answer {number}")))
+    await worker.contexts.commit(opened, opened.said)
+
+
 def test_a_thousand_turns_are_proven_once(store_url: str, proven: list[int]) -> None:
     """The first call there proves all, the second nothing, one behind another worker's call that call's turns."""
 
     async def scene(state: State) -> None:
         old, cold = Worker(state), Worker(state)
-        opened = await old.lease(C, create=True)
-        for number in range(TURNS // 2):
-            opened.said.append(old.contexts.draft(opened, user(f"question {number}")))
-            opened.said.append(old.contexts.draft(opened, assistant(f"answer {number}")))
-        await old.contexts.commit(opened, opened.said)
-
+        await long(old, TURNS)
         proven.clear()
         await cold.say(C, "the first here")
         assert sum(proven) == TURNS
@@ -49,5 +57,70 @@ def test_a_thousand_turns_are_proven_once(store_url: str, proven: list[int]) -> 
         await cold.say(C, "behind it")
         assert sum(proven) == 2
         assert len(await Worker(state).texts(C)) == TURNS + 8
+
+    play(store_url, scene)
+
+
+def test_others_have_their_turn_while_all_is_proven(store_url: str, proven: list[int]) -> None:
+    """Whatever else wants to run does so after each two hundred turns, whoever reads them and why."""
+
+    async def scene(state: State) -> None:
+        old, cold = Worker(state), Worker(state)
+        await long(old, TURNS)
+        for work in (cold.say(C, "the first here"), Worker(state).texts(C)):
+            proven.clear()
+            seen: list[int] = []
+            reading = asyncio.ensure_future(work)
+            while not reading.done():
+                seen.append(len(proven))
+                await asyncio.sleep(0)
+            await reading
+            assert max(proven) <= history.SLICE
+            assert sum(proven) >= TURNS
+            assert all(after - before <= 1 for before, after in pairwise(seen))
+
+    play(store_url, scene)
+
+
+def test_who_reads_while_others_read_on_is_given_what_it_asked_for(store_url: str) -> None:
+    """Two read one context at once, at two revisions: each has the proven turns of its own, whoever is first."""
+
+    async def scene(state: State) -> None:
+        old, keys = Worker(state), Keys("default", C)
+        await old.say(C, "the first")
+        first = await old.contexts.store.read(keys)
+        # The other's slice goes over the end of these.
+        await long(old, 9 * history.SLICE // 2)
+        earlier = await old.contexts.store.read(keys, first=2)
+        await long(old, TURNS)
+        later = await old.contexts.store.read(keys, first=2)
+
+        async def found(cold: Worker, stored: Stored) -> tuple[int, str]:
+            # What is handed out may grow as soon as somebody else goes on.
+            read = await cold.contexts.histories.at(keys, stored)
+            return len(read.turns), read.link.hex()
+
+        for order in ((earlier, later), (later, earlier)):
+            cold = Worker(state)
+            await cold.contexts.histories.at(keys, first)
+            both = await asyncio.gather(*(found(cold, stored) for stored in order))
+            assert both == [(stored.turns, stored.head) for stored in order]
+
+    play(store_url, scene)
+
+
+def test_a_call_that_has_ended_holds_nothing(store_url: str) -> None:
+    """No timer is left that would keep the conversation in memory, whether its turns were stored or not."""
+
+    async def scene(state: State) -> None:
+        worker = Worker(state)
+        await worker.say(C, "the first")
+        stored = await worker.lease(C)
+        await worker.answer(stored, assistant("said"))
+        refused = await worker.lease(C)
+        await worker.contexts.release(refused, "refused")
+        for opened in (stored, refused):
+            assert opened.due is not None
+            assert opened.due.cancelled()
 
     play(store_url, scene)
