@@ -59,13 +59,7 @@ class Conversations:
             SchemaViolation: what is said cannot be stored.
             GatewayError: as `Contexts.open` lists.
         """
-        if (invocation.sampling.n or 1) > 1:
-            raise UnsupportedParameter("a call that continues a context has one answer", param="n")
-        if len(invocation.messages) > MOST_AT_ONCE:
-            raise InvalidRequest(
-                f"one call adds at most {MOST_AT_ONCE} messages to a context: bring a history along before",
-                param="messages",
-            )
+        _refuse(invocation)
         contexts = self.contexts
         tenant = call.caller.tenant if call.caller is not None else "default"
         facts = call.context = ContextFacts(id=_named(options), begin_started_ns=contexts.monotonic_ns())
@@ -203,3 +197,18 @@ def _place_in(invocation: ChatInvocation) -> _Places:
     first = invocation.messages[0] if invocation.messages else None
     apart = invocation.wire == _SAYS_INSTRUCTIONS_APART and first is not None and first.role == "system"
     return _Places(apart=apart)
+
+
+def _refuse(invocation: ChatInvocation) -> None:
+    """Refuse what no call with a context can ask.
+
+    Raises:
+        InvalidRequest: as its words say.
+    """
+    if (invocation.sampling.n or 1) > 1:
+        raise UnsupportedParameter("a call that continues a context has one answer", param="n")
+    if len(invocation.messages) > MOST_AT_ONCE:
+        raise InvalidRequest(
+            f"one call adds at most {MOST_AT_ONCE} messages to a context: bring a history along before",
+            param="messages",
+        )
