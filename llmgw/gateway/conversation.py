@@ -253,7 +253,7 @@ class Conversation:
                 )
             )
         elif reported is not None and not telling.view.skipped:
-            calibration.learn(telling.target.name, telling.size, reported)
+            calibration.learn(telling.target.name, telling.size, reported, len(telling.view.messages))
         tokens = TokenFacts(
             estimated=estimated,
             exact=telling.tokens.exact,

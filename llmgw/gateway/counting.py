@@ -22,6 +22,8 @@ _COARSEST: Final = 12
 """Characters per token that no ordinary conversation exceeds, for models nobody has asked yet."""
 _TELLING: Final = 1024
 """Characters from which a request tells how many a token has; around fewer its frame is too large a share."""
+_SPOKEN: Final = 64
+"""And as many in each message, on average: thousands of single words are mostly frames, too."""
 _WEIGHT: Final = 0.2
 """How much one call tells about a model, against all before it."""
 _MODELS: Final = 512
@@ -44,9 +46,9 @@ class Calibration:
         ratio = self._ratios.get(model)
         return max(min(1, size), size // _COARSEST) if ratio is None else round(size * ratio)
 
-    def learn(self, model: str, size: int, reported: int) -> None:
-        """Take in what a provider reported of a request of `size` characters."""
-        if size < _TELLING or reported <= 0:
+    def learn(self, model: str, size: int, reported: int, messages: int = 1) -> None:
+        """Take in what a provider reported of a request of `size` characters in so many messages."""
+        if size < max(_TELLING, _SPOKEN * messages) or reported <= 0:
             return
         ratio = reported / size
         before = self._ratios.get(model)

@@ -1,6 +1,7 @@
 """Contexts on Sentinel and Cluster, with real servers: the same life, and no acknowledged turn lost unnoticed."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -137,6 +138,8 @@ def test_a_whole_life_on_a_cluster(cluster: list[Server]) -> None:
     assert all(node.ask("DBSIZE") for node in cluster)
 
 
+# The client library forgets the node that died without closing what led there.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_part_of_a_cluster_dies(tmp_path: Path) -> None:
     """Without one of three primaries its contexts are unavailable, and the others go on."""
     with three_primaries(tmp_path) as nodes:
@@ -165,3 +168,4 @@ def test_a_part_of_a_cluster_dies(tmp_path: Path) -> None:
                 await worker.contexts.aftercare.aclose()
 
         asyncio.run(scene())
+        gc.collect()

@@ -134,3 +134,12 @@ def test_what_was_summed_up_is_told_by_its_summary() -> None:
         "summary of what went before: in short\n\nuser: t2\n\nuser: t3"
     )
     assert transcript([*turns, summary], (2, 3), summary) == "user: t2\n\nuser: t3"
+
+
+def test_thousands_of_single_words_teach_nothing() -> None:
+    """What a request takes for the frames of its messages is not put down to their words."""
+    calibration = Calibration()
+    calibration.learn("m", 2_000, 8_000, 2_000)
+    assert calibration.estimate("m", 12_000) == 1_000
+    calibration.learn("m", 200_000, 50_000, 2_000)
+    assert calibration.estimate("m", 12_000) == 3_000
