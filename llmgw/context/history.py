@@ -12,10 +12,10 @@ from llmgw.context.integrity import lineage as lineages
 from llmgw.context.integrity.blobs import digest_of
 from llmgw.context.integrity.chain_keys import ChainKeys, UnknownKey
 from llmgw.context.integrity.cipher import Cipher, Undecipherable, open_cipher
-from llmgw.context.integrity.frame import Damaged, Frame
+from llmgw.context.integrity.frame import Damaged, Frame, LaterVersion
 from llmgw.context.integrity.frame import decode as decode_frame
 from llmgw.context.integrity.lineage import Genesis, link_of_genesis
-from llmgw.context.integrity.proof import BadTurn, KeyMissing, proven
+from llmgw.context.integrity.proof import BadTurn, Unprovable, proven
 from llmgw.context.kept import Kept, body_of, from_frame
 from llmgw.context.known import History
 from llmgw.context.storage.answers import Stored
@@ -74,7 +74,7 @@ class Histories:
             return await self._at(keys, stored)
         except (BadTurn, Damaged) as error:
             raise await self._quarantined(keys, error) from None
-        except KeyMissing as error:
+        except Unprovable as error:
             raise IntegrityFailed(f"the context cannot be proven: {error}") from None
         except UnknownKey as error:
             raise _unknown(error) from None
@@ -144,6 +144,8 @@ class Histories:
                             await asyncio.sleep(0)
                 if link.hex() != head:
                     raise BadTurn(max(0, end - 1), "the chain does not end where it should")
+        except Unprovable as error:
+            raise IntegrityFailed(f"the context cannot be proven: {error}") from None
         except (BadTurn, Damaged, Undecipherable) as error:
             bad = error if isinstance(error, BadTurn) else BadTurn(0, str(error))
             raise await self._quarantined(keys, bad) from None
@@ -167,6 +169,8 @@ class Histories:
                     )
                     (found,) = proven(self._keys, keys.tenant, frames[place : place + 1], seq, before)
                     return from_frame(found, seq, self.own_cipher(keys, stored), keys.context).turn
+        except (Unprovable, LaterVersion) as error:
+            raise IntegrityFailed(f"the answer to this call cannot be proven: {error}") from None
         except (BadTurn, Damaged) as error:
             raise await self._quarantined(keys, error) from None
         raise IntegrityFailed("the answer to this call is not where it was stored")

@@ -44,6 +44,10 @@ class Damaged(ValueError):
     """Stored bytes that are no frame."""
 
 
+class LaterVersion(Damaged):
+    """Stored bytes that say they are a frame of a later version, which a later gateway reads."""
+
+
 class FrameMeta(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is known of a turn whatever becomes of its content; `at` is unix milliseconds, `size` bytes of JSON.
 
@@ -148,14 +152,17 @@ def decode(stored: bytes) -> Frame:
     """Read a frame.
 
     Raises:
-        Damaged: these bytes are none, or are of a later version.
+        LaterVersion: a later gateway wrote these bytes, as far as they say.
+        Damaged: these bytes are none.
     """
     try:
         version, flags, length = stored[0], stored[1], stored[2]
+        if version > VERSION:
+            raise LaterVersion(f"a frame of version {version}")
         if version != VERSION:
             raise Damaged(f"a frame of version {version}")
         if flags & ~_FLAGS:
-            raise Damaged("a frame with marks of a later version")
+            raise Damaged("a frame with marks that its version does not have")
         meta_at = 3 + length
         (meta_length,) = _META_LENGTH.unpack_from(stored, meta_at)
         key_id = stored[3:meta_at].decode("ascii")

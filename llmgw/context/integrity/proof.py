@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from llmgw.context.integrity import frame
 from llmgw.context.integrity.chain_keys import ChainKeys, UnknownKey
-from llmgw.context.integrity.frame import Damaged, Frame
+from llmgw.context.integrity.frame import Damaged, Frame, LaterVersion
 
 
 class BadTurn(Exception):
@@ -16,8 +16,8 @@ class BadTurn(Exception):
         self.reason = reason
 
 
-class KeyMissing(Exception):
-    """A turn was signed with a key that this gateway does not have, so that nothing can be said of it."""
+class Unprovable(Exception):
+    """Nothing can be said of a turn here: its key is not at hand, or a later gateway stored it."""
 
 
 def proven(
@@ -27,16 +27,18 @@ def proven(
 
     Raises:
         BadTurn: one does not.
-        KeyMissing: it was signed with a key that is not here.
+        Unprovable: it was signed with a key that is not here, or is of a later version.
     """
     for seq, stored in enumerate(frames, first):
         try:
             found = frame.decode(stored)
             key = keys.chain(tenant, found.key_id)
+        except LaterVersion as error:
+            raise Unprovable(f"turn {seq} is {error}: a later gateway stored it") from None
         except Damaged as error:
             raise BadTurn(seq, str(error)) from None
         except UnknownKey as error:
-            raise KeyMissing(
+            raise Unprovable(
                 f"turn {seq} is signed with the key {error}, which is not among contexts.keys"
             ) from None
         if not found.redacted and frame.digest_of(found.salt, found.body) != found.digest:

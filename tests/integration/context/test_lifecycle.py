@@ -590,3 +590,27 @@ def test_a_lease_of_which_nobody_heard_is_given_back(store_url: str, how: type[B
             await worker.library.info(worker.actor, "new")
 
     play(store_url, scene)
+
+
+def test_old_workers_leave_what_newer_ones_wrote_alone(store_url: str) -> None:
+    """A turn of a later version is refused in words that say so; no byte changes, and nothing is quarantined."""
+
+    async def scene(state: State) -> None:
+        worker = Worker(state)
+        await worker.say(C, "one")
+        key = Keys("default", C).of("t")
+        frame = await state.command("LINDEX", key, 1)
+        newer = bytes((2,)) + frame[1:]
+        await state.command("LSET", key, 1, newer)
+        for fresh in (Worker(state), Worker(state)):
+            with pytest.raises(IntegrityFailed, match="a later gateway stored it"):
+                await fresh.open(C, user("two"))
+            await fresh.contexts.aftercare.aclose()
+            with pytest.raises(IntegrityFailed, match="a later gateway stored it"):
+                async for _ in fresh.archive.transfer.export(fresh.actor, C):
+                    pass
+        assert await state.command("LINDEX", key, 1) == newer
+        await state.command("LSET", key, 1, frame)
+        assert (await Worker(state).say(C, "two")).rev == 2
+
+    play(store_url, scene)

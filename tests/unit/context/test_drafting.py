@@ -9,7 +9,7 @@ from llmgw.context.drafting import Draft, Place, draft, of_turn, seal
 from llmgw.context.integrity import blobs, frame
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.integrity.cipher import Cipher
-from llmgw.context.integrity.proof import BadTurn, KeyMissing, proven
+from llmgw.context.integrity.proof import BadTurn, Unprovable, proven
 from llmgw.context.kept import from_frame, kept, redacted_turn
 from llmgw.types.message import MediaPart, Message
 from llmgw.types.turn import Turn
@@ -90,7 +90,7 @@ def test_turns_of_two_keys_are_one_chain() -> None:
     second, _ = seal(more, both, "acme", link, None)
     assert [frame.decode(each).key_id for each in (*first, *second)] == ["k1", "k1", "k2", "k2"]
     assert [each.seq for each in read([*first, *second], keys=both)] == [0, 1, 2, 3]
-    with pytest.raises(KeyMissing, match="k1"):
+    with pytest.raises(Unprovable, match="k1"):
         read([*first, *second], keys=ChainKeys({"k2": OTHER}))
 
 
