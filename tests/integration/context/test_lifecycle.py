@@ -107,7 +107,7 @@ def test_eight_writers_lose_nothing(store_url: str) -> None:
             text = f"{name}:{done}"
             try:
                 opened = await worker.lease(C, user(text))
-            except ContextLocked:
+            except (ContextLocked, StoreUnavailable):
                 await asyncio.sleep(0)
                 continue
             await worker.contexts.commit(opened, opened.said)
