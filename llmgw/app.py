@@ -117,7 +117,7 @@ class Worker:
             new_span_id=new_span_id,
             propagate=settings.telemetry.propagate_to_providers,
         )
-        self._state = State(state_url.reveal())
+        self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
         keyring = None
         if settings.auth.mode == "keys":
             keyring = Keyring(

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import yaml
 from llmgw.cli.address import free_port
-from tests.waiting import until
+from tests.waiting import ROOMY_S, until
 
 ADMIN_KEY = "an-admin-key-for-tests-only"
 
@@ -53,7 +53,8 @@ class RunningGateway(AbstractContextManager["RunningGateway"]):
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write the configuration file; the state directory is inside `home` unless the config says otherwise."""
         self.home.mkdir(parents=True, exist_ok=True)
-        whole = {"state": {"dir": str(self.home / "state")}, **config}
+        state = {"dir": str(self.home / "state"), "timeout_s": ROOMY_S}
+        whole = {**config, "state": {**state, **config.get("state", {})}}
         self.config_path.write_text(yaml.safe_dump(whole), encoding="utf-8")
 
     def start(self, *arguments: str) -> None:

@@ -10,6 +10,8 @@ T = TypeVar("T")
 
 TICK_S = 0.01
 WITHIN_S = 20.0
+ROOMY_S = 5.0
+"""What a store may take where its slowness is not the point: a busy machine stands still for a second at times."""
 
 
 def until(look: Callable[[], T], what: str, within_s: float = WITHIN_S) -> T:

@@ -100,7 +100,7 @@ def _state(settings: Settings) -> Iterator[Finding]:
         where = f"embedded Valkey in {settings.state.dir}"
     try:
         with server as url:
-            problems = asyncio.run(_health(url))
+            problems = asyncio.run(_health(url, settings.state.timeout_s))
     except EmbeddedStateError as error:
         yield Finding(
             what="state", verdict="bad", says=str(error), fix="set state.dir to a directory of yours"
@@ -111,8 +111,8 @@ def _state(settings: Settings) -> Iterator[Finding]:
     yield from problems
 
 
-async def _health(url: str) -> list[Finding]:
-    state = State(url)
+async def _health(url: str, timeout_s: float) -> list[Finding]:
+    state = State(url, timeout_s=timeout_s)
     try:
         return [
             Finding(

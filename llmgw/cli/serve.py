@@ -88,7 +88,7 @@ def _start(loaded: Loaded, written: Settings, environ: Mapping[str, str], stack:
     context_keys = settings.contexts.keys or load_chain_keys(settings.state.dir)
     first_key = None
     if settings.auth.mode == "keys" and bootstrap is None:
-        first_key = asyncio.run(_first_admin_key(state_url, pepper))
+        first_key = asyncio.run(_first_admin_key(state_url, settings.state.timeout_s, pepper))
     _announce(loaded, first_key)
     secrets = Secrets(
         pepper=pepper,
@@ -138,9 +138,9 @@ def _handle_early_signals() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
-async def _first_admin_key(state_url: Secret, pepper: Secret) -> Secret | None:
+async def _first_admin_key(state_url: Secret, timeout_s: float, pepper: Secret) -> Secret | None:
     """Mint the first admin key of an empty store; None where there are keys or no store yet."""
-    state = State(state_url.reveal())
+    state = State(state_url.reveal(), timeout_s=timeout_s)
     try:
         await state.connect()
         created = await Keyring(state, pepper).create_first_admin()

@@ -54,5 +54,5 @@ def _store(settings: Settings) -> AbstractContextManager[str]:
 
 
 async def _act(settings: Settings, url: str, act: Callable[[Settings, State], Awaitable[T]]) -> T:
-    async with aclosing(State(url)) as state:
+    async with aclosing(State(url, timeout_s=settings.state.timeout_s)) as state:
         return await act(settings, state)

@@ -71,6 +71,8 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     file. By default `$XDG_STATE_HOME/llmgw` or `~/.local/state/llmgw`."""
     fsync: Literal["everysec", "always"] = "everysec"
     """How often the embedded store forces its log to disk."""
+    timeout_s: Seconds = 0.5
+    """Seconds to wait for a connection and for each answer; a step as a whole waits at most twice that."""
 
     @property
     def embedded(self) -> bool:

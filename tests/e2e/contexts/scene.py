@@ -13,6 +13,7 @@ from llmgw.state.embedded import attach_or_start
 from tests.e2e.contexts.desk import Desk
 from tests.faults.provider import FakeProvider, Heard, fresh
 from tests.running import RunningGateway
+from tests.waiting import ROOMY_S
 
 
 class Scene:
@@ -27,7 +28,7 @@ class Scene:
         """Do something to a context in the store itself."""
 
         async def done(url: str) -> None:
-            async with aclosing(State(url)) as state:
+            async with aclosing(State(url, timeout_s=ROOMY_S)) as state:
                 await act(state, Keys("default", context))
 
         with attach_or_start(self.gateway.home / "state") as url:

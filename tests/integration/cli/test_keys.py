@@ -14,6 +14,7 @@ from llmgw.policy.pepper import load_pepper
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedValkey
 from llmgw.types.call import Caller
+from tests.waiting import ROOMY_S
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_a_made_key_is_printed_alone_and_works(config: Path) -> None:
     assert re.fullmatch(r"llmgw_live_\w{12}_\w{49}", token)
 
     async def caller(url: str) -> Caller:
-        async with aclosing(State(url)) as state:
+        async with aclosing(State(url, timeout_s=ROOMY_S)) as state:
             return await Keyring(state, load_pepper(config.parent / "state")).authenticate(token)
 
     with EmbeddedValkey(config.parent / "state") as server:

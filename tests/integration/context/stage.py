@@ -20,6 +20,7 @@ from llmgw.types.context import ContextOptions, Idempotency, Policy
 from llmgw.types.message import Message, TextPart
 from llmgw.types.secret import Secret
 from llmgw.types.turn import Turn
+from tests.waiting import ROOMY_S
 
 SECRET = Secret("a-chain-key-for-tests-only-0123456789")
 T = TypeVar("T")
@@ -123,7 +124,7 @@ def play(url: str, scene: Callable[[State], Awaitable[T]]) -> T:
     """Run a scene on a store."""
 
     async def stage() -> T:
-        async with aclosing(State(url)) as state:
+        async with aclosing(State(url, timeout_s=ROOMY_S)) as state:
             return await scene(state)
 
     return asyncio.run(stage())

@@ -30,6 +30,7 @@ from llmgw.types.context_errors import (
 )
 from redis import Redis
 from tests.integration.context.stage import Worker, assistant, text_of, user
+from tests.waiting import ROOMY_S
 
 NAMES: Final = ("alpha", "beta", "gamma")
 WRITERS: Final = st.sampled_from((0, 1))
@@ -52,7 +53,7 @@ class Contexts(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         with Redis.from_url(self.url) as client:
             client.flushall()
-        self.state = State(self.url)
+        self.state = State(self.url, timeout_s=ROOMY_S)
         self.workers = [Worker(self.state, lease_s=600, sample=1.0) for _ in range(2)]
         self.said: dict[str, list[str]] = {}
         self.revs: dict[str, set[int]] = {}

@@ -17,7 +17,7 @@ from llmgw.types.errors import StoreUnavailable
 from tests.integration.context.stage import Worker, assistant, play, policy, user
 from tests.valkey_servers import Server
 from tests.valkey_topologies import Trio, cluster_url, three_primaries
-from tests.waiting import until, until_async
+from tests.waiting import ROOMY_S, until, until_async
 
 CONTEXTS = tuple(f"c{number}" for number in range(24))
 """Enough that each of three primaries has some."""
@@ -147,7 +147,7 @@ def test_a_part_of_a_cluster_dies(tmp_path: Path) -> None:
             node.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
 
         async def scene() -> None:
-            async with aclosing(State(cluster_url(nodes))) as state:
+            async with aclosing(State(cluster_url(nodes), timeout_s=ROOMY_S)) as state:
                 worker = Worker(state)
                 for name in CONTEXTS:
                     await worker.say(name, "first")

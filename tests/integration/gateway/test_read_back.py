@@ -13,6 +13,7 @@ from llmgw.types.operation import ContextOperation, OperationName
 from llmgw.types.preservation import Counts, Report, ReportRecord
 from llmgw.types.turn import Binding
 from tests.integration.context.stage import Worker, assistant, user
+from tests.waiting import ROOMY_S
 
 CALLER = Caller(key_id="key_1", name="app", role="caller")
 COUNTS = Counts(turns=2, turns_sent=1, parts=2, carried=2, transformed=0, dropped=0, truncated=0)
@@ -56,7 +57,7 @@ def test_what_does_not_read_back_is_told(
     told = Told()
 
     async def read_back() -> ReportRecord:
-        state = State(store_url)
+        state = State(store_url, timeout_s=ROOMY_S)
         await state.connect()
         worker = Worker(state, sample=1.0)
         opened = await worker.lease("c", user("hi"), create=True)

@@ -15,7 +15,7 @@ from llmgw.types.errors import StoreUnavailable
 from redis import Redis
 from tests.manual_clock import ManualClock
 from tests.valkey_servers import Server, free_port, running
-from tests.waiting import until_async
+from tests.waiting import ROOMY_S, until_async
 
 COUNT = Script("count", "#!lua\nreturn redis.call('INCRBY', KEYS[1], ARGV[1])\n")
 
@@ -36,7 +36,7 @@ def test_hashes_sets_and_deletion(store_url: str) -> None:
     """What is written is read back, missing things as None, False or nothing."""
 
     async def use() -> None:
-        async with aclosing(State(store_url)) as state:
+        async with aclosing(State(store_url, timeout_s=ROOMY_S)) as state:
             await state.put_hash("h", {"a": "1", "b": b"\x00\xff", "c": 3})
             assert await state.hash_fields("h", "b", "a", "c", "d") == (b"\x00\xff", b"1", b"3", None)
             assert await state.members("none") == frozenset()
@@ -50,7 +50,10 @@ def test_two_workers_share_one_store(store_url: str) -> None:
     """What one process writes, the other reads."""
 
     async def use() -> None:
-        async with aclosing(State(store_url)) as one, aclosing(State(store_url)) as two:
+        async with (
+            aclosing(State(store_url, timeout_s=ROOMY_S)) as one,
+            aclosing(State(store_url, timeout_s=ROOMY_S)) as two,
+        ):
             await one.put_hash("h", {"a": "1"})
             assert await two.hash_fields("h", "a") == (b"1",)
 
@@ -61,7 +64,7 @@ def test_a_healthy_store_has_no_problem(store_url: str) -> None:
     """Readiness finds nothing wrong with the embedded store."""
 
     async def use() -> None:
-        async with aclosing(State(store_url)) as state:
+        async with aclosing(State(store_url, timeout_s=ROOMY_S)) as state:
             await state.connect()
             assert await state.health() == []
 
@@ -72,7 +75,7 @@ def test_more_callers_than_connections_wait_their_turn(store_url: str) -> None:
     """A burst beyond the pool's bound is served, not refused."""
 
     async def use() -> None:
-        async with aclosing(State(store_url, max_connections=2)) as state:
+        async with aclosing(State(store_url, max_connections=2, timeout_s=ROOMY_S)) as state:
             await asyncio.gather(*(state.command("INCR", "n") for _ in range(50)))
             assert await state.command("GET", "n") == b"50"
 
@@ -83,7 +86,7 @@ def test_scripts_survive_a_script_flush_between_and_during_calls(store_url: str)
     """The server forgetting its scripts fails no call and repeats none."""
 
     async def use() -> None:
-        async with aclosing(State(store_url)) as state:
+        async with aclosing(State(store_url, timeout_s=ROOMY_S)) as state:
 
             async def count_and_flush() -> None:
                 for _ in range(20):
@@ -168,7 +171,7 @@ def test_a_store_that_is_down_is_reported_and_found_again(state_dir: Path) -> No
 
     async def use() -> None:
         server = EmbeddedValkey(state_dir)
-        async with aclosing(State(server.url)) as state:
+        async with aclosing(State(server.url, timeout_s=ROOMY_S)) as state:
             await state.connect()
             assert [problem.code for problem in await state.health()] == ["store_unreachable"]
             with pytest.raises(StoreUnavailable):
@@ -186,7 +189,7 @@ def test_a_restarted_server_costs_no_call(state_dir: Path) -> None:
 
     async def use() -> None:
         server = EmbeddedValkey(state_dir)
-        async with aclosing(State(server.url)) as state:
+        async with aclosing(State(server.url, timeout_s=ROOMY_S)) as state:
             for _ in range(2):
                 await asyncio.to_thread(server.start)  # in a thread, so that this loop sees connections end
                 await asyncio.gather(*(state.command("INCR", "n") for _ in range(8)))
@@ -201,7 +204,7 @@ def test_cancelled_calls_leave_no_answer_for_the_next(store_url: str) -> None:
     """A connection whose caller went away never serves that caller's answer to another."""
 
     async def use() -> None:
-        async with aclosing(State(store_url, max_connections=4)) as state:
+        async with aclosing(State(store_url, max_connections=4, timeout_s=ROOMY_S)) as state:
             for owner in ("a", "b"):
                 await state.put_hash(f"h:{owner}", {"owner": owner})
 
@@ -224,7 +227,7 @@ def test_a_full_store_refuses_writes_and_still_reads(tmp_path: Path) -> None:
 
     async def use() -> None:
         with running(server := Server(tmp_path / "full")):
-            async with aclosing(State(f"redis://127.0.0.1:{server.port}")) as state:
+            async with aclosing(State(f"redis://127.0.0.1:{server.port}", timeout_s=ROOMY_S)) as state:
                 await state.command("SET", "n", 7)
                 server.ask("CONFIG", "SET", "maxmemory", 1)
                 for _ in range(6):
@@ -248,7 +251,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
             "allkeys-lru",
         )
         with running(primary, replica):
-            async with aclosing(State(f"redis://127.0.0.1:{replica.port}")) as state:
+            async with aclosing(State(f"redis://127.0.0.1:{replica.port}", timeout_s=ROOMY_S)) as state:
                 fatal = {problem.code: problem.fatal for problem in await state.health()}
                 assert fatal == {"store_read_only": True, "store_evicts": True, "store_not_durable": False}
                 with pytest.raises(StoreUnavailable):
@@ -263,9 +266,13 @@ def test_a_wrong_password_is_a_refused_login(tmp_path: Path) -> None:
     async def use() -> None:
         with running(server := Server(tmp_path / "locked")):
             server.ask("CONFIG", "SET", "requirepass", "right-horse")
-            async with aclosing(State(f"redis://:right-horse@127.0.0.1:{server.port}")) as good:
+            async with aclosing(
+                State(f"redis://:right-horse@127.0.0.1:{server.port}", timeout_s=ROOMY_S)
+            ) as good:
                 assert await good.command("PING")
-                async with aclosing(State(f"redis://:wrong-horse@127.0.0.1:{server.port}")) as bad:
+                async with aclosing(
+                    State(f"redis://:wrong-horse@127.0.0.1:{server.port}", timeout_s=ROOMY_S)
+                ) as bad:
                     problems = await bad.health()
                     assert [problem.code for problem in problems] == ["store_refused"]
                     with pytest.raises(StoreUnavailable) as refused:
@@ -282,7 +289,7 @@ def test_nobody_listening_is_unreachable() -> None:
     """A refused TCP connection is the store's absence, not a crash."""
 
     async def use() -> None:
-        async with aclosing(State(f"redis://127.0.0.1:{free_port()}")) as state:
+        async with aclosing(State(f"redis://127.0.0.1:{free_port()}", timeout_s=ROOMY_S)) as state:
             with pytest.raises(StoreUnavailable):
                 await state.command("PING")
 

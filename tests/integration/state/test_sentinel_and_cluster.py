@@ -10,7 +10,7 @@ from llmgw.types.errors import StoreUnavailable
 from llmgw.types.secret import Secret
 from tests.valkey_servers import Server
 from tests.valkey_topologies import Trio, cluster_url
-from tests.waiting import until_async
+from tests.waiting import ROOMY_S, until_async
 
 COUNT = Script("count", "#!lua\nreturn redis.call('INCRBY', KEYS[1], ARGV[1])\n")
 
@@ -19,7 +19,7 @@ def test_sentinel_finds_the_primary(trio: Trio) -> None:
     """Commands and scripts reach the primary Sentinel names, though the first Sentinel of the URL is away."""
 
     async def use() -> None:
-        async with aclosing(State(trio.url)) as state:
+        async with aclosing(State(trio.url, timeout_s=ROOMY_S)) as state:
             assert await state.script(COUNT, ["n"], [2]) == 2
             assert await state.command("GET", "n") == b"2"
             assert [problem.code for problem in await state.health()] == ["store_not_durable"]
@@ -31,7 +31,7 @@ def test_writes_go_on_after_a_failover(trio: Trio) -> None:
     """The primary dies: calls fail as unavailable and nothing else, until Sentinel has promoted the replica."""
 
     async def use() -> None:
-        async with aclosing(State(trio.url)) as state:
+        async with aclosing(State(trio.url, timeout_s=ROOMY_S)) as state:
             await state.command("SET", "n", 1)
             assert await state.command("WAIT", 1, 5000) == 1
             trio.primary.kill()
@@ -51,7 +51,7 @@ def test_a_demoted_primary_is_left_for_the_new_one(trio: Trio) -> None:
     """READONLY from the old primary never reaches the caller: the write goes to the new primary, once."""
 
     async def use() -> None:
-        async with aclosing(State(trio.url)) as state:
+        async with aclosing(State(trio.url, timeout_s=ROOMY_S)) as state:
             await state.command("SET", "n", 1)
             assert await state.command("WAIT", 1, 5000) == 1
             trio.swap()
@@ -64,7 +64,7 @@ def test_an_unknown_service_is_unreachable(trio: Trio) -> None:
     """A service Sentinel does not know is the store's absence."""
 
     async def use() -> None:
-        async with aclosing(State(trio.url.replace("/gateway/", "/other/"))) as state:
+        async with aclosing(State(trio.url.replace("/gateway/", "/other/"), timeout_s=ROOMY_S)) as state:
             assert [problem.code for problem in await state.health()] == ["store_unreachable"]
 
     asyncio.run(use())
@@ -74,7 +74,7 @@ def test_cluster_serves_every_slot(cluster: list[Server]) -> None:
     """Keys on all nodes are written by commands and scripts, and every node's health counts."""
 
     async def use() -> None:
-        async with aclosing(State(cluster_url(cluster))) as state:
+        async with aclosing(State(cluster_url(cluster), timeout_s=ROOMY_S)) as state:
             for number in range(30):
                 assert await state.script(COUNT, [f"n:{{{number}}}"], [number]) == number
                 assert int(await state.command("GET", f"n:{{{number}}}")) == number
@@ -87,7 +87,7 @@ def test_a_script_flush_on_every_node_fails_no_call(cluster: list[Server]) -> No
     """Scripts fall back to their text on whichever node forgot them."""
 
     async def use() -> None:
-        async with aclosing(State(cluster_url(cluster))) as state:
+        async with aclosing(State(cluster_url(cluster), timeout_s=ROOMY_S)) as state:
             for number in range(10):
                 await state.script(COUNT, [f"f:{{{number}}}"], [1])
             for node in cluster:
@@ -102,7 +102,7 @@ def test_a_moved_slot_is_followed(cluster: list[Server]) -> None:
     """A slot that moved to another node costs the caller nothing."""
 
     async def use() -> None:
-        async with aclosing(State(cluster_url(cluster))) as state:
+        async with aclosing(State(cluster_url(cluster), timeout_s=ROOMY_S)) as state:
             await state.command("SET", "{moving}n", 1)
             slot = int(cluster[0].ask("CLUSTER KEYSLOT", "{moving}n"))
             ids = {node.ask("CLUSTER MYID").decode(): node for node in cluster}
@@ -119,7 +119,7 @@ def test_the_key_ring_works_on_a_cluster(cluster: list[Server]) -> None:
     """Making, checking, listing and revoking keys cross no slot."""
 
     async def use() -> None:
-        async with aclosing(State(cluster_url(cluster))) as state:
+        async with aclosing(State(cluster_url(cluster), timeout_s=ROOMY_S)) as state:
             keyring = Keyring(state, Secret("p" * 32))
             first = await keyring.create_first_admin()
             assert first is not None

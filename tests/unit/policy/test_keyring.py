@@ -18,6 +18,7 @@ from llmgw.types.secret import Secret
 from redis import Redis
 from tests.manual_clock import ManualClock
 from tests.valkey_servers import Server, running
+from tests.waiting import ROOMY_S
 
 PEPPER = Secret("pepper" * 8)
 BOOTSTRAP = Secret("an operator's own admin key")
@@ -48,7 +49,7 @@ def with_keyring(
 
     async def run() -> None:
         clock = ManualClock()
-        async with aclosing(State(url, clock=clock)) as state:
+        async with aclosing(State(url, clock=clock, timeout_s=ROOMY_S)) as state:
             await use(
                 Keyring(state, PEPPER, bootstrap=BOOTSTRAP, stale_auth_s=stale_auth_s, clock=clock), clock
             )
@@ -143,7 +144,7 @@ def test_another_pepper_makes_a_key_unknown(store_url: str) -> None:
 
     async def use(keyring: Keyring, _: ManualClock) -> None:
         made = await keyring.create("a", "caller")
-        async with aclosing(State(store_url)) as state:
+        async with aclosing(State(store_url, timeout_s=ROOMY_S)) as state:
             with pytest.raises(InvalidApiKey):
                 await Keyring(state, Secret("salt" * 12)).authenticate(made.token.reveal())
 
@@ -156,7 +157,7 @@ def test_a_revoked_key_ends_here_at_once_and_elsewhere_within_seconds(store_url:
     async def use(keyring: Keyring, clock: ManualClock) -> None:
         made = await keyring.create("a", "caller")
         token = made.token.reveal()
-        async with aclosing(State(store_url)) as state:
+        async with aclosing(State(store_url, timeout_s=ROOMY_S)) as state:
             elsewhere = Keyring(state, PEPPER, clock=clock)
             await keyring.authenticate(token)
             await elsewhere.authenticate(token)
@@ -374,7 +375,7 @@ def test_weak_secrets_refuse_to_work(pepper: str, bootstrap: str | None) -> None
     """An empty pepper or a guessable admin key is an error before the first request."""
     with pytest.raises(ValueError, match=r"pepper is empty|bootstrap admin key"):
         Keyring(
-            State("unix:///nowhere"),
+            State("unix:///nowhere", timeout_s=ROOMY_S),
             Secret(pepper),
             bootstrap=None if bootstrap is None else Secret(bootstrap),
         )
