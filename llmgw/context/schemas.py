@@ -13,7 +13,6 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llmgw.context.user_schemas import SCHEMA_MAX, CompiledSchema, compile_schema, incompatibilities
 from llmgw.state.connection import State
 from llmgw.state.scripts import Script
 from llmgw.types.context import SCHEMA_REF, SchemaRef
@@ -21,6 +20,7 @@ from llmgw.types.context_errors import SchemaIncompatible, SchemaNotFound, Schem
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation
+from llmgw.user_schemas import SCHEMA_MAX, CompiledSchema, compile_schema, incompatibilities
 
 __all__ = ["SCHEMA_MAX", "SchemaVersion", "SchemaVersions", "Schemas"]
 

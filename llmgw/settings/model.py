@@ -197,6 +197,25 @@ class Contexts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Conversations that are not stored, as their callers keep them."""
 
 
+class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prompts in versions, and the labels that lead to them."""
+
+    protected: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=100)
+    ] = (
+        "production",
+        "production-*",
+        "prod-*",
+    )
+    """Labels that lead only to versions whose evaluation passed; `*` stands for any characters."""
+    approvals: Annotated[int, Meta(ge=0, le=1)] = 0
+    """How many other publishers must agree before a protected label moves."""
+    min_cases: Annotated[int, Meta(ge=1, le=1000)] = 20
+    """Cases below which an evaluation proves nothing."""
+    poll_s: Annotated[float, Meta(ge=0.1, le=3600)] = 5.0
+    """Seconds between two looks for changes, beside being told of them."""
+
+
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is told about calls, and to whom."""
 
@@ -231,5 +250,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Callers' names for models."""
     contexts: Contexts = Contexts()
     """Stored conversations."""
+    prompts: Prompts = Prompts()
+    """Prompts in versions."""
     telemetry: Telemetry = Telemetry()
     """What is told about calls, and to whom."""

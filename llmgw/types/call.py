@@ -11,6 +11,7 @@ from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
 from llmgw.types.loss import Loss
 from llmgw.types.preservation import Check, CheckResult, PartLoss
+from llmgw.types.prompt import PromptFacts
 from llmgw.types.verification import Finding
 from llmgw.types.violation import Violation
 
@@ -140,6 +141,7 @@ class Call(Struct, kw_only=True):
     finish_reasons: tuple[str, ...] = ()
     usage: Usage | None = None
     context: ContextFacts | None = None
+    prompt: PromptFacts | None = None
     inner: list["Call"] = []
     """Calls that were made for this one: a summary of what went before, say."""
     first_content_ns: int | None = None

@@ -9,6 +9,7 @@ from llmgw.types.feature import Feature
 from llmgw.types.json import Json
 from llmgw.types.memo import Memo
 from llmgw.types.message import Details, Message
+from llmgw.types.prompt import PromptRef
 
 
 class FunctionTool(Struct, frozen=True, kw_only=True, tag="function"):
@@ -123,6 +124,8 @@ class CallOptions(Struct, frozen=True, kw_only=True):
     """The stored conversation that the call continues."""
     idempotency: Idempotency | None = None
     """By which a call with a context is known again, so that it is answered and stored once."""
+    prompt: PromptRef | None = None
+    """The prompt version that the call is made with."""
     verify: str | None = None
     """The name of a history that the caller keeps itself, to be compared with what it was before."""
 
@@ -142,6 +145,8 @@ class ChatInvocation(Struct, frozen=True, kw_only=True):
     model: str
     wire: str
     messages: tuple[Message, ...]
+    preamble: tuple[Message, ...] = ()
+    """What a prompt version says before a stored conversation: told on every call, stored by none."""
     stored: bool = False
     memo: Memo | None = None
     sampling: Sampling = Sampling()

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from llmgw.context.user_schemas import compile_schema
 from llmgw.types.context_errors import SchemaRejected
+from llmgw.user_schemas import compile_schema
 from tests.e2e.contexts.desk import Desk, problem
 from tests.running import RunningGateway
-from tests.unit.context.hostile_schemas import HOSTILE
+from tests.unit.user_schemas.hostile_schemas import HOSTILE
 
 CART: dict[str, Any] = {
     "type": "object",

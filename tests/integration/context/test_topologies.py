@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from llmgw.context.opened import Opened
 from llmgw.context.storage.answers import Replay
-from llmgw.context.user_schemas import SCHEMA_MAX
 from llmgw.state.connection import State
 from llmgw.types.context import ContextOptions
 from llmgw.types.context_errors import ContextErased, ContextLocked, IdempotencyInFlight, RevisionMismatch
 from llmgw.types.errors import StoreUnavailable
+from llmgw.user_schemas import SCHEMA_MAX
 from tests.integration.context.stage import Worker, assistant, play, policy, user
 from tests.valkey_servers import Server
 from tests.valkey_topologies import Trio, cluster_url, three_primaries

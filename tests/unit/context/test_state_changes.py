@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmgw.context.state_changes import COPIED_MAX, OPERATIONS_MAX, is_same, merged, patched
 from llmgw.types.context_errors import MergeConflict, PatchFailed
 from llmgw.types.json import Json
-from tests.unit.context.schema_strategies import DOCUMENTS, NAMES
+from tests.unit.user_schemas.schema_strategies import DOCUMENTS, NAMES
 
 OBJECTS = st.dictionaries(NAMES, DOCUMENTS, max_size=3)
 POINTERS = st.lists(st.sampled_from(["a", "b", "0", "1", "-", "01", "~0", "x/y"]), max_size=3).map(

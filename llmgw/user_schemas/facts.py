@@ -7,10 +7,10 @@ is said holds for each such value, and what cannot be read off is not said.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from llmgw.context.user_schemas.outline import Outline, target
-from llmgw.context.user_schemas.patterns import matcher
 from llmgw.types.json import Json
 from llmgw.types.violation import pointer_to
+from llmgw.user_schemas.outline import Outline, target
+from llmgw.user_schemas.patterns import matcher
 
 TYPES: Final = frozenset({"null", "boolean", "integer", "fraction", "string", "array", "object"})
 """Each value is of one of them; `number` is two: JSON Schema takes 1.0 for an integer, and 1.5 for none."""

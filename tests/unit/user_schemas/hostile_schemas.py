@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
-from llmgw.context.user_schemas.compiling import SCHEMA_MAX
 from llmgw.types.json import encode
+from llmgw.user_schemas.compiling import SCHEMA_MAX
 
 _Rows: TypeAlias = Iterator[tuple[str, Any]]
 _Link: TypeAlias = dict[str, Any]

@@ -4,13 +4,13 @@ from typing import Final
 
 from jsonschema_rs import Draft202012Validator
 
-from llmgw.context.user_schemas.explanation import Explanation
-from llmgw.context.user_schemas.measures import measured
-from llmgw.context.user_schemas.outline import Outline
-from llmgw.context.user_schemas.patterns import ENGINE
-from llmgw.context.user_schemas.work import Work
 from llmgw.types.json import Json, encode
 from llmgw.types.violation import Violation
+from llmgw.user_schemas.explanation import Explanation
+from llmgw.user_schemas.measures import measured
+from llmgw.user_schemas.outline import Outline
+from llmgw.user_schemas.patterns import ENGINE
+from llmgw.user_schemas.work import Work
 
 DOCUMENT_MAX: Final = 256 * 1024
 """Bytes of a document that is held against a schema."""

@@ -13,14 +13,14 @@ from typing import ClassVar, Final, TypeAlias
 from jsonschema_rs import Draft202012Validator
 from msgspec import Struct
 
-from llmgw.context.user_schemas.keywords import ASSERTIONS, Steps
-from llmgw.context.user_schemas.measures import measured
-from llmgw.context.user_schemas.outline import VIOLATIONS_MAX, Outline, target
-from llmgw.context.user_schemas.patterns import ENGINE, matcher, program
-from llmgw.context.user_schemas.wording import violation
-from llmgw.context.user_schemas.work import assertion_steps
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation, pointer_to
+from llmgw.user_schemas.keywords import ASSERTIONS, Steps
+from llmgw.user_schemas.measures import measured
+from llmgw.user_schemas.outline import VIOLATIONS_MAX, Outline, target
+from llmgw.user_schemas.patterns import ENGINE, matcher, program
+from llmgw.user_schemas.wording import violation
+from llmgw.user_schemas.work import assertion_steps
 
 VISITS_MAX: Final = 25_000
 """Schemas that are applied to places of a document before the explanation ends: about 0.1 s."""

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from llmgw.context.user_schemas.compiling import CompiledSchema, compile_schema
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import encode
 from llmgw.types.violation import Violation
-from tests.unit.context.hostile_schemas import nested
-from tests.unit.context.schema_strategies import DOCUMENTS, SCHEMAS
+from llmgw.user_schemas.compiling import CompiledSchema, compile_schema
+from tests.unit.user_schemas.hostile_schemas import nested
+from tests.unit.user_schemas.schema_strategies import DOCUMENTS, SCHEMAS
 
 CART: dict[str, Any] = {
     "type": "object",

@@ -7,9 +7,9 @@ Nothing is ever fetched.
 from collections.abc import Iterator
 from urllib.parse import unquote, urldefrag, urljoin
 
-from llmgw.context.user_schemas.keywords import REFERENCES, inner
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation, pointer_to
+from llmgw.user_schemas.keywords import REFERENCES, inner
 
 
 class References:

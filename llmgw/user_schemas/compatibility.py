@@ -9,16 +9,16 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from llmgw.context.user_schemas.compatibility_checks import CHECKS, problem
-from llmgw.context.user_schemas.compiled import CompiledSchema
-from llmgw.context.user_schemas.equality import Equality
-from llmgw.context.user_schemas.explanation import Walk
-from llmgw.context.user_schemas.facts import Fact, Facts, GivenUp, Reader, type_of, types_named
-from llmgw.context.user_schemas.keywords import ABOUT
-from llmgw.context.user_schemas.outline import VIOLATIONS_MAX
-from llmgw.context.user_schemas.wording import told
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation
+from llmgw.user_schemas.compatibility_checks import CHECKS, problem
+from llmgw.user_schemas.compiled import CompiledSchema
+from llmgw.user_schemas.equality import Equality
+from llmgw.user_schemas.explanation import Walk
+from llmgw.user_schemas.facts import Fact, Facts, GivenUp, Reader, type_of, types_named
+from llmgw.user_schemas.keywords import ABOUT
+from llmgw.user_schemas.outline import VIOLATIONS_MAX
+from llmgw.user_schemas.wording import told
 
 EFFORT_MAX: Final = 2500.0
 """What a comparison may take before it is given up: less than 0.1 s."""

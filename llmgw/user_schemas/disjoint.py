@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from llmgw.context.user_schemas.equality import Equality
-from llmgw.context.user_schemas.facts import Fact, Facts, Reader
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation
+from llmgw.user_schemas.equality import Equality
+from llmgw.user_schemas.facts import Fact, Facts, Reader
 
 _DISCRIMINATOR_DEPTH: Final = 3
 """How deep in two forms may be what tells them apart."""

@@ -9,7 +9,10 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from llmgw.context.user_schemas.keywords import (
+from llmgw.types.context_errors import SchemaRejected
+from llmgw.types.json import Json
+from llmgw.types.violation import Violation, pointer_to
+from llmgw.user_schemas.keywords import (
     ASSERTIONS,
     DIALECT,
     MANY,
@@ -19,10 +22,7 @@ from llmgw.context.user_schemas.keywords import (
     REFUSED,
     inner,
 )
-from llmgw.context.user_schemas.references import References
-from llmgw.types.context_errors import SchemaRejected
-from llmgw.types.json import Json
-from llmgw.types.violation import Violation, pointer_to
+from llmgw.user_schemas.references import References
 
 SUBSCHEMAS_MAX: Final = 2000
 VIOLATIONS_MAX: Final = 50

@@ -8,16 +8,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.context.user_schemas.compiled import CompiledSchema
-from llmgw.context.user_schemas.form import FORM
-from llmgw.context.user_schemas.measures import measured
-from llmgw.context.user_schemas.outline import foreign, outlined
-from llmgw.context.user_schemas.patterns import programs
-from llmgw.context.user_schemas.work import Work, work
 from llmgw.types import json
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.errors import InvalidJson
 from llmgw.types.violation import Violation
+from llmgw.user_schemas.compiled import CompiledSchema
+from llmgw.user_schemas.form import FORM
+from llmgw.user_schemas.measures import measured
+from llmgw.user_schemas.outline import foreign, outlined
+from llmgw.user_schemas.patterns import programs
+from llmgw.user_schemas.work import Work, work
 
 __all__ = ["SCHEMA_DEPTH_MAX", "SCHEMA_MAX", "CompiledSchema", "compile_schema"]
 

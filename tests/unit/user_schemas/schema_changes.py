@@ -6,8 +6,8 @@ from itertools import combinations, product
 from typing import Any, Final
 
 from hypothesis import strategies as st
-from llmgw.context.user_schemas.keywords import MANY, NAMED, ONE
-from tests.unit.context.schema_strategies import ASSERTIONS, PARTS, SCHEMAS
+from llmgw.user_schemas.keywords import MANY, NAMED, ONE
+from tests.unit.user_schemas.schema_strategies import ASSERTIONS, PARTS, SCHEMAS
 
 _CHANGES_MAX: Final = 3
 _HOLDERS: Final = PARTS.map(lambda part: part if isinstance(part, dict) else {})

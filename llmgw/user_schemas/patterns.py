@@ -12,11 +12,11 @@ from typing import Final
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
-from llmgw.context.user_schemas.form import PATTERN_MAX
-from llmgw.context.user_schemas.outline import VIOLATIONS_MAX
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation, pointer_to
+from llmgw.user_schemas.form import PATTERN_MAX
+from llmgw.user_schemas.outline import VIOLATIONS_MAX
 
 PATTERNS_MAX: Final = 8 * 1024
 """Characters of all patterns of a schema together: some of them take the engine 2 µs a character to refuse."""

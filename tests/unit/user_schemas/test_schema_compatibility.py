@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from llmgw.context.user_schemas import CompiledSchema, compile_schema, incompatibilities
-from llmgw.context.user_schemas.outline import VIOLATIONS_MAX
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import encode
-from tests.unit.context.hostile_pairs import HOSTILE_PAIRS
-from tests.unit.context.hostile_schemas import HARMLESS, HOSTILE
-from tests.unit.context.schema_changes import EACH_DOCUMENT, pairs
-from tests.unit.context.schema_strategies import DOCUMENTS, SCHEMAS
+from llmgw.user_schemas import CompiledSchema, compile_schema, incompatibilities
+from llmgw.user_schemas.outline import VIOLATIONS_MAX
+from tests.unit.user_schemas.hostile_pairs import HOSTILE_PAIRS
+from tests.unit.user_schemas.hostile_schemas import HARMLESS, HOSTILE
+from tests.unit.user_schemas.schema_changes import EACH_DOCUMENT, pairs
+from tests.unit.user_schemas.schema_strategies import DOCUMENTS, SCHEMAS
 
 CALLS_MAX = 750_000
 """Calls of functions that one comparison may take: less than 0.1 s."""

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from llmgw.context.user_schemas.keywords import Steps
 from llmgw.types.json import Json, encode
 from llmgw.types.violation import Violation, pointer_to
+from llmgw.user_schemas.keywords import Steps
 
 MESSAGE_MAX: Final = 300
 """Characters of a message."""

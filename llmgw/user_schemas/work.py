@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from llmgw.context.user_schemas.keywords import MANY
-from llmgw.context.user_schemas.measures import Measure, measured
-from llmgw.context.user_schemas.outline import Outline, target
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import Json
 from llmgw.types.violation import Violation, pointer_to
+from llmgw.user_schemas.keywords import MANY
+from llmgw.user_schemas.measures import Measure, measured
+from llmgw.user_schemas.outline import Outline, target
 
 INLINED_MAX: Final = 10_000
 """Schemas within a schema once every reference is replaced by what it leads to."""

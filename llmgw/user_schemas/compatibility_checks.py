@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from llmgw.context.user_schemas.disjoint import Comparison, apart, tagged_apart
-from llmgw.context.user_schemas.facts import TYPES, Fact, Facts, types_named
-from llmgw.context.user_schemas.outline import target
-from llmgw.context.user_schemas.patterns import matcher
-from llmgw.context.user_schemas.wording import rule_of, told
 from llmgw.types.violation import Violation, pointer_to
+from llmgw.user_schemas.disjoint import Comparison, apart, tagged_apart
+from llmgw.user_schemas.facts import TYPES, Fact, Facts, types_named
+from llmgw.user_schemas.outline import target
+from llmgw.user_schemas.patterns import matcher
+from llmgw.user_schemas.wording import rule_of, told
 
 _BEYOND: Final = {
     "minimum": "are less than", "exclusiveMinimum": "are not more than", "maximum": "are more than",

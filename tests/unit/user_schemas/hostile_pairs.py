@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
-from tests.unit.context.hostile_schemas import ROOT
+from tests.unit.user_schemas.hostile_schemas import ROOT
 
 _Rows: TypeAlias = Iterator[tuple[str, tuple[Any, Any]]]
 

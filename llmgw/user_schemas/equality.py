@@ -2,11 +2,11 @@
 
 from typing import Final, TypeAlias
 
-from llmgw.context.user_schemas.facts import Fact, Reader
-from llmgw.context.user_schemas.keywords import MANY, NAMED, ONE, Steps
-from llmgw.context.user_schemas.outline import target
 from llmgw.types.json import Json, encode
 from llmgw.types.violation import pointer_to
+from llmgw.user_schemas.facts import Fact, Reader
+from llmgw.user_schemas.keywords import MANY, NAMED, ONE, Steps
+from llmgw.user_schemas.outline import target
 
 _EFFORT: Final = 0.05
 _GLANCE: Final = 0.02

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from llmgw.context.user_schemas.compiled import DOCUMENT_DEPTH_MAX, DOCUMENT_MAX
-from llmgw.context.user_schemas.compiling import SCHEMA_DEPTH_MAX, SCHEMA_MAX, CompiledSchema, compile_schema
-from llmgw.context.user_schemas.form import FORM
-from llmgw.context.user_schemas.outline import SUBSCHEMAS_MAX, VIOLATIONS_MAX
-from llmgw.context.user_schemas.patterns import program
-from llmgw.context.user_schemas.work import STEPS_MAX
 from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.json import encode
 from llmgw.types.violation import Violation
-from tests.unit.context.hostile_schemas import ELSEWHERE, HARMLESS, HOSTILE, NOT_LINEAR, nested
-from tests.unit.context.schema_strategies import DOCUMENTS, SCHEMAS
+from llmgw.user_schemas.compiled import DOCUMENT_DEPTH_MAX, DOCUMENT_MAX
+from llmgw.user_schemas.compiling import SCHEMA_DEPTH_MAX, SCHEMA_MAX, CompiledSchema, compile_schema
+from llmgw.user_schemas.form import FORM
+from llmgw.user_schemas.outline import SUBSCHEMAS_MAX, VIOLATIONS_MAX
+from llmgw.user_schemas.patterns import program
+from llmgw.user_schemas.work import STEPS_MAX
+from tests.unit.user_schemas.hostile_schemas import ELSEWHERE, HARMLESS, HOSTILE, NOT_LINEAR, nested
+from tests.unit.user_schemas.schema_strategies import DOCUMENTS, SCHEMAS
 
 GUARD_S = 120
 """Seconds after which a process that has fallen for a hostile schema is ended; all of them take it about two."""
@@ -29,9 +29,9 @@ CALLS_MAX = 600_000
 """Calls of Python functions that examining one schema may take: about 0.1 s."""
 
 HOLD_ALL = """
-from llmgw.context.user_schemas.compiling import compile_schema
+from llmgw.user_schemas.compiling import compile_schema
 from llmgw.types.context_errors import SchemaRejected
-from tests.unit.context.hostile_schemas import HOSTILE, nested
+from tests.unit.user_schemas.hostile_schemas import HOSTILE, nested
 
 DOCUMENTS = [
     [1] * 30_000, [0.01 * number for number in range(8000)], [{}] * 20_000, ["a"] * 16_000, "ab" * 30_000,
