@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from llmgw.prompts.files.importing import dotprompt
+from llmgw.prompts.files.importing import dotprompt, langfuse, litellm, prompty
 from llmgw.prompts.files.importing.building import Imported
 from llmgw.types.prompt_errors import InvalidPrompt
 
@@ -12,6 +12,9 @@ TEXT_MAX: Final = 1024 * 1024
 
 _READERS: Final[Mapping[str, Callable[[str], list[Imported]]]] = {
     "dotprompt": dotprompt.read,
+    "prompty": prompty.read,
+    "langfuse": langfuse.read,
+    "litellm": litellm.read,
 }
 FORMATS: Final = tuple(_READERS)
 """What can be imported."""

@@ -58,8 +58,10 @@ NAME_MAX: Final = 63
 NOTES_MAX: Final = 200
 
 _CONDITION: Final = re.compile(
-    r"\{%[-+]?\s*(?:(?:el)?if\s+(?:not\s+)?|for\s+[\w, ]{1,200}\s+in\s+)([A-Za-z_]\w*)\s*[-+]?%\}"
+    r"\{%[-+]?\s*(?:(?:el)?if\s+(?:not\s+)?|for\s+[\w, ]{1,200}\s+in\s+)\(*([A-Za-z_]\w*)"
+    r"(?=\s*[-+]?%\}|\s+(?:and|or)\s|[.\[][^%]{0,300}\|default\()"
 )
+"""What is asked for before it is used: it may be missing, here as there."""
 _EMPTY: Final = {"array": "[]", "object": "{}"}
 
 
@@ -134,7 +136,9 @@ class Draft:
                 found.append(msgspec.convert(said, PromptTool))
             except msgspec.ValidationError:
                 name = said.get("name") if isinstance(said, dict) else said
-                self.note(f"{where}: the tool {_told(name, number)} is not told as a function, and is left out")
+                self.note(
+                    f"{where}: the tool {_told(name, number)} is not told as a function, and is left out"
+                )
 
     def describe(self, text: Json, where: str) -> None:
         """Take over a description as far as there is room for it."""
@@ -165,7 +169,9 @@ class Draft:
         for each, line in zip(self.messages, self.lines, strict=True):
             for problem in scan.problems(each.text):
                 raise InvalidPrompt(f"line {line + problem.line - 1}: {problem.message}")
-        self.messages = [self._guarded(each, line) for each, line in zip(self.messages, self.lines, strict=True)]
+        self.messages = [
+            self._guarded(each, line) for each, line in zip(self.messages, self.lines, strict=True)
+        ]
         members = {"messages": self.messages, "history": self.history, **self.members}
         try:
             content = msgspec.convert(members, PromptContent)
@@ -179,7 +185,9 @@ class Draft:
         try:
             used = minijinja.Environment().undeclared_variables_in_str(message.text)
         except minijinja.TemplateError as error:
-            raise InvalidPrompt(f"line {line + (error.line or 1) - 1}: {error.detail or error.kind}") from None
+            raise InvalidPrompt(
+                f"line {line + (error.line or 1) - 1}: {error.detail or error.kind}"
+            ) from None
         asked = set(_CONDITION.findall(message.text))
         schema = self.members.get("input_schema") or {}
         required, properties = _listed(schema, "required"), _shapes(schema)
@@ -225,15 +233,12 @@ def fit_name(name: str, draft: Draft) -> str:
         words[-2:] = [f"{words[-2]}-{words[-1]}"[:NAME_MAX]]
     fit = "/".join(words)
     if fit and fit != name:
-        draft.note(f"it is called {fit} here, as a name has no more than small letters, digits, '-', '_' and '/'")
+        draft.note(
+            f"it is called {fit} here, as a name has no more than small letters, digits, '-', '_' and '/'"
+        )
     elif name:
         draft.note("nothing is left of its name that may be a name here")
     return fit
-
-
-def open_object(schema: Mapping[str, Json]) -> dict[str, Json]:
-    """An object schema without what it does not say."""
-    return {name: value for name, value in schema.items() if value not in ({}, [])}
 
 
 def _prove(content: PromptContent, lines: Iterable[int]) -> None:

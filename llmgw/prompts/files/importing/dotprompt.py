@@ -11,7 +11,8 @@ from llmgw.types.json import Json
 from llmgw.types.prompt_errors import InvalidPrompt
 
 _KNOWN: Final = frozenset({
-    "name", "variant", "version", "model", "description", "config", "input", "output", "tools", "toolDefs", "metadata",
+    "name", "variant", "version", "model", "description", "config", "input", "output", "tools", "toolDefs",
+    "metadata",
 })  # fmt: skip
 
 
@@ -93,7 +94,9 @@ def with_defaults(schema: dict[str, Json], defaults: Mapping[str, Json]) -> dict
     made = dict(schema)
     if isinstance(properties, dict):
         made["properties"] = {
-            name: {**shape, "default": defaults[name]} if name in defaults and isinstance(shape, dict) else shape
+            name: {**shape, "default": defaults[name]}
+            if name in defaults and isinstance(shape, dict)
+            else shape
             for name, shape in properties.items()
         }
     if isinstance(required, list):
@@ -122,7 +125,9 @@ def _read_tools(members: Mapping[str, Json], draft: Draft) -> None:
     tools = members.get("tools")
     for each in tools if isinstance(tools, list) else []:
         if isinstance(each, str):
-            draft.note(f"the tool {each[:64]} is named but not described: tools are described in the prompt here")
+            draft.note(
+                f"the tool {each[:64]} is named but not described: tools are described in the prompt here"
+            )
         else:
             draft.offer([_function(each)], "tools")
     if tools is not None and not isinstance(tools, list):

@@ -11,6 +11,8 @@ from llmgw.prompts.rendering.scan import NESTING_MAX
 from llmgw.types.prompt_errors import InvalidPrompt
 
 _JINJA: Final = re.compile(r"\{[{%#]")
+_MARKER: Final = re.compile(r"<<<dotprompt:(?:role:([a-z]{1,20})|history)>>>")
+"""What dotprompt itself writes for roles and the conversation; files have it, too."""
 _CONDITIONS: Final = {"if": "", "unless": "not ", "with": ""}
 _EQUALITY: Final = {"ifEquals": "==", "unlessEquals": "!="}
 
@@ -34,8 +36,9 @@ def translate(template: str, line: int, draft: Draft) -> None:
     Raises:
         InvalidPrompt: the template has what the template language here has no equal for; the message says where.
     """
-    made = _Translation(template, line, draft)
-    for part in lexing.parts(template, line):
+    written = _MARKER.sub(lambda found: f'{{{{role "{found[1]}"}}}}' if found[1] else "{{history}}", template)
+    made = _Translation(written, line, draft)
+    for part in lexing.parts(written, line):
         if isinstance(part, Text):
             made.text(part)
         else:
@@ -108,7 +111,9 @@ class _Translation:
         elif word in {"media", "section"} and rest:
             self._draft.note(f"line {tag.line}: {{{{{word}}}}} has no place here, and is left out")
         elif word == "json" and rest:
-            self._emit(f"{{{{ {self._scopes.value(rest[0], tag.line)}|tojson{self._indent(rest[1:], tag.line)} }}}}")
+            self._emit(
+                f"{{{{ {self._scopes.value(rest[0], tag.line)}|tojson{self._indent(rest[1:], tag.line)} }}}}"
+            )
         elif word == "lookup" and len(rest) == 2:
             found, key = (self._scopes.value(each, tag.line) for each in rest)
             self._emit(f"{{{{ {found}[{key}] }}}}")
@@ -132,7 +137,9 @@ class _Translation:
 
     def _top(self, tag: Tag, word: str) -> None:
         if self._blocks:
-            raise InvalidPrompt(f"line {tag.line}: `{word}` within a block: roles are fixed before anything is rendered")
+            raise InvalidPrompt(
+                f"line {tag.line}: `{word}` within a block: roles are fixed before anything is rendered"
+            )
 
     def _partial(self, tag: Tag) -> None:
         words = list(tag.words)
@@ -160,7 +167,9 @@ class _Translation:
         given = []
         while words:
             if len(words) < 3 or words[1] != "=" or not re.fullmatch(r"[A-Za-z_]\w*", words[0], re.ASCII):
-                raise InvalidPrompt(f"line {line}: a partial is given all variables, and others as name=value")
+                raise InvalidPrompt(
+                    f"line {line}: a partial is given all variables, and others as name=value"
+                )
             given.append(f"{words[0]} = {self._scopes.value(words[2], line)}")
             del words[:3]
         return ", ".join(given)
@@ -214,7 +223,12 @@ class _Translation:
         if not rest:
             self._blocks[-1] = block._replace(otherwise=True, scoped=False)
             self._emit("{% else %}")
-        elif block.close == "{% endif %}" and not block.scoped and rest[0] in {"if", "unless"} and len(rest) == 2:
+        elif (
+            block.close == "{% endif %}"
+            and not block.scoped
+            and rest[0] in {"if", "unless"}
+            and len(rest) == 2
+        ):
             condition = self._scopes.condition(rest[1], tag.line)
             self._emit(f"{{% elif {_CONDITIONS[rest[0]]}{condition} %}}")
         else:
@@ -223,10 +237,8 @@ class _Translation:
     def _close(self, tag: Tag) -> None:
         block = self._blocks.pop() if self._blocks else None
         named = tag.words[0] if tag.words else ""
-        if block is None or (named != block.word and block.word != "unless"):
+        if block is None or block.word not in {named, "unless"}:
             raise InvalidPrompt(f"line {tag.line}: `{named[:64]}` ends here, but does not begin before")
         if block.scoped:
             self._scopes.leave()
         self._emit(block.close)
-
-

@@ -93,7 +93,9 @@ def _object(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, Json]:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.MarkedYAMLError(problem="the name of a member is a word", problem_mark=key.start_mark)
         if key.value in made:
-            raise yaml.MarkedYAMLError(problem=f"`{key.value[:64]}` is here twice", problem_mark=key.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem=f"`{key.value[:64]}` is here twice", problem_mark=key.start_mark
+            )
         made[key.value] = loader.construct_object(value, deep=True)
     return made
 

@@ -70,7 +70,7 @@ def _is_alone(found: list[Text | Tag], at: int) -> bool:
     """Whether a tag that prints nothing has its line for itself: the line is then not printed either."""
     tag = found[at]
     if not isinstance(tag, Tag) or not (
-        tag.kind in _ALONE and tag.kind or tag.words[:1] and tag.words[0] in _ALONE_WORDS
+        (tag.kind in _ALONE and tag.kind) or (tag.words[:1] and tag.words[0] in _ALONE_WORDS)
     ):
         return False
     before = found[at - 1] if at else None
@@ -78,7 +78,9 @@ def _is_alone(found: list[Text | Tag], at: int) -> bool:
     if isinstance(before, Tag) or isinstance(after, Tag):
         return False
     starts = before is None or (
-        bool(_BEFORE.search(before.said[-200:])) if at > 1 or "\n" in before.said else not before.said.strip(" \t")
+        bool(_BEFORE.search(before.said[-200:]))
+        if at > 1 or "\n" in before.said
+        else not before.said.strip(" \t")
     )
     return starts and (after is None or bool(_AFTER.match(after.said)))
 

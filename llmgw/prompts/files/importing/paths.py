@@ -38,6 +38,8 @@ class Scopes:
         self._names = set(re.findall(r"[A-Za-z_]\w*", template, re.ASCII))
         self._keys = "@key" in template
         self._draft = draft
+        self._soft = False
+        """Whether steps may lead to what is not there."""
 
     @property
     def inner(self) -> bool:
@@ -68,7 +70,9 @@ class Scopes:
     def condition(self, word: str, line: int) -> str:
         """Write a path as what is asked for: what is not there counts as false."""
         written = self.value(word, line)
-        plain = NAME.match(written) or not NAME.match(written.partition(".")[0]) or written.startswith("loop.")
+        plain = (
+            NAME.match(written) or not NAME.match(written.partition(".")[0]) or written.startswith("loop.")
+        )
         return written if plain and "[" not in written else f'{written}|default("")'
 
     def loop(self, word: str, params: tuple[str, ...], line: int) -> tuple[str, Scope]:
@@ -132,7 +136,9 @@ class Scopes:
                     found = scope.params[first]
                     inner = self._open[len(self._open) - depth :]
                     if found.startswith("loop.") and any(each.loops for each in inner):
-                        raise InvalidPrompt(f"line {line}: `{first[:64]}` belongs to an outer list, and has no equal here")
+                        raise InvalidPrompt(
+                            f"line {line}: `{first[:64]}` belongs to an outer list, and has no equal here"
+                        )
                     return self._from(found, more, line) if dot else found
         return self._from(self._open[level - 1].base if level else None, plain, line)
 
@@ -147,7 +153,10 @@ class Scopes:
                 if not NAME.match(step) or step in TAKEN:
                     raise InvalidPrompt(f"line {line}: `{step[:64]}` cannot be the name of a variable here")
                 written = step
-            elif step.isdecimal() and len(step) < 9 and step.isascii():
+                continue
+            if self._soft and written != base and not NAME.match(written):
+                written = f'({written}|default(""))'
+            if step.isdecimal() and len(step) < 9 and step.isascii():
                 written += f"[{int(step)}]"
             elif NAME.match(step) and step not in TAKEN:
                 written += f".{step}"

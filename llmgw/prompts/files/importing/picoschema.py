@@ -21,7 +21,9 @@ OTHER_WORDS: Final = {
 """What some tools write in place of the words of Picoschema."""
 DEPTH_MAX: Final = 20
 
-_KEY: Final = re.compile(r"(?P<name>[^(?]+)(?P<optional>\??)\s*(?:\((?P<kind>\w+)\s*(?:,(?P<about>.*))?\))?\s*\Z", re.S)
+_KEY: Final = re.compile(
+    r"(?P<name>[^(?]+)(?P<optional>\??)\s*(?:\((?P<kind>\w+)\s*(?:,(?P<about>.*))?\))?\s*\Z", re.DOTALL
+)
 
 
 def json_schema(schema: Json, where: str) -> dict[str, Json]:
@@ -41,7 +43,16 @@ def _is_json_schema(schema: Mapping[str, Json]) -> bool:
         return True
     if "$ref" in schema or "$schema" in schema or isinstance(schema.get("anyOf"), list):
         return True
-    structural = {"properties", "items", "enum", "minimum", "maximum", "additionalProperties", "required", "pattern"}
+    structural = {
+        "properties",
+        "items",
+        "enum",
+        "minimum",
+        "maximum",
+        "additionalProperties",
+        "required",
+        "pattern",
+    }
     return isinstance(kind, str) and kind in SCALARS | {"array", "object"} and bool(structural & set(schema))
 
 
