@@ -7,6 +7,7 @@ from typing import Final
 from llmgw.prompts.files.importing.building import ROLES, Draft, Imported, fit_name
 from llmgw.prompts.files.importing.dotprompt import read_model
 from llmgw.prompts.files.importing.openai import read_response_format
+from llmgw.prompts.files.importing.paths import TAKEN
 from llmgw.types import json
 from llmgw.types.errors import InvalidJson
 from llmgw.types.json import Json
@@ -65,10 +66,15 @@ def several(text: str) -> list[Mapping[str, Json]]:
 
 
 def _read(said: Mapping[str, Json]) -> Imported:
+    around = isinstance(said.get("prompt"), dict)
+    if around:
+        said = said["prompt"]
     name = said.get("name")
     if not isinstance(name, str):
         raise InvalidPrompt("a prompt has no name")
     draft = Draft(name)
+    if around:
+        draft.note("what a webhook says around the prompt is left out")
     called = f"the prompt {name[:64]!r}"
     if "prompt" not in said:
         raise InvalidPrompt(f"{called} has no text: it is an entry of a list; export the prompts themselves")
@@ -116,7 +122,7 @@ def _template(text: str, draft: Draft) -> str:
 
     def written(found: re.Match[str]) -> str:
         if found["name"] is not None:
-            if found["name"] not in _TAKEN:
+            if found["name"] not in TAKEN:
                 return f"{{{{ {found['name']} }}}}"
             draft.note(f"{found[0]} cannot be a variable here, and stays text")
         elif found["other"] is not None:
