@@ -6,8 +6,8 @@ from typing import Final
 
 from llmgw.prompts.files.importing.building import ROLES, Draft, Imported, fit_name
 from llmgw.prompts.files.importing.dotprompt import read_model
-from llmgw.prompts.files.importing.openai import read_response_format
 from llmgw.prompts.files.importing.paths import TAKEN
+from llmgw.prompts.files.importing.response_format import read_response_format
 from llmgw.types import json
 from llmgw.types.errors import InvalidJson
 from llmgw.types.json import Json
@@ -19,9 +19,6 @@ PROMPTS_MAX: Final = 1000
 _PART: Final = re.compile(
     r"\{\{\s{0,20}(?P<name>[A-Za-z_][A-Za-z0-9_]{0,127})\s{0,20}\}\}|@@@langfusePrompt:(?P<other>[^@\n]{1,500})@@@"
     r"|(?P<opening>\{[{%#])"
-)
-_TAKEN: Final = frozenset(
-    {"and", "or", "not", "in", "is", "if", "else", "for", "true", "false", "none", "loop", "range"}
 )
 _READ: Final = frozenset({"name", "type", "prompt", "config", "labels", "tags", "version"})
 _BOOKS: Final = frozenset({

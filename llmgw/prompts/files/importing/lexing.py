@@ -78,11 +78,8 @@ def _is_alone(found: list[Text | Tag], at: int) -> bool:
     after = found[at + 1] if at + 1 < len(found) else None
     if isinstance(before, Tag) or isinstance(after, Tag):
         return False
-    starts = before is None or (
-        bool(_BEFORE.search(before.said[-200:]))
-        if at > 1 or "\n" in before.said
-        else not before.said.strip(" \t")
-    )
+    blank = "" if before is None else before.said.rstrip(" \t")
+    starts = before is None or blank.endswith("\n") or (not blank and at == 1)
     return starts and (after is None or bool(_AFTER.match(after.said)))
 
 

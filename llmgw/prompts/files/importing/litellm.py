@@ -8,7 +8,7 @@ from llmgw.prompts.files.importing.building import Draft, Imported
 from llmgw.prompts.files.importing.dotprompt import name_of, object_of, read_input, read_model, read_output
 from llmgw.prompts.files.importing.head import Head, read_head
 from llmgw.prompts.files.importing.langfuse import PROMPTS_MAX, several
-from llmgw.prompts.files.importing.openai import read_response_format
+from llmgw.prompts.files.importing.response_format import read_response_format
 from llmgw.types.json import Json
 from llmgw.types.prompt_errors import InvalidPrompt
 

@@ -9,7 +9,7 @@ from llmgw.prompts.files.importing import handlebars, properties
 from llmgw.prompts.files.importing.building import ROLES, Draft, Imported
 from llmgw.prompts.files.importing.dotprompt import name_of, object_of, read_model
 from llmgw.prompts.files.importing.head import read_head
-from llmgw.prompts.files.importing.openai import read_response_format
+from llmgw.prompts.files.importing.response_format import read_response_format
 from llmgw.types.json import Json
 from llmgw.types.prompt_errors import InvalidPrompt
 
@@ -224,8 +224,4 @@ def _pieces(body: str, line: int, threads: list[str], draft: Draft) -> Iterator[
         draft.note(f"line {at}: {mark['list']} is the place of the conversation")
         properties.forget(draft, mark["list"])
         yield _Piece(None, "", at)
-    yield _Piece(role, body[place:], line + body.count("\n", 0, place))
-    for image in _IMAGE.finditer(body):
-        draft.note(
-            f"line {line + body.count(chr(10), 0, image.start())}: an image is sent as the text it is written as"
-        )
+    yield _Piece(role, body[place:], line)
