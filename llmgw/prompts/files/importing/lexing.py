@@ -80,7 +80,9 @@ def _is_alone(found: list[Text | Tag], at: int) -> bool:
         return False
     blank = "" if before is None else before.said.rstrip(" \t")
     starts = before is None or blank.endswith("\n") or (not blank and at == 1)
-    return starts and (after is None or bool(_AFTER.match(after.said)))
+    if after is None:
+        return starts
+    return starts and ("\n" in after.said or at + 2 == len(found)) and bool(_AFTER.match(after.said))
 
 
 def _split(template: str, line: int) -> Iterator[Text | Tag]:
