@@ -42,7 +42,10 @@ def closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
         ),
         ({"a(enum, kind)": ["X", 1]}, closed({"a": {"enum": ["X", 1], "description": "kind"}}, ["a"])),
         ({"a?(enum)": ["X"]}, closed({"a": {"enum": ["X", None]}}, [])),
-        ({"a(object, it)": {"b": "string"}}, closed({"a": {**closed({"b": {"type": "string"}}, ["b"]), "description": "it"}}, ["a"])),
+        (
+            {"a(object, it)": {"b": "string"}},
+            closed({"a": {**closed({"b": {"type": "string"}}, ["b"]), "description": "it"}}, ["a"]),
+        ),
         ({"(*)": "number"}, {"type": "object", "additionalProperties": {"type": "number"}}),
         ({"a": "any", "(*)": "any"}, {**closed({"a": {}}, ["a"]), "additionalProperties": {}}),
         ({"a": {"b?": "string"}}, closed({"a": closed({"b": {"type": ["string", "null"]}}, [])}, ["a"])),
