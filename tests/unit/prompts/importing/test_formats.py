@@ -95,7 +95,8 @@ def test_prompty_settings() -> None:
     found = one(
         "prompty",
         "---\nname: n\nmodel:\n  api: completion\n  parameters:\n    max_tokens: 7\n    stop: END\n    n: 2\n"
-        "    tool_choice: auto\n    tools:\n    - {type: function, function: {name: f, strict: true}}\n    - {name: 3}\n"
+        "    tool_choice: auto\n    tools:\n    - {type: function, function: {name: f, strict: true}}\n"
+        "    - {name: 3}\n"
         "    response_format: {type: json_schema, json_schema: {name: x, schema: {type: object}}}\n"
         "inputs:\n  - {name: a, kind: list, required: false, items: {kind: int}}\n  - {name: b, kind: image}\n"
         "  - {kind: string}\n---\nuser[name=x]:\n{{a}} ![i](u)\nAssistant:\nyes",

@@ -17,7 +17,8 @@ WORDS = st.sampled_from([
     "%}",
     "{% for a in l %}", "{% endfor %}", "{% set x %}", "{#", "user:\n", "System: ", "name: x\n",
     "model: {id: 1}\n",
-    "input: {schema: {a?: string, (*): any}}\n", "inputs: {a: {kind: thread}}\n", "&a [*a]", "!!python/name:x", "\\",
+    "input: {schema: {a?: string, (*): any}}\n", "inputs: {a: {kind: thread}}\n",
+    "&a [*a]", "!!python/name:x", "\\",
     "<<<dotprompt:history>>>", "@@@langfusePrompt:name=a@@@", '"', "'", "\x00", "é", "{", "}", "|", "x", "1e999",
 ])  # fmt: skip
 TEXTS = st.lists(WORDS | st.text(max_size=6), max_size=25).map("".join)
