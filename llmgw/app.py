@@ -36,6 +36,8 @@ from llmgw.http.ops import ops_routes
 from llmgw.http.own_routes import own_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
+from llmgw.prompts.prompts import Prompts
+from llmgw.prompts.settings import PromptSettings
 from llmgw.providers import PROVIDERS
 from llmgw.providers.registry import ROWS
 from llmgw.routing.catalog import Alias, Catalog, ProviderTemplate, WeightedTarget
@@ -131,12 +133,14 @@ class Worker:
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
         self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
+        self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
             health=self._health,
             recorder=self._recorder,
             archive=self._archive,
+            prompts=self._prompts,
             clock=self._clock,
             limits=_limits(settings),
             generation=self._generation(loaded, number=generation),
@@ -176,6 +180,7 @@ class Worker:
         orphaned = loop.create_task(_stop_when_orphaned(_supervisor()))
         sweeping = loop.create_task(_sweep(self._contexts))
         await self._state.connect()
+        await self._prompts.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -188,6 +193,7 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
@@ -345,6 +351,17 @@ def _context_settings(settings: Settings) -> ContextSettings:
         cache_bytes=contexts.cache_mib * 1024 * 1024,
         sample=contexts.read_back,
         verify=VerifySettings(enabled=contexts.verify.enabled, ttl_s=contexts.verify.ttl_s),
+    )
+
+
+def _prompt_settings(settings: Settings) -> PromptSettings:
+    prompts = settings.prompts
+    return PromptSettings(
+        protected=prompts.protected,
+        approvals=prompts.approvals,
+        min_cases=prompts.min_cases,
+        poll_s=prompts.poll_s,
+        state_dir=settings.state.dir,
     )
 
 
