@@ -26,62 +26,62 @@ class _Assertion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """One line of `assert`; its `type` says which."""
 
 
-class Equals(_Assertion, tag="equals"):
+class Equals(_Assertion, frozen=True, tag="equals"):
     """The whole answer is this text, white space around it aside; or, where `value` is no text, this JSON."""
 
     value: Json
     ignore_case: bool = False
 
 
-class Contains(_Assertion, tag="contains"):
+class Contains(_Assertion, frozen=True, tag="contains"):
     """The text is somewhere in the answer."""
 
     value: Text
     ignore_case: bool = False
 
 
-class NotContains(_Assertion, tag="not-contains"):
+class NotContains(_Assertion, frozen=True, tag="not-contains"):
     """The text is nowhere in the answer."""
 
     value: Text
     ignore_case: bool = False
 
 
-class Matches(_Assertion, tag="regex"):
+class Matches(_Assertion, frozen=True, tag="regex"):
     """The pattern matches somewhere in the answer; it is one that takes linear time."""
 
     value: Annotated[str, Meta(min_length=1)]
 
 
-class IsJson(_Assertion, tag="is-json"):
+class IsJson(_Assertion, frozen=True, tag="is-json"):
     """The answer is JSON."""
 
 
-class FitsSchema(_Assertion, tag="json-schema"):
+class FitsSchema(_Assertion, frozen=True, tag="json-schema"):
     """The answer is JSON that fits this schema; without one, the version's output schema."""
 
     value: dict[str, Json] | None = None
 
 
-class MaxLatency(_Assertion, tag="max-latency"):
+class MaxLatency(_Assertion, frozen=True, tag="max-latency"):
     """The answer was whole within so many milliseconds."""
 
     value: Most
 
 
-class MaxCost(_Assertion, tag="max-cost"):
+class MaxCost(_Assertion, frozen=True, tag="max-cost"):
     """The call cost so many US dollars at most."""
 
     value: Most
 
 
-class MaxTokens(_Assertion, tag="max-tokens"):
+class MaxTokens(_Assertion, frozen=True, tag="max-tokens"):
     """The answer has so many tokens at most."""
 
     value: Annotated[int, Meta(ge=1)]
 
 
-class Rubric(_Assertion, tag="llm-rubric"):
+class Rubric(_Assertion, frozen=True, tag="llm-rubric"):
     """A model finds that the answer does what the rubric asks; without a `model`, the version's own judges."""
 
     value: Annotated[str, Meta(min_length=1, max_length=16_384)]

@@ -1,7 +1,7 @@
 """Two versions on the same cases: is one worse, or was it chance? Exact, with whole numbers.
 
-Cases are compared in pairs. Those in which both come to the same say nothing; of the others, if neither version were
-better, each would be a toss of a coin. This is the sign test, on right and wrong answers McNemar's exact test.
+Cases are compared in pairs. Those in which both come to the same say nothing; of the others, if neither version
+were better, each would be a toss of a coin. This is the sign test, on right and wrong answers McNemar's exact test.
 """
 
 from fractions import Fraction
