@@ -26,6 +26,7 @@ from llmgw.context.verifying.settings import VerifySettings
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
+from llmgw.gateway.prompting import Prompting
 from llmgw.http.admin import admin_routes
 from llmgw.http.data_plane import wire_route
 from llmgw.http.errors import make_error_answer, make_request_id_stamp
@@ -134,6 +135,7 @@ class Worker:
         self._contexts = self._archive.library.contexts
         self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
         self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
+        self._prompting = Prompting(self._prompts, self._clock)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -225,7 +227,13 @@ class Worker:
             source=loaded.source,
             loaded_unix_ns=self._clock.unix_ns(),
             gateway=Gateway(
-                catalog, self._dispatch, self._health, self._counter, random.random, self._conversations
+                catalog,
+                self._dispatch,
+                self._health,
+                self._counter,
+                random.random,
+                self._conversations,
+                self._prompting,
             ),
         )
 
