@@ -179,6 +179,14 @@ class Gateway:
         reply.kept_by(conversation)
         return reply
 
+    async def ask(self, call: Call, invocation: ChatInvocation) -> Completion:
+        """Ask an alias on behalf of a call: in a call of its own, within that one.
+
+        Raises:
+            GatewayError: as `invoke` lists.
+        """
+        return await self._ask(call, invocation)
+
     async def _ask(self, call: Call, invocation: ChatInvocation) -> Completion:
         """Ask an alias on behalf of a call, in a call of its own."""
         inner = call.within(new_span_id, self._conversations.contexts.monotonic_ns())
