@@ -29,7 +29,7 @@ from llmgw.types.json import encode
 from llmgw.types.message import Message, TextPart, ToolCallPart
 from llmgw.types.prompt import Prices, PromptFacts, PromptGate, VersionInfo
 from llmgw.types.prompt_errors import PromptRejected
-from llmgw.types.violation import Violation, pointer_to
+from llmgw.types.violation import Violation
 
 if TYPE_CHECKING:
     from llmgw.gateway.gateway import Gateway
@@ -109,7 +109,7 @@ class Evaluator:
     async def _evaluate(self, trial: Trial, call: Call) -> GateResult:
         info = trial.subject.info
         call.prompt = PromptFacts(name=trial.name, version=info.number, hash=info.hash)
-        asked = await _all_rendered(trial)
+        asked = await render_all(trial)
         before = [await _maybe(trial, case) for case in trial.dataset.cases]
         ask = partial(self._gateway.ask, call)
         runs, baseline_runs = await self._all_run(trial, asked, before, ask)
@@ -205,8 +205,13 @@ class Evaluator:
         )
 
 
-async def _all_rendered(trial: Trial) -> list[ChatInvocation]:
-    """Render all cases with the version that is tried, telling of all that cannot be."""
+async def render_all(trial: Trial, *, within: str = "/cases") -> list[ChatInvocation]:
+    """Render all cases, which stand `within` what was sent, with the version that is tried.
+
+    Raises:
+        PromptRejected: some cannot be rendered; each is a violation that points to its case.
+        InvalidRequest: neither the version nor the trial names a model.
+    """
     asked: list[ChatInvocation] = []
     problems: list[Violation] = []
     for number, case in enumerate(trial.dataset.cases):
@@ -215,7 +220,7 @@ async def _all_rendered(trial: Trial) -> list[ChatInvocation]:
         except GatewayError as error:
             if isinstance(error, InvalidRequest) and error.param == "model":
                 raise
-            problems += _problems(number, case, error)
+            problems += _problems(f"{within}/{number}/vars", case, error)
         await asyncio.sleep(0)  # other calls are served meanwhile
     if problems:
         raise PromptRejected(
@@ -241,8 +246,7 @@ def _rendered(trial: Trial, subject: Subject, case: Case) -> ChatInvocation:
     return joined(chat, subject.compiled, case.vars, name=trial.name, stored=False)
 
 
-def _problems(number: int, case: Case, error: GatewayError) -> list[Violation]:
-    at = pointer_to("cases", number, "vars")
+def _problems(at: str, case: Case, error: GatewayError) -> list[Violation]:
     if not error.violations:
         return [Violation(rule="case", pointer=at, message=f"{case.name}: {error.message}")]
     return [
