@@ -1,6 +1,7 @@
 """A publisher who changes prompts in the gateway's store, and waits until the gateway serves them."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.wishes import LabelMove, Push
 from llmgw.state.connection import State
 from llmgw.types.prompt import PromptContent
+from tests.e2e.contexts.desk import Desk
 from tests.running import RunningGateway
 from tests.waiting import ROOMY_S, until
 
@@ -59,3 +61,15 @@ class Publisher:
         return bool(there) and (
             there["latest"] >= number if label is None else there["labels"].get(label) == number
         )
+
+
+def line_of(desk: Desk, call: str) -> dict[str, Any]:
+    """The line of a call in the log, which comes when the call is over."""
+
+    def found() -> dict[str, Any] | None:
+        lines = (json.loads(line) for line in desk.gateway.log().splitlines() if line.startswith("{"))
+        return next((each for each in lines if each.get("call_id") == call), None)
+
+    line = until(found, f"the line of {call}")
+    assert line is not None
+    return line

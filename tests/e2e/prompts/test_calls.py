@@ -1,6 +1,5 @@
 """Calls with prompts, as applications make them: with the official SDKs, and over plain HTTP."""
 
-import json
 from typing import Any
 
 import anthropic
@@ -9,7 +8,7 @@ import pytest
 from llmgw.prompts.registry import Registry
 from llmgw.prompts.wishes import Deprecate, LabelMove, Retire, Start
 from tests.e2e.contexts.desk import MODELS, Desk, problem
-from tests.e2e.prompts.publisher import AUTHOR, Publisher
+from tests.e2e.prompts.publisher import AUTHOR, Publisher, line_of
 from tests.published_prompts import content
 from tests.waiting import until
 
@@ -225,8 +224,7 @@ def test_the_line_of_a_call_names_its_prompt(desk: Desk, publisher: Publisher) -
     """With how it was chosen, and never what it says."""
     publisher.publish("own/line", content(("user", "my secret words"), model=MODELS[0]))
     answer = desk.ask("POST", "/prompts/own/line/completions", {})
-    lines = (json.loads(line) for line in desk.gateway.log().splitlines() if line.startswith("{"))
-    (line,) = (each for each in lines if each.get("call_id") == answer.headers["x-llmgw-call-id"])
+    line = line_of(desk, answer.headers["x-llmgw-call-id"])
     assert (line["endpoint"], line["prompt"], line["prompt_label"]) == (
         "/v1/prompts/{name}/completions",
         "own/line@1",
