@@ -90,7 +90,7 @@ class Registry(Reader):
         async def content_of(other: str, digest: str) -> PromptContent | None:
             return await self._content(author.tenant, other, digest)
 
-        content = wish.content if wish.as_is else await pinned(wish.content, info_of, content_of)
+        content = await pinned(wish.content, info_of, content_of)
         stored = content_bytes(content)
         if len(stored) > CONTENT_MAX:
             raise InvalidPrompt(f"a version has at most {CONTENT_MAX} bytes, and this one {len(stored)}")

@@ -16,8 +16,6 @@ class Push(Struct, frozen=True, kw_only=True):
     source: GitSource = GitSource()
     author: str = ""
     """Who wrote it, where that is not the key that pushes it."""
-    as_is: bool = False
-    """Whether the partials it has with it are kept, as a version that comes from another registry needs."""
 
 
 class Pushed(Struct, frozen=True, kw_only=True):
