@@ -42,14 +42,18 @@ class Publisher:
             pushed = await registry.push(AUTHOR, name, Push(content=content))
             number = pushed.info.number
             await registry.publish(AUTHOR, name, number)
-            if label is not None:
-                move = LabelMove(version=number, break_glass=True, reason="a test")
-                await registry.move(AUTHOR, name, label, move)
             return number
 
         number = self.do(act)
+        if label is not None:
+            self.move(name, label, number)
         until(lambda: self._leads(name, label, number), f"{name} to be served")
         return number
+
+    def move(self, name: str, label: str, number: int) -> None:
+        """Have a label lead to a version that is there."""
+        move = LabelMove(version=number, break_glass=True, reason="a test")
+        self.do(lambda registry: registry.move(AUTHOR, name, label, move))
 
     def listed(self, name: str) -> dict[str, Any]:
         """What the gateway tells callers of a prompt; empty for none."""

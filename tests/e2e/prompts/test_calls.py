@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 from llmgw.prompts.registry import Registry
-from llmgw.prompts.wishes import Deprecate, LabelMove, Retire, Start
+from llmgw.prompts.wishes import Deprecate, Retire, Start
 from tests.e2e.contexts.desk import MODELS, Desk, problem
 from tests.e2e.prompts.publisher import AUTHOR, Publisher, line_of
 from tests.published_prompts import content
@@ -237,8 +237,7 @@ def test_a_label_that_moves_is_followed(desk: Desk, publisher: Publisher) -> Non
     """Back to a version that is there already, too."""
     one = publisher.publish("own/moves", content(("user", "one"), model=MODELS[0]))
     publisher.publish("own/moves", content(("user", "two"), model=MODELS[0]))
-    back = LabelMove(version=one, break_glass=True, reason="a test")
-    publisher.do(lambda registry: registry.move(AUTHOR, "own/moves", "production", back))
+    publisher.move("own/moves", "production", one)
     until(
         lambda: (
             desk.ask("POST", "/prompts/own/moves/completions", {}).headers["x-llmgw-prompt"]
