@@ -131,6 +131,18 @@ def test_each_spans_attributes_are_listed(heading: str, said: Facts) -> None:
     assert sorted(listed) == sorted(said)
 
 
+def test_a_call_with_a_prompt_has_a_span_for_it() -> None:
+    """Beside what it says on the request; a call without one has neither."""
+    builder = TraceBuilder("1", {})
+    spans = {span.name: span for span in builder.trace(call(prompt=prompted(), context=None))}
+    resolve, request = spans[semconv.LLMGW_PROMPT_RESOLVE], spans["POST /v1/chat/completions"]
+    said = {name: value for name, value in prompt_attributes(prompted()).items() if value is not None}
+    assert dict(resolve.attributes or {}) == said
+    assert said.items() <= dict(request.attributes or {}).items()
+    assert (resolve.parent, resolve.end_time) == (request.context, (resolve.start_time or 0) + MS)
+    assert semconv.LLMGW_PROMPT_RESOLVE not in {span.name for span in builder.trace(call())}
+
+
 def test_the_members_of_events_are_listed() -> None:
     """Of both events."""
     violation = Violation(rule="r", pointer="", message="m", level="warn")
