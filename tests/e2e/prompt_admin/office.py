@@ -29,6 +29,7 @@ def config_for(simulator_url: str, **prompts: Any) -> dict[str, Any]:
         "aliases": {
             "demo": {"targets": ["sim/sim"]},
             "small": {"targets": ["sim/small"]},
+            "hangs": {"targets": ["sim/sim-hang"]},
             "broken": {"targets": ["sim/sim-fail-500"]},
         },
         "prompts": {"min_cases": 3, **prompts},

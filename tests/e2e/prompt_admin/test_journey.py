@@ -1,10 +1,13 @@
 """From a draft with errors to retirement: what an engineer does with a prompt, step by step."""
 
 import json
+import urllib.request
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
-from tests.e2e.prompt_admin.office import GOOD, Office, case, echo, fresh
+from llmgw.simulator.process import SimulatorProcess
+from tests.e2e.prompt_admin.office import GOOD, ROOT, Office, case, echo, fresh
 from tests.waiting import until
 
 
@@ -14,6 +17,14 @@ def served(office: Office, name: str) -> Any:
         f"/v1/prompts/{name}/render", {"variables": {"text": "x"}}, key=office.key
     )
     return answer.json().get("prompt") if answer.status == 200 else answer.status
+
+
+def heard(simulator: SimulatorProcess) -> bytes:
+    """All that the provider was asked."""
+    root = simulator.base_url.removesuffix("/v1")
+    with urllib.request.urlopen(f"{root}/_sim/log") as answer:
+        log: bytes = answer.read()
+    return log
 
 
 def serves(office: Office, name: str, version: int | None) -> None:
@@ -138,7 +149,7 @@ def test_a_worse_version_is_told_apart_from_the_one_in_production(office: Office
     """Pairs are counted, and a drop beyond what the gate allows fails although enough cases pass."""
     name = fresh()
     office.live(name, echo())
-    worse = {
+    worse: dict[str, Any] = {
         "messages": [
             {"role": "user", "text": "say: {% if text == 'bye' %}no{% else %}{{ text }}{% endif %}"}
         ],
@@ -187,6 +198,26 @@ def test_calls_that_fail_are_cases_that_fail(office: Office) -> None:
     found = office.done("POST", f"/{name}/versions/1/evaluate", {"cases": GOOD})
     assert (found["verdict"], found["passed"]) == ("fail", 0)
     assert all("no answer" in each["failures"][0] for each in found["results"])
+
+
+def test_whoever_leaves_an_evaluation_stops_it(office: Office, simulator: SimulatorProcess) -> None:
+    """The calls it waits for are ended, and nothing is noted."""
+    name = fresh()
+    office.pushed(name, echo(model="hangs"))
+    path = f"{ROOT}/{name}/versions/1/evaluate"
+    body = json.dumps({"cases": GOOD})
+    headers = {"authorization": f"Bearer {office.key}", "content-type": "application/json"}
+    connection = HTTPConnection("127.0.0.1", office.gateway.port)
+    connection.request("POST", path, body, {**headers, "x-request-id": "req-leaving"})
+
+    def logged() -> list[dict[str, Any]]:
+        lines = [line for line in office.gateway.log().splitlines() if '"req-leaving"' in line]
+        return [json.loads(line) for line in lines]
+
+    until(lambda: b'"sim-hang"' in heard(simulator), "the provider to be asked")
+    connection.close()
+    until(lambda: any(each.get("error") == "client_gone" for each in logged()), "the call to end")
+    assert "gate" not in office.done("GET", f"/{name}/versions/1")["info"]
 
 
 def test_a_judge_that_is_against_an_answer_fails_it(office: Office) -> None:
