@@ -1,0 +1,167 @@
+"""`llmgw prompts push|pull|export|import`: between files and the registry."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import rich_click as click
+
+from llmgw.cli import printing
+from llmgw.cli.prompts import pages
+from llmgw.cli.prompts.answers import Prompts, Pushed
+from llmgw.cli.prompts.local import Local, partials_first, read_prompt, write_new
+from llmgw.cli.prompts.refs import JSON, ROOT, SUFFIX, Ref, chosen, existing, info, parsed, ref
+from llmgw.cli.prompts.repository import source_of
+from llmgw.cli.remote import Remote, connected
+from llmgw.prompts.files import write
+from llmgw.types.json import Json
+from llmgw.types.prompt import GitSource, PromptContent, PromptInfo
+
+ARCHIVE: Final = "/admin/v1/prompt-archive"
+_PATIENT_S: Final = 600.0
+
+_DIRECTORY: Final = click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("prompts"),
+    show_default=True,
+    help="A directory.",
+)
+_FORCE: Final = click.option("--force", is_flag=True, help="Overwrite files that differ.")
+_EVERY: Final = click.option("--all", "every", is_flag=True, help="All prompts.")
+_WANTED: Final = click.argument("wanted", metavar="[NAME[@VERSION]]", required=False, callback=parsed(ref))
+
+
+@click.command()
+@connected
+@JSON
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, callback=parsed(existing))
+@click.option("-m", "--message", default="", help="What is new.")
+@click.option("--parent", type=click.IntRange(1), help="Only if this is still the newest version (one FILE).")
+def push(remote: Remote, files: tuple[Path, ...], message: str, parent: int | None, *, as_json: bool) -> None:
+    """Store files as new versions, as drafts; a content that is there already makes no new version."""
+    if parent is not None and len(files) > 1:
+        raise click.UsageError("--parent is about one file")
+    pushed = []
+    for each in partials_first([read_prompt(path) for path in files]):
+        extra: dict[str, Json] = {} if parent is None else {"parent": parent}
+        source = source_of(each.path)
+        pushed.append(send(remote, each.name, each.content, source, {"message": message} | extra))
+        if not as_json:
+            _say_pushed(each, pushed[-1])
+    if as_json:
+        click.echo(printing.json({"pushed": pushed}))
+
+
+@click.command()
+@connected
+@JSON
+@_WANTED
+@_EVERY
+@_DIRECTORY
+@_FORCE
+def pull(
+    remote: Remote, wanted: Ref | None, output: Path, *, every: bool, force: bool, as_json: bool
+) -> None:
+    """Write a version as a file, the newest by default; a file that differs stays, unless --force."""
+    written = []
+    for found, which in _asked_for(remote, wanted, every=every):
+        path = output / f"{found.name}{SUFFIX}"
+        number = chosen(found, which)
+        fresh = write_new(path, _file(remote, found.name, number), force=force)
+        written.append({"name": found.name, "version": number, "file": str(path), "changed": fresh})
+        if not as_json:
+            click.echo(f"{found.name}@{number} {'written to' if fresh else 'is as in'} {printing.safe(path)}")
+    if as_json:
+        click.echo(printing.json({"pulled": written}))
+
+
+@click.command()
+@connected
+@JSON
+@_WANTED
+@_EVERY
+@_DIRECTORY
+@click.option(
+    "--archive",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --all: one file that another gateway takes over (import --format archive).",
+)
+@_FORCE
+def export(
+    remote: Remote,
+    wanted: Ref | None,
+    output: Path,
+    archive: Path | None,
+    *,
+    every: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write each version of a prompt as a file NAME@VERSION.prompt, and its labels beside them as JSON."""
+    if archive is not None:
+        if not every:
+            raise click.UsageError("--archive goes with --all")
+        text = remote.ask("GET", ARCHIVE, timeout_s=_PATIENT_S).text
+        write_new(archive, text, force=force)
+        lines = text.count("\n")
+        _say_exported([{"file": str(archive), "lines": lines}], as_json=as_json)
+        return
+    written: list[dict[str, Any]] = []
+    for found, _ in _asked_for(remote, wanted, every=every):
+        for number in sorted(found.versions):
+            path = output / f"{found.name}@{number}{SUFFIX}"
+            write_new(path, _file(remote, found.name, number), force=force)
+            written.append({"name": found.name, "version": number, "file": str(path)})
+        beside = output / f"{found.name}.json"
+        write_new(beside, f"{printing.json(found)}\n", force=force)
+        written.append({"name": found.name, "file": str(beside)})
+    _say_exported(written, as_json=as_json)
+
+
+def send(
+    remote: Remote, name: str, content: PromptContent, source: GitSource, extra: dict[str, Json]
+) -> dict[str, Any]:
+    """Push one content; returns what the gateway answered.
+
+    Raises:
+        Refused: it has errors, or `parent` is not the newest version.
+    """
+    body = {"name": name, "content": content, "source": source} | {
+        key: value for key, value in extra.items() if value not in ("", None)
+    }
+    answer = remote.ask("POST", ROOT, body)
+    answer.read(Pushed)
+    told: dict[str, Any] = answer.json
+    return told
+
+
+def _say_pushed(each: Local, told: dict[str, Any]) -> None:
+    import_, version = told["created"], told["version"]
+    click.echo(f"{each.name}@{version} {'is new, a draft' if import_ else 'has this content already'}")
+
+
+def _say_exported(written: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(printing.json({"exported": written}))
+    else:
+        for each in written:
+            click.echo(printing.safe(each["file"]))
+
+
+def _asked_for(remote: Remote, wanted: Ref | None, *, every: bool) -> list[tuple[PromptInfo, str]]:
+    """The prompts that are meant, each with the version or label that is."""
+    if every == (wanted is not None):
+        raise click.UsageError("name a prompt, or say --all")
+    if wanted is not None:
+        which = wanted.label if wanted.version is None else str(wanted.version)
+        return [(info(remote, wanted.name), which or "newest")]
+    names = [ref(each.name).name for each in remote.ask("GET", ROOT).read(Prompts).prompts]
+    return [(info(remote, name), "newest") for name in names]
+
+
+def _file(remote: Remote, name: str, number: int) -> str:
+    return remote.ask("GET", f"{ROOT}/{name}/versions/{number}/file").text
+
+
+__all__ = ["export", "pages", "pull", "push", "write"]
