@@ -122,7 +122,13 @@ class Conversations:
         ask: Ask,
     ) -> Conversation:
         _describe(facts, opened)
-        intake = examine(invocation.messages, opened.history.course, opened.policy, _place_in(invocation))
+        intake = examine(
+            invocation.messages,
+            opened.history.course,
+            opened.policy,
+            _place_in(invocation),
+            rendered=invocation.rendered,
+        )
         violations = [*intake.violations, *_toolset(invocation, opened)]
         refused = [each for each in violations if each.level == "strict" and each.repaired is None]
         if refused or intake.refused:
@@ -178,13 +184,17 @@ def _toolset(invocation: ChatInvocation, opened: Opened) -> Sequence[Violation]:
 
 
 class _Places:
-    """Where messages stand in the caller's own body."""
+    """Where messages stand in the caller's own body; the first may be `rendered`, and stand in none."""
 
-    def __init__(self, *, apart: bool) -> None:
+    def __init__(self, *, apart: bool, rendered: int) -> None:
         self._apart = apart
+        self._rendered = rendered
 
     def __call__(self, number: int, part: int | None) -> str:
         """The pointer to a message, or to a part of it where the dialect has parts."""
+        if number < self._rendered:
+            return pointer_to("prompt", "messages", number)
+        number -= self._rendered
         if not self._apart:
             return pointer_to("messages", number)
         if number == 0:
@@ -194,9 +204,10 @@ class _Places:
 
 
 def _place_in(invocation: ChatInvocation) -> _Places:
-    first = invocation.messages[0] if invocation.messages else None
+    rendered = invocation.rendered
+    first = invocation.messages[rendered] if len(invocation.messages) > rendered else None
     apart = invocation.wire == _SAYS_INSTRUCTIONS_APART and first is not None and first.role == "system"
-    return _Places(apart=apart)
+    return _Places(apart=apart, rendered=rendered)
 
 
 def _refuse(invocation: ChatInvocation) -> None:

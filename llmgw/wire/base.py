@@ -35,8 +35,8 @@ class WireFormat(Protocol):
     ping: bytes
     """What keeps a silent stream alive."""
 
-    def decode_request(self, body: bytes) -> Invocation:
-        """Read a request body.
+    def decode_request(self, body: bytes, *, prompted: bool = False) -> Invocation:
+        """Read a request body; one that is `prompted` from elsewhere may leave out the model and what is said.
 
         Raises:
             InvalidJson: the bytes are not JSON.

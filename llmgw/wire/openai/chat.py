@@ -21,9 +21,9 @@ class OpenAiChat:
     id_headers: tuple[str, ...] = ("x-request-id",)
     ping = PING
 
-    def decode_request(self, body: bytes) -> ChatInvocation:
+    def decode_request(self, body: bytes, *, prompted: bool = False) -> ChatInvocation:
         """See `WireFormat.decode_request`."""
-        return decode_chat(body)
+        return decode_chat(body, prompted=prompted)
 
     def encode_completion(self, completion: Completion) -> bytes:
         """See `WireFormat.encode_completion`."""
