@@ -1,61 +1,53 @@
-"""Datasets of cases as they lie in files: JSON Lines, each line one case."""
+"""Datasets as they lie in files: JSON Lines, each line one case, checked before they are sent."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import rich_click as click
 
+from llmgw.cli.prompts.local import Local, complaints, read_text
 from llmgw.cli.printing import safe
-from llmgw.types.errors import InvalidJson
+from llmgw.prompts.gates.dataset import DATASET_MAX, read_lines
+from llmgw.types.errors import GatewayError, InvalidJson
 from llmgw.types.json import Json, decode
 
-MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_OBJECT: Final = 4 * 1024 * 1024
 
 
-def read_cases(path: Path) -> list[dict[str, Json]]:
-    """The cases of a file, empty lines aside.
+def read_dataset(path: Path) -> list[Json]:
+    """The cases of a file.
 
     Raises:
-        ClickException: a line is no JSON object, or there is none at all; the message names file and line.
+        ClickException: some are none, or there are none; the message names file and lines.
     """
-    cases = []
-    for number, line in enumerate(_lines(path), start=1):
-        if line.strip():
-            cases.append(_case(path, number, line))
+    text = read_text(path, DATASET_MAX)
+    try:
+        read_lines(text)
+    except GatewayError as error:
+        raise click.ClickException("\n".join(complaints(path, error))) from None
+    cases = [decode(line.encode()) for line in text.splitlines() if line.strip()]
     if not cases:
         raise click.ClickException(f"{safe(path)} has no cases")
     return cases
 
 
+def dataset_of(local: Local) -> Path | None:
+    """The dataset that a file names, beside it."""
+    tests = local.content.tests
+    return None if tests is None or tests.dataset is None else local.path.parent / tests.dataset
+
+
 def read_object(path: Path) -> dict[str, Json]:
-    """A file that holds one JSON object.
+    """A file that holds one JSON object; `-` is what is piped in.
 
     Raises:
         ClickException: it does not.
     """
-    return _case(path, 1, _bytes(path))
-
-
-def _case(path: Path, number: int, line: bytes) -> dict[str, Json]:
+    text = click.get_text_stream("stdin").read() if str(path) == "-" else read_text(path, MAX_OBJECT)
     try:
-        case: Any = decode(line)
-    except InvalidJson as error:
-        raise click.ClickException(f"{safe(path)}:{number}: {safe(error.message)}") from None
-    if not isinstance(case, dict):
-        raise click.ClickException(f"{safe(path)}:{number}: not a JSON object")
-    return case
-
-
-def _lines(path: Path) -> list[bytes]:
-    return _bytes(path).split(b"\n")
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise click.ClickException(f"{safe(path)}: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise click.ClickException(f"{safe(path)} is longer than {MAX_BYTES} bytes")
-    return content
+        found = decode(text.encode())
+    except (InvalidJson, UnicodeEncodeError) as error:
+        raise click.ClickException(f"{safe(path)}: {safe(error)}") from None
+    if not isinstance(found, dict):
+        raise click.ClickException(f"{safe(path)}: not a JSON object")
+    return found

@@ -30,7 +30,7 @@ def read_prompt(path: Path) -> Local:
     Raises:
         ClickException: it cannot be read, or is no prompt; each line of the message begins with the file.
     """
-    text = _text(path)
+    text = read_text(path)
     try:
         found = parse(text, files=lambda name: _beside(path, name))
     except GatewayError as error:
@@ -68,12 +68,17 @@ def partials_first(files: Sequence[Local]) -> list[Local]:
     return sorted(files, key=lambda each: each.content.partial is None)
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path, limit: int = MAX_BYTES) -> str:
+    """The text of a file.
+
+    Raises:
+        ClickException: it cannot be read, is no UTF-8, or has more than `limit` bytes.
+    """
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise click.ClickException(f"{safe(path)} is longer than {MAX_BYTES} bytes")
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise click.ClickException(f"{safe(path)} is longer than {limit} bytes")
         return content.decode()
     except OSError as error:
         raise click.ClickException(f"{safe(path)}: {error.strerror}") from None
@@ -88,6 +93,6 @@ def _beside(path: Path, name: str) -> str:
     if not any(wanted.is_relative_to(home) for home in homes):
         raise InvalidRequest(f"{name} is outside of the directory of {path.name}")
     try:
-        return _text(wanted)
+        return read_text(wanted)
     except click.ClickException as error:
         raise InvalidRequest(error.message) from None

@@ -6,18 +6,16 @@ from typing import Any, Final
 import rich_click as click
 
 from llmgw.cli import printing
-from llmgw.cli.prompts import pages
 from llmgw.cli.prompts.answers import Prompts, Pushed
 from llmgw.cli.prompts.local import Local, partials_first, read_prompt, write_new
 from llmgw.cli.prompts.refs import JSON, ROOT, SUFFIX, Ref, chosen, existing, info, parsed, ref
 from llmgw.cli.prompts.repository import source_of
 from llmgw.cli.remote import Remote, connected
-from llmgw.prompts.files import write
 from llmgw.types.json import Json
 from llmgw.types.prompt import GitSource, PromptContent, PromptInfo
 
 ARCHIVE: Final = "/admin/v1/prompt-archive"
-_PATIENT_S: Final = 600.0
+PATIENT_S: Final = 600.0
 
 _DIRECTORY: Final = click.option(
     "-o",
@@ -102,7 +100,7 @@ def export(
     if archive is not None:
         if not every:
             raise click.UsageError("--archive goes with --all")
-        text = remote.ask("GET", ARCHIVE, timeout_s=_PATIENT_S).text
+        text = remote.ask("GET", ARCHIVE, timeout_s=PATIENT_S).text
         write_new(archive, text, force=force)
         lines = text.count("\n")
         _say_exported([{"file": str(archive), "lines": lines}], as_json=as_json)
@@ -137,8 +135,7 @@ def send(
 
 
 def _say_pushed(each: Local, told: dict[str, Any]) -> None:
-    import_, version = told["created"], told["version"]
-    click.echo(f"{each.name}@{version} {'is new, a draft' if import_ else 'has this content already'}")
+    click.echo(f"{each.name}@{told['version']} {'is new, a draft' if told['created'] else 'has this content already'}")
 
 
 def _say_exported(written: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -162,6 +159,3 @@ def _asked_for(remote: Remote, wanted: Ref | None, *, every: bool) -> list[tuple
 
 def _file(remote: Remote, name: str, number: int) -> str:
     return remote.ask("GET", f"{ROOT}/{name}/versions/{number}/file").text
-
-
-__all__ = ["export", "pages", "pull", "push", "write"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import rich_click as click
 
-from llmgw.cli.remote import Refused, Remote
+from llmgw.cli.remote import Refused, Remote, Unreachable
 from llmgw.types.prompt import DEFAULT_LABEL, LABEL, LATEST, PROMPT_NAME, RESERVED, PromptInfo
 
 ROOT: Final = "/admin/v1/prompts"
@@ -76,8 +76,15 @@ def existing(text: str) -> Path:
 
 
 def info(remote: Remote, name: str) -> PromptInfo:
-    """What the registry knows of a prompt."""
-    return remote.ask("GET", f"{ROOT}/{name}").read(PromptInfo)
+    """What the registry knows of a prompt.
+
+    Raises:
+        Unreachable: it answers with another one, whose name nothing may be written under.
+    """
+    found = remote.ask("GET", f"{ROOT}/{name}").read(PromptInfo)
+    if found.name != name:
+        raise Unreachable(f"the gateway was asked for {name} and answers with another prompt")
+    return found
 
 
 def number(remote: Remote, wanted: Ref, *, otherwise: str = NEWEST) -> int:
