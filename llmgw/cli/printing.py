@@ -30,7 +30,7 @@ def safe(text: object, limit: int = 300) -> str:
 
 
 def safe_block(text: str, limit: int = 500) -> list[str]:
-    """The lines of a text, `limit` at most, each without anything that a terminal would obey; tabs become spaces."""
+    """The lines of a text, `limit` at most, with nothing that a terminal would obey; tabs are spaces."""
     lines = text.split("\n")
     shown = [printable(line.expandtabs(4), LONGEST_LINE) for line in lines[:limit]]
     if len(lines) > limit:

@@ -158,7 +158,10 @@ class Remote:
         if len(told) > MAX_ANSWER:
             raise Unreachable(f"the answer of {address.shown} is longer than {MAX_ANSWER} bytes")
         answer = Answer(
-            response.status, {name.lower(): value for name, value in response.getheaders()}, told, address.shown
+            response.status,
+            {name.lower(): value for name, value in response.getheaders()},
+            told,
+            address.shown,
         )
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             _refuse(answer, address.key)
@@ -168,8 +171,12 @@ class Remote:
 def connected(command: Callable[P, T]) -> Callable[..., T]:
     """Give a command the options that name a gateway, and the gateway as `remote`."""
 
-    @click.option("--url", envvar="LLMGW_URL", help="The gateway [env: LLMGW_URL]; the one running here by default.")
-    @click.option("--key", envvar="LLMGW_KEY", help="Better in its variable [env: LLMGW_KEY]: others see options.")
+    @click.option(
+        "--url", envvar="LLMGW_URL", help="The gateway [env: LLMGW_URL]; the one running here by default."
+    )
+    @click.option(
+        "--key", envvar="LLMGW_KEY", help="Better in its variable [env: LLMGW_KEY]: others see options."
+    )
     @CONFIG
     @functools.wraps(command)
     def run(*args: Any, url: str | None, key: str | None, config: str | None, **members: Any) -> T:
@@ -237,7 +244,9 @@ class _Problem(msgspec.Struct, frozen=True):
 def _refuse(answer: Answer, key: Secret | None) -> NoReturn:
     if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
         place = printable(answer.headers.get("location", "somewhere else").partition("?")[0], LONGEST_LINE)
-        raise Unreachable(f"{answer.source} redirects to {place}; redirects are not followed: set the URL to where it is")
+        raise Unreachable(
+            f"{answer.source} redirects to {place}; redirects are not followed: set the URL to where it is"
+        )
     try:
         problem = msgspec.json.decode(answer.body, type=_Problem)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

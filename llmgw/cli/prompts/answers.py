@@ -160,5 +160,3 @@ class Callers(Struct, frozen=True, kw_only=True):
     """Who called a prompt in the last 30 days."""
 
     callers: list[Caller]
-
-

@@ -63,7 +63,9 @@ def new(name: Ref, which: str, model: str | None, output: Path, *, force: bool, 
     text = _NAME_LINE.sub(f"name: {name.name}", text, count=1)
     text = _DATASET.sub(f"{last}.jsonl", text, count=1)
     if model:
-        text = re.sub(r"^model:.*$", lambda _: f"model: {printing.json(model)}", text, count=1, flags=re.MULTILINE)
+        text = re.sub(
+            r"^model:.*$", lambda _: f"model: {printing.json(model)}", text, count=1, flags=re.MULTILINE
+        )
     path = output / f"{name.name}{SUFFIX}"
     written = [path, path.with_suffix(".jsonl")]
     for file, content in zip(written, (text, cases), strict=True):
@@ -101,9 +103,14 @@ def lint(files: tuple[Path, ...], *, as_json: bool) -> None:
 @connected
 @JSON
 @click.argument("wanted", metavar="FILE|NAME[@VERSION]")
-@click.option("--var", "pairs", multiple=True, metavar="NAME=TEXT", help="A variable; NAME:=JSON for other than text.")
 @click.option(
-    "--vars", "file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), help="JSON; - reads it."
+    "--var", "pairs", multiple=True, metavar="NAME=TEXT", help="A variable; NAME:=JSON for other than text."
+)
+@click.option(
+    "--vars",
+    "file",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="JSON; - reads it.",
 )
 def render(remote: Remote, wanted: str, pairs: tuple[str, ...], file: Path | None, *, as_json: bool) -> None:
     """Fill in a prompt's variables and print the messages; a FILE needs no gateway, and no model is asked."""
@@ -191,7 +198,10 @@ def _rendered_here(path: Path, variables: dict[str, Json]) -> dict[str, Json]:
     try:
         return messages_of(local, compiled(local).render(variables))
     except GatewayError as error:
-        lines = [f"{path}: {error.message}", *(f"  {each.pointer or '/'}: {each.message}" for each in error.violations)]
-        raise click.ClickException("\n".join(printing.safe(line, printing.LONGEST_LINE) for line in lines)) from None
-
-
+        lines = [
+            f"{path}: {error.message}",
+            *(f"  {each.pointer or '/'}: {each.message}" for each in error.violations),
+        ]
+        raise click.ClickException(
+            "\n".join(printing.safe(line, printing.LONGEST_LINE) for line in lines)
+        ) from None

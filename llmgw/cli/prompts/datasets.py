@@ -5,8 +5,8 @@ from typing import Final
 
 import rich_click as click
 
-from llmgw.cli.prompts.local import Local, complaints, read_text
 from llmgw.cli.printing import safe
+from llmgw.cli.prompts.local import Local, complaints, read_text
 from llmgw.prompts.gates.dataset import DATASET_MAX, read_lines
 from llmgw.types.errors import GatewayError, InvalidJson
 from llmgw.types.json import Json, decode

@@ -23,7 +23,9 @@ _MAX_ARCHIVE: Final = 256 * 1024 * 1024
 @connected
 @JSON
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--format", "kind", type=click.Choice([*FORMATS, _ARCHIVE]), required=True, help="What FILE is.")
+@click.option(
+    "--format", "kind", type=click.Choice([*FORMATS, _ARCHIVE]), required=True, help="What FILE is."
+)
 @click.option("--name", help="What the prompt is to be called here (a FILE with one).")
 @click.option("--push", is_flag=True, help="Store it as a new version, in place of writing a file.")
 @click.option(
@@ -55,7 +57,9 @@ def import_(
         told: dict[str, Any] = {"name": found.name, "notes": list(found.notes)}
         if push:
             source = GitSource(kind="import", path=file.name[-512:])
-            pushed = send(remote, found.name, found.content, source, {"message": f"from {file.name} ({kind})"})
+            pushed = send(
+                remote, found.name, found.content, source, {"message": f"from {file.name} ({kind})"}
+            )
             told |= {"version": pushed["version"], "created": pushed["created"]}
         else:
             path = output / f"{found.name}{SUFFIX}"

@@ -40,7 +40,9 @@ def read_prompt(path: Path) -> Local:
 
 def complaints(path: Path, error: GatewayError) -> list[str]:
     """What is wrong with a file, a line for each thing."""
-    found = [f"{each.message} at {each.pointer}" if each.pointer else each.message for each in error.violations]
+    found = [
+        f"{each.message} at {each.pointer}" if each.pointer else each.message for each in error.violations
+    ]
     return [safe(f"{path}: {said}", LONGEST_LINE) for said in found or [error.message]]
 
 

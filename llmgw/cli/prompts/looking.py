@@ -14,7 +14,9 @@ from llmgw.types.prompt import PromptInfo
 @connected
 @JSON
 @click.option("--prefix", default="", help="Only those whose names begin so.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many are shown.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many are shown."
+)
 def list_(remote: Remote, prefix: str, limit: int, *, as_json: bool) -> None:
     """List prompts, and where their labels lead."""
     if not prefix.replace("/", "").replace("-", "").replace("_", "").isalnum() and prefix:
@@ -58,7 +60,9 @@ def show(remote: Remote, wanted: Ref, *, as_json: bool) -> None:
 @connected
 @JSON
 @NAME
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, the newest.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, the newest."
+)
 def history(remote: Remote, wanted: Ref, limit: int, *, as_json: bool) -> None:
     """Say who did what with a prompt, and when; exits with 1 where the record was tampered with."""
     answer = remote.ask("GET", f"{wanted.path}/history?limit={limit}")
@@ -86,5 +90,3 @@ def callers(remote: Remote, wanted: Ref, *, as_json: bool) -> None:
         printing.show(pages.callers(found))
     else:
         printing.note("nobody called it in the last 30 days")
-
-

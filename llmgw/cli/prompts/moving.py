@@ -135,7 +135,9 @@ def send(
 
 
 def _say_pushed(each: Local, told: dict[str, Any]) -> None:
-    click.echo(f"{each.name}@{told['version']} {'is new, a draft' if told['created'] else 'has this content already'}")
+    click.echo(
+        f"{each.name}@{told['version']} {'is new, a draft' if told['created'] else 'has this content already'}"
+    )
 
 
 def _say_exported(written: list[dict[str, Any]], *, as_json: bool) -> None:

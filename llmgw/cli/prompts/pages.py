@@ -242,7 +242,9 @@ def _remark(found: Remark) -> str:
 
 
 def _told(message: Message) -> Text:
-    return Text.assemble((f"{safe(message.role)}:", "bold"), *(f"\n{line}" for line in safe_block(message.content)))
+    return Text.assemble(
+        (f"{safe(message.role)}:", "bold"), *(f"\n{line}" for line in safe_block(message.content))
+    )
 
 
 def _failures(case: Case) -> str:
@@ -270,7 +272,10 @@ def _compared(found: Gate) -> list[Text]:
 def _numbers(counts: Counts) -> list[str]:
     mean = "" if counts.mean_ms is None else f"{counts.mean_ms:.0f}"
     return [
-        *map(str, (counts.calls, counts.failed, counts.invalid_outputs, counts.input_tokens, counts.output_tokens)),
+        *map(
+            str,
+            (counts.calls, counts.failed, counts.invalid_outputs, counts.input_tokens, counts.output_tokens),
+        ),
         mean,
     ]
 
@@ -280,7 +285,12 @@ def _number(value: Json) -> int | None:
 
 
 def _event(event: dict[str, Json]) -> str:
-    told = {name: value for name, value in event.items() if name not in _TOLD_ALREADY and value not in ("", None)}
+    told = {
+        name: value for name, value in event.items() if name not in _TOLD_ALREADY and value not in ("", None)
+    }
     return safe(
-        ", ".join(f"{name} {value if isinstance(value, str) else encode(value).decode()}" for name, value in told.items())
+        ", ".join(
+            f"{name} {value if isinstance(value, str) else encode(value).decode()}"
+            for name, value in told.items()
+        )
     )

@@ -51,7 +51,7 @@ def ref(text: str) -> Ref:
         )
     if not at:
         return Ref(name)
-    if which.isascii() and which.isdigit() and 0 < int(which[:9]) and len(which) < 8:
+    if which.isascii() and which.isdigit() and int(which[:9]) > 0 and len(which) < 8:
         return Ref(name, version=int(which))
     if LABEL.fullmatch(which):
         return Ref(name, label=which)
@@ -114,7 +114,9 @@ def chosen(found: PromptInfo, word: str) -> int:
         version = found.labels[word].version if word in found.labels else None
     if version is None:
         there = ", ".join(sorted(found.labels)) or "none yet"
-        raise Refused(f"{found.name} has no label {word}; its labels: {there}", 404, "prompt_version_not_found")
+        raise Refused(
+            f"{found.name} has no label {word}; its labels: {there}", 404, "prompt_version_not_found"
+        )
     return version
 
 

@@ -32,7 +32,9 @@ def publish(remote: Remote, wanted: Ref, *, as_json: bool) -> None:
 @VERSION
 @LABEL_OPTION
 @REASON
-@click.option("--if-match", type=click.IntRange(0), help="Only if the label was changed this many times (`rev`).")
+@click.option(
+    "--if-match", type=click.IntRange(0), help="Only if the label was changed this many times (`rev`)."
+)
 @click.option("--break-glass", is_flag=True, help="Without an evaluation that passed; needs --reason.")
 def promote(
     remote: Remote,

@@ -43,7 +43,9 @@ def rollout() -> None:
 @JSON
 @VERSION
 @LABEL_OPTION
-@click.option("--steps", callback=parsed(_shares), metavar="SHARES", help="Shares in order: 1%,5%,25%,50%,100%.")
+@click.option(
+    "--steps", callback=parsed(_shares), metavar="SHARES", help="Shares in order: 1%,5%,25%,50%,100%."
+)
 @_WEIGHT
 @click.option("--sticky-by", type=click.Choice(get_args(StickyBy)), help="What stays with one version.")
 @REASON
