@@ -204,11 +204,11 @@ class Snapshot:
         if name == LATEST:
             if kept.latest is None:
                 raise PromptVersionNotFound(f"no version of the prompt {info.name} is published")
-            return Resolved(info.name, info.versions[kept.latest], name, None, self.source)
+            return Resolved(info.name, _version(kept, kept.latest), name, None, self.source)
         label = info.labels.get(name)
-        if label is None:
+        if label is None or not label.version:
             raise PromptVersionNotFound(
-                f"the prompt {info.name} has no label {told(name)}; {_those('label', sorted(info.labels))}"
+                f"the prompt {info.name} has no label {told(name)}; {_those('label', _leading(info))}"
             )
         number, arm = _arm(label, units)
         return Resolved(info.name, _version(kept, number), name, arm, self.source)
@@ -240,8 +240,12 @@ def _arm(label: Label, units: Units) -> tuple[int, Arm | None]:
 def _version(kept: Kept, number: int) -> VersionInfo:
     version = kept.info.versions.get(number)
     name = kept.info.name
-    if version is not None and version.state in SERVED:
+    if version is not None and version.state in SERVED and not version.partial:
         return version
+    if version is not None and version.partial:
+        raise PromptVersionNotFound(
+            f"{name}@{number} is a partial: other prompts include it, and no call gets it"
+        )
     if version is not None and version.state == "retired":
         instead = f"; call {version.successor} instead" if version.successor else ""
         raise PromptRetired(f"{name}@{number} is retired{instead}", successor=version.successor)
@@ -249,9 +253,13 @@ def _version(kept: Kept, number: int) -> VersionInfo:
     why = (
         f"{name}@{number} is a draft" if version is not None else f"the prompt {name} has no version {number}"
     )
-    raise PromptVersionNotFound(
-        f"{why}; {_those('version', known)}, {_those('label', sorted(kept.info.labels))}"
-    )
+    raise PromptVersionNotFound(f"{why}; {_those('version', known)}, {_those('label', _leading(kept.info))}")
+
+
+def _leading(info: PromptInfo) -> list[str]:
+    """The labels that a call can name."""
+    labels = [name for name, label in info.labels.items() if label.version]
+    return sorted([*labels, LATEST] if info.latest is not None else labels)
 
 
 def _major_label(info: PromptInfo | None, ref: PromptRef) -> str:
