@@ -139,11 +139,25 @@ class Progress(Struct, frozen=True, kw_only=True):
     arms: Arms = Arms()
 
 
-class History(Struct, frozen=True, kw_only=True):
-    """What was done with a prompt; `intact` says that nobody changed the record."""
+class Event(Struct, frozen=True, kw_only=True):
+    """One change: `subject` is the label or the version that changed, `before` and `after` what it was and is."""
 
-    events: list[dict[str, Json]]
+    at_ms: int
+    who: str
+    op: str
+    subject: str = ""
+    before: str = ""
+    after: str = ""
+    reason: str = ""
+    detail: str = ""
+
+
+class History(Struct, frozen=True, kw_only=True):
+    """What was done with a prompt; `problem` says what is wrong with the record where it is not `intact`."""
+
+    events: list[Event]
     intact: bool = True
+    problem: str = ""
 
 
 class Caller(Struct, frozen=True, kw_only=True):

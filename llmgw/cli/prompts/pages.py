@@ -169,12 +169,16 @@ def history(found: History) -> RenderableType:
     drawn = Table.grid(padding=(0, 2))
     for event in found.events:
         drawn.add_row(
-            Text(minute(_number(event.get("at_ms"))), style="dim"),
-            Text(safe(event.get("who", "")), style="dim"),
-            Text(safe(event.get("kind", event.get("action", ""))), style="bold"),
-            Text(_event(event)),
+            Text(minute(event.at_ms), style="dim"),
+            Text(safe(event.who), style="dim"),
+            Text(safe(event.op), style="bold"),
+            Text(safe(event.subject)),
+            Text(safe(f"{event.before} → {event.after}" if event.before else event.after)),
+            Text(safe(", ".join(each for each in (event.reason, event.detail) if each))),
         )
-    broken = Text("the record was changed behind the gateway's back", style=f"bold {_BAD}")
+    broken = Text(
+        f"the record was changed behind the gateway's back: {safe(found.problem)}", style=f"bold {_BAD}"
+    )
     return Group(drawn, *([] if found.intact else [broken]))
 
 
@@ -193,10 +197,6 @@ def callers(found: Sequence[Caller]) -> Table:
 
 
 _HISTORY: Final = Text("(the conversation)", style="dim")
-_TOLD_ALREADY: Final = frozenset({
-    "at_ms", "who", "kind", "action", "hash", "chain", "previous", "prev", "seq", "tenant", "name", "call",
-})  # fmt: skip
-"""Members of an event that have a place of their own, or say nothing to people."""
 
 
 def _facts(rows: dict[str, str]) -> Table:
@@ -278,19 +278,3 @@ def _numbers(counts: Counts) -> list[str]:
         ),
         mean,
     ]
-
-
-def _number(value: Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _event(event: dict[str, Json]) -> str:
-    told = {
-        name: value for name, value in event.items() if name not in _TOLD_ALREADY and value not in ("", None)
-    }
-    return safe(
-        ", ".join(
-            f"{name} {value if isinstance(value, str) else encode(value).decode()}"
-            for name, value in told.items()
-        )
-    )
