@@ -13,7 +13,7 @@ from llmgw.cli.prompts import pages
 from llmgw.cli.prompts.answers import Difference, Rendering
 from llmgw.cli.prompts.checking import lint_file
 from llmgw.cli.prompts.datasets import read_object
-from llmgw.cli.prompts.local import compiled, messages_of, read_prompt, write_new
+from llmgw.cli.prompts.local import compiled, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
     JSON,
     SUFFIX,
@@ -28,6 +28,7 @@ from llmgw.cli.prompts.refs import (
     usual,
 )
 from llmgw.cli.remote import Refused, Remote, connected
+from llmgw.gateway.rendering import rendered_as_told
 from llmgw.prompts.files import write
 from llmgw.prompts.samples import sample, sample_names
 from llmgw.types.errors import GatewayError, InvalidJson
@@ -196,7 +197,7 @@ def _variable(pair: str) -> tuple[str, Json]:
 def _rendered_here(path: Path, variables: dict[str, Json]) -> dict[str, Json]:
     local = read_prompt(path)
     try:
-        return messages_of(local, compiled(local).render(variables))
+        return rendered_as_told(compiled(local), variables, local.name, 0) | {"prompt": local.name}
     except GatewayError as error:
         lines = [
             f"{path}: {error.message}",

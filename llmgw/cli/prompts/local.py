@@ -6,11 +6,15 @@ from typing import Final
 
 import msgspec
 import rich_click as click
+from msgspec.structs import replace
 
 from llmgw.cli.printing import LONGEST_LINE, safe
+from llmgw.cli.prompts.refs import SUFFIX
 from llmgw.prompts.files import parse
+from llmgw.prompts.gates.templates import included
+from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
 from llmgw.types.errors import GatewayError, InvalidRequest
-from llmgw.types.prompt import PromptContent
+from llmgw.types.prompt import PROMPT_NAME, Include, PromptContent, content_hash
 
 MAX_BYTES: Final = 2 * 1024 * 1024
 
@@ -44,6 +48,45 @@ def complaints(path: Path, error: GatewayError) -> list[str]:
         f"{each.message} at {each.pointer}" if each.pointer else each.message for each in error.violations
     ]
     return [safe(f"{path}: {said}", LONGEST_LINE) for said in found or [error.message]]
+
+
+def with_partials(local: Local) -> Local:
+    """The same with the partials that it includes, where they lie beside it: `prompts/shared/tone.prompt`."""
+    names = {name for each in local.content.messages for name in included(each.text)}
+    if local.content.partial is not None:
+        names |= set(included(local.content.partial))
+    found: dict[str, Include] = {}
+    waiting = sorted(names)
+    while waiting:
+        name = waiting.pop()
+        path = _root(local) / f"{name}{SUFFIX}"
+        if name in found or not PROMPT_NAME.fullmatch(name) or not path.is_file():
+            continue
+        content = read_prompt(path).content
+        if content.partial is not None:
+            found[name] = Include(version=1, hash=content_hash(content), text=content.partial)
+            waiting += included(content.partial)
+    if not found:
+        return local
+    return replace(local, content=replace(local.content, includes={**found, **local.content.includes}))
+
+
+def compiled(local: Local) -> CompiledPrompt:
+    """The prompt, ready to be rendered.
+
+    Raises:
+        GatewayError: it is none that can be.
+    """
+    return compile_prompt(with_partials(local).content)
+
+
+def _root(local: Local) -> Path:
+    """The directory from which names are paths: that of a file which lies where its name says, else its own."""
+    steps = local.name.split("/")
+    path = local.path.resolve()
+    if path.with_suffix("").parts[-len(steps) :] == tuple(steps):
+        return path.parents[len(steps) - 1]
+    return path.parent
 
 
 def write_new(path: Path, text: str, *, force: bool) -> bool:

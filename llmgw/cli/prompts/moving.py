@@ -8,7 +8,19 @@ import rich_click as click
 from llmgw.cli import printing
 from llmgw.cli.prompts.answers import Prompts, Pushed
 from llmgw.cli.prompts.local import Local, partials_first, read_prompt, write_new
-from llmgw.cli.prompts.refs import JSON, ROOT, SUFFIX, Ref, chosen, existing, info, parsed, ref
+from llmgw.cli.prompts.refs import (
+    JSON,
+    ROOT,
+    SUFFIX,
+    Ref,
+    chosen,
+    existing,
+    info,
+    is_file,
+    number,
+    parsed,
+    ref,
+)
 from llmgw.cli.prompts.repository import source_of
 from llmgw.cli.remote import Remote, connected
 from llmgw.types.json import Json
@@ -115,6 +127,20 @@ def export(
         write_new(beside, f"{printing.json(found)}\n", force=force)
         written.append({"name": found.name, "file": str(beside)})
     _say_exported(written, as_json=as_json)
+
+
+def meant(remote: Remote, wanted: str) -> Ref:
+    """The version that `name@7` or `name@label` names, or that has the content of a FILE, which is pushed if need be.
+
+    Raises:
+        Refused: there is none, or the file has errors.
+    """
+    if not is_file(wanted):
+        found = ref(wanted)
+        return found if found == Ref(found.name) else Ref(found.name, version=number(remote, found))
+    local = read_prompt(existing(wanted))
+    told = send(remote, local.name, local.content, source_of(local.path), {})
+    return Ref(ref(local.name).name, version=int(told["version"]))
 
 
 def send(

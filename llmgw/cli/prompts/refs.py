@@ -156,7 +156,8 @@ def parsed(read: Callable[[str], Any]) -> Callable[[click.Context, click.Paramet
 
 REF: Final = click.argument("wanted", metavar="NAME[@VERSION]", callback=parsed(ref))
 NAME: Final = click.argument("wanted", metavar="NAME", callback=parsed(ref))
-VERSION: Final = click.argument("wanted", metavar="NAME@VERSION", callback=parsed(ref))
+FILE_OR_REF: Final = click.argument("wanted", metavar="FILE|NAME[@VERSION]")
+FILE_OR_VERSION: Final = click.argument("wanted", metavar="FILE|NAME@VERSION")
 
 
 def _label(text: str) -> str:

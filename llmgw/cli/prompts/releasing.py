@@ -9,7 +9,19 @@ import rich_click as click
 from llmgw.cli import printing
 from llmgw.cli.prompts import pages
 from llmgw.cli.prompts.answers import Callers
-from llmgw.cli.prompts.refs import JSON, LABEL_OPTION, NAME, REASON, REF, VERSION, Ref, info, number
+from llmgw.cli.prompts.moving import meant
+from llmgw.cli.prompts.refs import (
+    FILE_OR_REF,
+    FILE_OR_VERSION,
+    JSON,
+    LABEL_OPTION,
+    NAME,
+    REASON,
+    REF,
+    Ref,
+    info,
+    number,
+)
 from llmgw.cli.remote import Answer, Refused, Remote, connected
 from llmgw.types.json import Json
 from llmgw.types.prompt import Label
@@ -18,18 +30,19 @@ from llmgw.types.prompt import Label
 @click.command()
 @connected
 @JSON
-@REF
-def publish(remote: Remote, wanted: Ref, *, as_json: bool) -> None:
+@FILE_OR_REF
+def publish(remote: Remote, wanted: str, *, as_json: bool) -> None:
     """Let callers have a draft, the newest version by default; no label is moved."""
-    version = number(remote, wanted)
-    answer = remote.ask("POST", f"{wanted.path}/versions/{version}/publish")
-    _say(answer, f"{wanted.name}@{version} is published", as_json=as_json)
+    what = meant(remote, wanted)
+    version = number(remote, what)
+    answer = remote.ask("POST", f"{what.path}/versions/{version}/publish")
+    _say(answer, f"{what.name}@{version} is published", as_json=as_json)
 
 
 @click.command()
 @connected
 @JSON
-@VERSION
+@FILE_OR_VERSION
 @LABEL_OPTION
 @REASON
 @click.option(
@@ -38,7 +51,7 @@ def publish(remote: Remote, wanted: Ref, *, as_json: bool) -> None:
 @click.option("--break-glass", is_flag=True, help="Without an evaluation that passed; needs --reason.")
 def promote(
     remote: Remote,
-    wanted: Ref,
+    wanted: str,
     label: str,
     reason: str,
     if_match: int | None,
@@ -47,21 +60,20 @@ def promote(
     as_json: bool,
 ) -> None:
     """Lead a label to a version; refused where another hand moved the label meanwhile."""
-    _named(wanted)
-    _reasoned(reason, break_glass=break_glass)
-    before = info(remote, wanted.name)
-    version = number(remote, wanted)
+    reasoned(reason, break_glass=break_glass)
+    what = exactly(remote, wanted)
+    before = info(remote, what.name)
     led = before.labels.get(label)
     rev = if_match if if_match is not None else led.rev if led is not None else None
-    body: dict[str, Json] = {"version": version} | why(reason, break_glass=break_glass)
+    body: dict[str, Json] = {"version": what.version} | why(reason, break_glass=break_glass)
     answer = remote.ask(
         "PUT",
-        f"{wanted.path}/labels/{label}",
+        f"{what.path}/labels/{label}",
         body,
         headers={} if rev is None else {"if-match": f'"{rev}"'},
     )
-    was = "nowhere" if led is None else f"{wanted.name}@{led.version}"
-    _moved(answer, wanted.name, label, was, as_json=as_json)
+    was = "nowhere" if led is None else f"{what.name}@{led.version}"
+    _moved(answer, what.name, label, was, as_json=as_json)
 
 
 @click.command()
@@ -129,14 +141,22 @@ def why(reason: str, *, break_glass: bool = False) -> dict[str, Json]:
     return ({"reason": reason} if reason else {}) | ({"break_glass": True} if break_glass else {})
 
 
-def _reasoned(reason: str, *, break_glass: bool) -> None:
+def reasoned(reason: str, *, break_glass: bool) -> None:
+    """Refuse a broken glass that nobody gives a reason for."""
     if break_glass and not reason.strip():
         raise click.UsageError("--break-glass needs a --reason: it is kept in the history")
 
 
-def _named(wanted: Ref) -> None:
-    if wanted == Ref(wanted.name):
-        raise click.UsageError(f"say which version of {wanted.name}: {wanted.name}@7")
+def exactly(remote: Remote, wanted: str) -> Ref:
+    """The version that is meant, which has to be said.
+
+    Raises:
+        UsageError: it is not.
+    """
+    found = meant(remote, wanted)
+    if found.version is None:
+        raise click.UsageError(f"say which version of {found.name}: {found.name}@7")
+    return found
 
 
 def _which(remote: Remote, wanted: Ref) -> dict[str, Any]:

@@ -8,18 +8,17 @@ from llmgw.cli import printing
 from llmgw.cli.prompts import pages
 from llmgw.cli.prompts.answers import Progress
 from llmgw.cli.prompts.refs import (
+    FILE_OR_VERSION,
     JSON,
     LABEL_OPTION,
     NAME,
     REASON,
-    VERSION,
     Ref,
     info,
-    number,
     parsed,
     share,
 )
-from llmgw.cli.prompts.releasing import why
+from llmgw.cli.prompts.releasing import exactly, reasoned, why
 from llmgw.cli.remote import Remote, connected
 from llmgw.types.json import Json
 from llmgw.types.prompt import StickyBy
@@ -41,7 +40,7 @@ def rollout() -> None:
 @rollout.command()
 @connected
 @JSON
-@VERSION
+@FILE_OR_VERSION
 @LABEL_OPTION
 @click.option(
     "--steps", callback=parsed(_shares), metavar="SHARES", help="Shares in order: 1%,5%,25%,50%,100%."
@@ -52,7 +51,7 @@ def rollout() -> None:
 @click.option("--break-glass", is_flag=True, help="Without an evaluation that passed; needs --reason.")
 def start(
     remote: Remote,
-    wanted: Ref,
+    wanted: str,
     label: str,
     steps: list[int] | None,
     weight: int | None,
@@ -63,17 +62,15 @@ def start(
     as_json: bool,
 ) -> None:
     """Begin with the first step, or with a --weight."""
-    if wanted == Ref(wanted.name):
-        raise click.UsageError(f"say which version of {wanted.name}: {wanted.name}@8")
     if steps is not None and weight is not None:
         raise click.UsageError("--steps and --weight exclude each other")
-    if break_glass and not reason.strip():
-        raise click.UsageError("--break-glass needs a --reason: it is kept in the history")
-    body: dict[str, Json] = {"candidate": number(remote, wanted)} | why(reason, break_glass=break_glass)
+    reasoned(reason, break_glass=break_glass)
+    what = exactly(remote, wanted)
+    body: dict[str, Json] = {"candidate": what.version} | why(reason, break_glass=break_glass)
     chosen: dict[str, Json] = {"steps": steps, "weight": weight, "sticky_by": sticky_by}
     body |= {name: value for name, value in chosen.items() if value is not None}
-    remote.ask("POST", f"{wanted.path}/labels/{label}/rollout", body)
-    _status(remote, wanted, label, as_json=as_json)
+    remote.ask("POST", f"{what.path}/labels/{label}/rollout", body)
+    _status(remote, what, label, as_json=as_json)
 
 
 @rollout.command()
