@@ -35,6 +35,7 @@ from llmgw.http.guard import make_guard
 from llmgw.http.models import model_routes
 from llmgw.http.ops import ops_routes
 from llmgw.http.own_routes import own_routes
+from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
@@ -136,6 +137,7 @@ class Worker:
         self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
         self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
+        self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -155,6 +157,7 @@ class Worker:
         guarded = [
             *model_routes(runtime),
             *own_routes(runtime),
+            *prompt_routes(runtime),
             *ops_routes(runtime),
             *admin_routes(runtime),
         ]
@@ -165,7 +168,11 @@ class Worker:
             after_request=make_request_id_stamp(self._new_id),
         )
         litestar = Litestar(
-            [control_plane, *(wire_route(wire, runtime) for wire in WIRES)],
+            [
+                control_plane,
+                *(wire_route(wire, runtime) for wire in WIRES),
+                *prompt_call_routes(runtime),
+            ],
             exception_handlers={Exception: make_error_answer(self._new_id)},
             lifespan=[self._lifespan],
             openapi_config=None,

@@ -96,7 +96,7 @@ class Prompting:
             context=context.id if context is not None else None, user=user, tenant=tenant, call=call.id
         )
         resolved = self._prompts.snapshot.resolve(tenant, ref, units)
-        call.prompt = _facts(resolved, started_ns)
+        call.prompt = facts_of(resolved, started_ns)
         try:
             return self._prompts.compiled(resolved, tenant)
         finally:
@@ -148,7 +148,8 @@ def joined(
         asked = replace(asked, tool_choice=_tool_choice(content.tool_choice))
     if content.output_schema is not None:
         needs[Feature.JSON_SCHEMA] = PROMPT
-        asked = replace(asked, output_format=_format(name, content))
+        output = JsonSchemaFormat(name=schema_name(name), schema=content.output_schema, neutral=True)
+        asked = replace(asked, output_format=output)
     return asked
 
 
@@ -235,14 +236,13 @@ def _tool_choice(choice: str) -> ToolChoice:
             return ToolChoice(mode="named", name=choice)
 
 
-def _format(name: str, content: PromptContent) -> JsonSchemaFormat:
-    """The form of the answer, under a name that every host takes."""
-    return JsonSchemaFormat(
-        name=_UNFIT.sub("_", name)[:_LONGEST_NAME], schema=content.output_schema, neutral=True
-    )
+def schema_name(name: str) -> str:
+    """A name for the form of a prompt's answers that every host takes."""
+    return _UNFIT.sub("_", name)[:_LONGEST_NAME]
 
 
-def _facts(resolved: Resolved, started_ns: int) -> PromptFacts:
+def facts_of(resolved: Resolved, started_ns: int) -> PromptFacts:
+    """What is noted of the version that a call gets."""
     info = resolved.info
     return PromptFacts(
         name=resolved.name,

@@ -1,5 +1,6 @@
 """Addresses of prompts: a name's slashes are slashes of the path, so each route stands under four patterns."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from llmgw.http.asked import HttpRequest
@@ -25,7 +26,15 @@ def name_of(request: HttpRequest) -> str:
     Raises:
         PromptNotFound: no prompt can be called so.
     """
-    found = request.path_params
+    return name_in(request.path_params)
+
+
+def name_in(found: Mapping[str, str]) -> str:
+    """Read the prompt's name from what stood in the path.
+
+    Raises:
+        PromptNotFound: no prompt can be called so.
+    """
     name = "/".join(found[part] for part in _PARTS if part in found)
     if PROMPT_NAME.fullmatch(name) is None or not RESERVED.isdisjoint(name.split("/")):
         raise PromptNotFound("no prompt can have this name")

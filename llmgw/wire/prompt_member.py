@@ -5,6 +5,7 @@
 `version` may be digits in a string, as OpenAI's clients write it; `label` may stand in its place.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from llmgw.types.errors import InvalidRequest
@@ -15,7 +16,10 @@ from llmgw.types.prompt import LABEL, PROMPT_NAME, PromptRef
 PROMPT: Final = "prompt"
 """The member's name, beside the vendors' own members or in ours."""
 
-_KNOWN: Final = frozenset({"id", "version", "label", "variables"})
+CHOICES: Final = ("version", "label", "variables")
+"""What says which version, and what it is rendered with."""
+
+_KNOWN: Final = frozenset({"id", *CHOICES})
 _HIGHEST: Final = 1_000_000
 
 
@@ -28,7 +32,7 @@ def prompt_ref(value: Json, path: str) -> PromptRef | None:
     if value is None:
         return None
     members = _object(value, path)
-    _refuse_unknown(members, _KNOWN, path)
+    refuse_unknown(members, _KNOWN, f"{path}.")
     name = members.get("id")
     if name is None:
         raise InvalidRequest(f"Missing required parameter: '{path}.id'.", param=f"{path}.id")
@@ -102,10 +106,15 @@ def _object(value: Json, path: str) -> Details:
     return value
 
 
-def _refuse_unknown(members: Details, known: frozenset[str], path: str) -> None:
+def refuse_unknown(members: Details, known: Collection[str], path: str) -> None:
+    """Refuse members that are not known; `path` stands before their names.
+
+    Raises:
+        InvalidRequest: there is one.
+    """
     for name in members:
         if name not in known:
-            raise InvalidRequest(f"Unknown parameter: '{path}.{name}'.", param=f"{path}.{name}")
+            raise InvalidRequest(f"Unknown parameter: '{path}{name}'.", param=f"{path}{name}")
 
 
 def _invalid(path: str, words: str) -> InvalidRequest:

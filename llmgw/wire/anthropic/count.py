@@ -22,6 +22,7 @@ class AnthropicCount:
     forwarded_headers: tuple[str, ...] = ("anthropic-version", "anthropic-beta")
     id_headers: tuple[str, ...] = ("request-id", "x-request-id")
     ping = PING
+    error_type = "application/json"
 
     def decode_request(self, body: bytes, *, prompted: bool = False) -> CountInvocation:
         """See `WireFormat.decode_request`."""

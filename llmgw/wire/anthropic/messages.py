@@ -21,6 +21,7 @@ class AnthropicMessages:
     forwarded_headers: tuple[str, ...] = ("anthropic-version", "anthropic-beta")
     id_headers: tuple[str, ...] = ("request-id", "x-request-id")
     ping = PING
+    error_type = "application/json"
 
     def decode_request(self, body: bytes, *, prompted: bool = False) -> ChatInvocation:
         """See `WireFormat.decode_request`."""

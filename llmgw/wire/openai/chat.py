@@ -20,6 +20,7 @@ class OpenAiChat:
     forwarded_headers: tuple[str, ...] = ()
     id_headers: tuple[str, ...] = ("x-request-id",)
     ping = PING
+    error_type = "application/json"
 
     def decode_request(self, body: bytes, *, prompted: bool = False) -> ChatInvocation:
         """See `WireFormat.decode_request`."""

@@ -38,6 +38,7 @@ class OpenAiEmbeddings:
     forwarded_headers: tuple[str, ...] = ()
     id_headers: tuple[str, ...] = ("x-request-id",)
     ping = PING
+    error_type = "application/json"
 
     def decode_request(self, body: bytes, *, prompted: bool = False) -> EmbeddingInvocation:
         """See `WireFormat.decode_request`; what is embedded is all that is said."""

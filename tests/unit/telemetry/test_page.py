@@ -10,7 +10,12 @@ import pytest
 from llmgw.settings import Telemetry
 from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import Facts
-from llmgw.telemetry.call_attributes import attempt_attributes, chat_attributes, server_attributes
+from llmgw.telemetry.call_attributes import (
+    attempt_attributes,
+    chat_attributes,
+    prompt_attributes,
+    server_attributes,
+)
 from llmgw.telemetry.call_log import CallLine
 from llmgw.telemetry.context_attributes import (
     REFUSED_BY_CONTEXT,
@@ -26,7 +31,7 @@ from llmgw.types.call import Call
 from llmgw.types.event import Usage
 from llmgw.types.operation import ContextOperation, OperationName
 from llmgw.types.violation import Violation
-from tests.traced_calls import MS, continued, finished, lost, tried
+from tests.traced_calls import MS, continued, finished, lost, prompted, tried
 
 PAGE = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 NAMES = {value for name, value in vars(semconv).items() if name.isupper() and not name.startswith("_")}
@@ -112,6 +117,7 @@ def said_of_operations() -> set[str]:
     [
         ("Of every span", resource_of("1", {ABOUT_PROCESS: "x"}).attributes),
         ("Of the request", server_attributes(call())),
+        ("Of the prompt", {**prompt_attributes(prompted()), semconv.ERROR_TYPE: None}),
         ("Of the logical call", {**chat_attributes(call(), tried()), semconv.LLMGW_CALL_ID: None}),
         ("Of an attempt", attempt_attributes(tried(), 0)),
         ("Of the context", context_attributes(continued())),
