@@ -119,10 +119,10 @@ def export(
         return
     written: list[dict[str, Any]] = []
     for found, _ in _asked_for(remote, wanted, every=every):
-        for number in sorted(found.versions):
-            path = output / f"{found.name}@{number}{SUFFIX}"
-            write_new(path, _file(remote, found.name, number), force=force)
-            written.append({"name": found.name, "version": number, "file": str(path)})
+        for version in sorted(found.versions):
+            path = output / f"{found.name}@{version}{SUFFIX}"
+            write_new(path, _file(remote, found.name, version), force=force)
+            written.append({"name": found.name, "version": version, "file": str(path)})
         beside = output / f"{found.name}.json"
         write_new(beside, f"{printing.json(found)}\n", force=force)
         written.append({"name": found.name, "file": str(beside)})
@@ -130,7 +130,7 @@ def export(
 
 
 def meant(remote: Remote, wanted: str) -> Ref:
-    """The version that `name@7` or `name@label` names, or that has the content of a FILE, which is pushed if need be.
+    """The version that is named, or that has the content of a FILE, which is pushed if it is not there.
 
     Raises:
         Refused: there is none, or the file has errors.
