@@ -16,9 +16,11 @@ from llmgw.gateway.compacting import Compacting
 from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
+from llmgw.gateway.linting import models_of
 from llmgw.gateway.outputs import judged
 from llmgw.gateway.prompting import Prompting
 from llmgw.gateway.reply import Reply
+from llmgw.prompts.gates.lint import Models
 from llmgw.routing.catalog import Alias, Catalog
 from llmgw.routing.health import Health
 from llmgw.routing.plan import plan
@@ -178,6 +180,18 @@ class Gateway:
             raise
         reply.kept_by(conversation)
         return reply
+
+    def models(self) -> Models:
+        """What the lint of prompts must know of the models that answer."""
+        return models_of(self.catalog, self._counter)
+
+    async def ask(self, call: Call, invocation: ChatInvocation) -> Completion:
+        """Ask an alias on behalf of a call: in a call of its own, within that one.
+
+        Raises:
+            GatewayError: as `invoke` lists.
+        """
+        return await self._ask(call, invocation)
 
     async def _ask(self, call: Call, invocation: ChatInvocation) -> Completion:
         """Ask an alias on behalf of a call, in a call of its own."""

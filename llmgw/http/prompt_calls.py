@@ -1,7 +1,8 @@
 """What callers do with prompts: list them, render them, ask with them, and call those that are APIs."""
 
 from litestar import Response, get, post
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler, asgi
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 
 from llmgw.gateway.rendering import rendering_of
 from llmgw.http.api_document import api_document
@@ -15,32 +16,31 @@ from llmgw.http.prompt_paths import name_of, paths
 from llmgw.http.prompt_wires import PromptApi, PromptCompletions
 from llmgw.http.runtime import Runtime
 from llmgw.types.message import Details
+from llmgw.wire.base import WireFormat
 from llmgw.wire.prompt_member import CHOICES, own_ref, refuse_unknown
 
 
-def prompt_call_routes(runtime: Runtime) -> list[ASGIRouteHandler]:
-    """Make the routes that ask a model: the walk of every call, in a dialect that its address completes."""
+def prompt_call_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
+    """Make the routes that ask a model: the walk of every call, in a dialect that its address completes.
 
-    @asgi(
-        paths("/v1/prompts", "/completions"),
-        copy_scope=False,
-        opt={"permission": Permission.CALL},
-        name=PromptCompletions.path,
-    )
-    async def complete(scope: Scope, receive: Receive, send: Send) -> None:
-        wire = PromptCompletions(scope["path_params"])
-        await Endpoint(wire, runtime).serve(Exchange(scope, receive, send))
+    They are ordinary routes whose answer takes the connection over, as the router has no parameters for others.
+    They stand outside the lock, as that walk sees to the key itself.
+    """
 
-    @asgi(
-        ["/v1/apis/{slug:str}", "/v1/apis/{slug:str}/{major:str}"],
-        copy_scope=False,
-        opt={"permission": Permission.CALL},
-        name=PromptApi.path,
-    )
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        found = scope["path_params"]
-        wire = PromptApi(found["slug"], found.get("major"))
-        await Endpoint(wire, runtime).serve(Exchange(scope, receive, send))
+    def walked(wire: WireFormat) -> ASGIApp:
+        async def answer_call(scope: Scope, receive: Receive, send: Send) -> None:
+            await Endpoint(wire, runtime).serve(Exchange(scope, receive, send))
+
+        return answer_call  # type: ignore[return-value]  # Litestar types ASGI more narrowly than the specification
+
+    @post(paths("/v1/prompts", "/completions"), opt={"permission": Permission.CALL})
+    async def complete(request: HttpRequest) -> ASGIApp:
+        return walked(PromptCompletions(request.path_params))
+
+    @post(["/v1/apis/{slug:str}", "/v1/apis/{slug:str}/{major:str}"], opt={"permission": Permission.CALL})
+    async def call(request: HttpRequest) -> ASGIApp:
+        found = request.path_params
+        return walked(PromptApi(found["slug"], found.get("major")))
 
     return [complete, call]
 

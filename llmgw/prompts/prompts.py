@@ -3,6 +3,9 @@
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from llmgw.prompts import last_good
+from llmgw.prompts.follower import Follower, RegistryProblem
+from llmgw.prompts.registry import Registry
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.snapshot import Resolved, Snapshot
 from llmgw.prompts.usage import Outcome, Usage
@@ -24,18 +27,33 @@ class Prompts:
     def __init__(
         self, state: State, settings: PromptSettings | None = None, clock: Clock | None = None
     ) -> None:
-        self._state = state
         self.settings = settings or PromptSettings()
         clock = clock or SystemClock()
         self.snapshot = Snapshot(clock)
+        self.registry = Registry(state, self.settings, clock)
         self._usage = Usage(clock)
+        directory = self.settings.state_dir
+        self._follower = Follower(
+            state,
+            self.snapshot,
+            self._usage,
+            clock,
+            poll_s=self.settings.poll_s,
+            file=directory / last_good.FILE if directory is not None else None,
+        )
         self._compiled: OrderedDict[str, CompiledPrompt] = OrderedDict()
 
     async def start(self) -> None:
-        """Begin to follow the registry; a store that is away is no error."""
+        """Read the registry once, and follow it from then on; a store that is away is no error."""
+        await self._follower.start()
 
     async def aclose(self) -> None:
-        """Stop following."""
+        """Stop following; what was counted is brought to the store."""
+        await self._follower.aclose()
+
+    def problems(self) -> list[RegistryProblem]:
+        """Why prompts may not be as they are in the registry; they are served all the same."""
+        return self._follower.problems()
 
     def compiled(self, resolved: Resolved, tenant: str) -> "CompiledPrompt":
         """The version ready to be rendered.

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from llmgw.prompts.apis import api_label, api_labels, served_slugs
 from llmgw.types.clock import Clock, SystemClock
+from llmgw.types.errors import InternalError, StoreUnavailable
 from llmgw.types.prompt import (
     DEFAULT_LABEL,
     LATEST,
@@ -104,6 +105,7 @@ class Snapshot:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._tenants: dict[str, _Tenant] = {}
+        self._spoiled: set[tuple[str, str]] = set()
         self._confirmed_ns: int | None = None
         self._written_unix_ns = 0
         self.source: Source = "memory"
@@ -135,14 +137,20 @@ class Snapshot:
         """
         kept = _checked(info, contents, self.kept(tenant, info.name))
         self._tenants.setdefault(tenant, _Tenant()).put(kept)
+        self._spoiled.discard((tenant, info.name))
 
     def drop(self, tenant: str, name: str) -> None:
         """Forget a prompt that is not there any more."""
+        self._spoiled.discard((tenant, name))
         there = self._tenants.get(tenant)
         if there is not None:
             there.drop(name)
             if not there.kept:
                 del self._tenants[tenant]
+
+    def spoil(self, tenant: str, name: str) -> None:
+        """Note that a prompt is there but not what was pushed: what was good last stays, if there was something."""
+        self._spoiled.add((tenant, name))
 
     def tenants(self) -> Iterable[str]:
         """Name the tenants that have prompts."""
@@ -176,6 +184,8 @@ class Snapshot:
         Raises:
             PromptNotFound, PromptVersionNotFound, ApiNotFound: there is none; the message lists what there is.
             PromptRetired: it is not served any more.
+            StoreUnavailable: the registry was never read, so it is not known what there is.
+            InternalError: it is damaged in the store, and there is none that was good.
         """
         there = self._tenants.get(tenant)
         name = ref.name
@@ -186,16 +196,25 @@ class Snapshot:
                 label = _major_label(there.infos[name] if there else None, ref)
         kept = there.kept.get(name) if there is not None else None
         if kept is None:
+            self._certain(tenant, name)
             raise PromptNotFound(_no_prompt(name, there))
         if ref.version is not None:
             return Resolved(name, _version(kept, ref.version), "", None, self.source)
         return self._by_label(kept, label or DEFAULT_LABEL, units)
+
+    def _certain(self, tenant: str, name: str) -> None:
+        """Refuse to say that something is not there where that is not known."""
+        if (tenant, name) in self._spoiled:
+            raise InternalError(f"what is stored of the prompt {name} is not what was pushed")
+        if self._confirmed_ns is None and not self._written_unix_ns:
+            raise StoreUnavailable("the prompt registry could not be read yet", retry_after_s=1)
 
     def _behind(self, tenant: str, slug: str) -> str:
         there = self._tenants.get(tenant)
         slugs = there.slugs if there is not None else {}
         names = slugs.get(slug)
         if names is None:
+            self._certain(tenant, "")
             raise ApiNotFound(f"there is no API {told(slug)}; {_those('API', sorted(slugs))}")
         return names[0]
 

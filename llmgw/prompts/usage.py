@@ -1,5 +1,6 @@
 """Who called which version, and how its calls went: counted in memory, added up in the store every few seconds."""
 
+from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -88,9 +89,11 @@ class Usage:
         if rollout is not None and facts.arm is not None:
             self._add(ArmOf(caller.tenant, rollout, facts.arm), sums)
 
-    def take(self) -> dict[Counted, Sums]:
-        """Take all that waits."""
-        taken, self._pending = self._pending, {}
+    def take(self, most: int) -> dict[Counted, Sums]:
+        """Take what waits, as much of it as is asked for."""
+        taken = dict(islice(self._pending.items(), most))
+        for each in taken:
+            del self._pending[each]
         return taken
 
     def _add(self, what: Counted, sums: Sums) -> None:

@@ -13,8 +13,8 @@
     llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model; `read_back` is
                                               a child of the request whose turns it looks at
 
-A call without a context has no `llmgw.context` spans, one without a prompt no `llmgw.prompt` span: an ordinary trace
-has three spans, or six. Names hold no ids.
+A call without a context has no `llmgw.context` spans, one without a prompt no `llmgw.prompt` span: an ordinary
+trace has three spans, or six. Names hold no ids.
 Spans carry no words of a conversation, and no error message of a provider, which may quote them.
 """
 

@@ -156,8 +156,12 @@ def _model(content: PromptContent, model: str, models: Models) -> Iterator[Findi
     window = models.window(model)
     if window is None:
         return
-    tokens = models.tokens(model, fixed_text(content))
+    text = fixed_text(content)
     answer = content.config.max_tokens or 0
+    most = len(text.encode("utf-8", "surrogatepass"))
+    if 2 * most <= window and most + answer <= window:
+        return  # no token is less than a byte: there is nothing to count
+    tokens = models.tokens(model, text)
     if tokens >= window:
         yield error("tokens", "/messages", f"the text alone has {tokens} tokens; the model takes {window}")
     elif tokens + answer > window:

@@ -150,9 +150,9 @@ def test_names_units_and_labels_are_as_the_conventions_ask() -> None:
 
 
 def test_no_label_is_an_id_or_a_tenants_text() -> None:
-    """Labels are these: words of ours, of the conventions, of the configuration, and prompts as publishers name them;
+    """Labels are these: words of ours, of the conventions, of the configuration, and names of prompts.
 
-    no id, tenant, alias or tag.
+    None is an id, a tenant, an alias or a tag.
     """
     labels = {label for each in DEFINITIONS for label in each.labels}
     assert labels == {
