@@ -208,7 +208,7 @@ def _facts(rows: dict[str, str]) -> Table:
 
 
 def _leads(name: str, label: Label) -> str:
-    to = f"{name} → {label.version}"
+    to = f"{name} → {label.version or 'nowhere'}"
     if label.rollout is not None:
         to += f" ({percent(label.rollout.weight)} → {label.rollout.candidate})"
     if label.pending is not None:

@@ -72,7 +72,7 @@ def promote(
         body,
         headers={} if rev is None else {"if-match": f'"{rev}"'},
     )
-    was = "nowhere" if led is None else f"{what.name}@{led.version}"
+    was = "nowhere" if led is None or not led.version else f"{what.name}@{led.version}"
     _moved(answer, what.name, label, was, as_json=as_json)
 
 
