@@ -35,6 +35,7 @@ from llmgw.http.guard import make_guard
 from llmgw.http.models import model_routes
 from llmgw.http.ops import ops_routes
 from llmgw.http.own_routes import own_routes
+from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
@@ -158,6 +159,7 @@ class Worker:
             *model_routes(runtime),
             *own_routes(runtime),
             *prompt_routes(runtime),
+            *prompt_admin_routes(runtime),
             *ops_routes(runtime),
             *admin_routes(runtime),
         ]

@@ -144,7 +144,12 @@ class Endpoint:
     async def _stream(self, exchange: Exchange, call: Call, invocation: Invocation) -> None:
         limits = self._runtime.limits
         writer = StreamWriter(
-            exchange, self._identity(call), ping=self._wire.ping, hold_s=limits.hold_s, ping_s=limits.ping_s
+            exchange,
+            self._identity(call),
+            ping=self._wire.ping,
+            hold_s=limits.hold_s,
+            ping_s=limits.ping_s,
+            early=lambda: prompt_headers(call.prompt) if call.prompt is not None else [],
         )
         encoder = self._wire.encoder(invocation)
         reply: Reply | Replay | None = None

@@ -10,7 +10,7 @@ from llmgw.http.asked import HttpRequest, body_of
 from llmgw.http.permissions import Permission
 from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done, expected_of
 from llmgw.http.prompt_paths import label_of, name_of, paths
-from llmgw.prompts.wishes import Back, Move, Moved
+from llmgw.prompts.wishes import Back, LabelMove, Moved
 from llmgw.types.prompt import Number
 
 _LABEL = "/labels/{label:str}"
@@ -42,7 +42,7 @@ def label_routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def move(request: HttpRequest) -> Response[bytes]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
         wanted = await body_of(request, MoveRequest)
-        wish = Move(
+        wish = LabelMove(
             version=wanted.version,
             reason=wanted.reason,
             break_glass=wanted.break_glass,

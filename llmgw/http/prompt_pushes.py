@@ -14,7 +14,7 @@ from llmgw.http.prompt_paths import name_of, paths
 from llmgw.http.runtime import Runtime
 from llmgw.prompts.files import parse
 from llmgw.prompts.gates.findings import Finding
-from llmgw.prompts.gates.lint import lint, secret_findings
+from llmgw.prompts.gates.lint import SECRET, errors, lint
 from llmgw.prompts.wishes import Push
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import GitSource, PromptContent, PromptInfo
@@ -22,6 +22,9 @@ from llmgw.types.prompt_errors import PromptRejected
 
 MAX_PUSH: Final = 2 * 1024 * 1024
 """Bytes of a push: more than a version may have, so that one that is too large is refused in words."""
+
+_UNUSABLE: Final = frozenset({SECRET, "schema", "template"})
+"""Rules of findings that keep a content from being stored; others keep it from being published."""
 
 
 class PushRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +57,7 @@ def push_routes(runtime: Runtime, desk: Desk) -> list[HTTPRouteHandler]:
         wanted = await body_of(request, PushRequest)
         author = desk.author(request)
         name, content = await _read(wanted)
-        refuse_secrets(content)
+        await asyncio.to_thread(_refuse_unusable, content)
         wish = Push(
             content=content,
             message=wanted.message,
@@ -78,15 +81,15 @@ def push_routes(runtime: Runtime, desk: Desk) -> list[HTTPRouteHandler]:
     return [prompts, prompt, push]
 
 
-def refuse_secrets(content: PromptContent) -> None:
-    """Refuse a content with credentials in it before it is stored: no version is ever changed.
+def _refuse_unusable(content: PromptContent) -> None:
+    """Refuse a content that is of no use, and one with credentials in it: versions are kept for good.
 
     Raises:
-        PromptRejected: it has some; the message does not repeat them.
+        PromptRejected: it is one; the violations name all that is wrong, and repeat no secret.
     """
-    found = tuple(secret_findings(content))
+    found = tuple(each for each in errors(lint(content)) if each.rule in _UNUSABLE)
     if found:
-        raise rejected("the prompt has what looks like secrets, and versions are kept for good", found)
+        raise rejected("the prompt cannot be kept as a version", found)
 
 
 def rejected(message: str, findings: tuple[Finding, ...]) -> PromptRejected:

@@ -42,9 +42,7 @@ def version_routes(runtime: Runtime, desk: Desk) -> list[HTTPRouteHandler]:
 
     @get(paths(ROOT, _VERSION), opt={"permission": Permission.VIEW})
     async def version(request: HttpRequest) -> Response[bytes]:
-        info, content = await desk.version(
-            caller_of(request).tenant, name_of(request), version_of(request)
-        )
+        info, content = await desk.version(caller_of(request).tenant, name_of(request), version_of(request))
         return answer({"info": info, "content": content})
 
     @get(paths(ROOT, f"{_VERSION}/file"), opt={"permission": Permission.VIEW})

@@ -3,20 +3,21 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import msgspec
 
 from llmgw.prompts import labels, lifecycle, rollouts
-from llmgw.prompts.apis import served_slugs
-from llmgw.prompts.audit import AuditEvent, Author, digest_of, written
+from llmgw.prompts.archive import Archive, Imported
+from llmgw.prompts.audit import Author
 from llmgw.prompts.changes import TEXT_MAX, At, Change, text, version_of
+from llmgw.prompts.events import as_commit
+from llmgw.prompts.names import check_name
 from llmgw.prompts.pinning import pinned
-from llmgw.prompts.reading import Reader, Stored
+from llmgw.prompts.reading import Reader
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.snapshot import told
-from llmgw.prompts.storage.store import Commit, There
 from llmgw.prompts.wishes import (
     Back,
     Deprecate,
@@ -35,7 +36,6 @@ from llmgw.types.errors import InternalError, InvalidRequest, StoreUnavailable
 from llmgw.types.json import Json, encode
 from llmgw.types.prompt import (
     PROMPT_NAME,
-    RESERVED,
     GateSummary,
     Label,
     PromptContent,
@@ -70,6 +70,7 @@ class Registry(Reader):
     def __init__(self, state: State, settings: PromptSettings, clock: Clock | None = None) -> None:
         super().__init__(state, clock or SystemClock())
         self._settings = settings
+        self._archive = Archive(self._store, settings, self._now_ms)
 
     async def push(self, author: Author, name: str, wish: Push) -> Pushed:
         """Keep a content as a version, a draft for now; one that is there already is that version.
@@ -244,6 +245,20 @@ class Registry(Reader):
 
         return await self._change(author, name, note)
 
+    def export(self, tenant: str) -> AsyncIterator[bytes]:
+        """Write all prompts of a tenant as lines of JSON."""
+        return self._archive.export(tenant)
+
+    async def take_over(self, author: Author, archive: bytes) -> Imported:
+        """Take over prompts that were exported: with their numbers and hashes, and labels where the prompt is new.
+
+        Raises:
+            InvalidRequest: it is no archive, or not whole.
+            PromptConflict: a prompt is there and has another content at one of the numbers.
+            TemplateError, SchemaRejected: a version cannot be rendered.
+        """
+        return await self._archive.take_over(author, archive.splitlines(), _compile)
+
     async def _turn(
         self, author: Author, name: str, label: str, kind: rollouts.Kind, wish: Turn | None
     ) -> Label:
@@ -269,59 +284,7 @@ class Registry(Reader):
         raise StoreUnavailable("too many change this tenant's prompts at once", retry_after_s=1)
 
 
-def as_commit(change: Change, before: PromptInfo, there: There, at: At, *, begin: bool = True) -> Commit:
-    """Put a change and its event together, as the store takes them."""
-    event = written(
-        AuditEvent(
-            seq=there.tail.events + 1,
-            at_ms=at.now_ms,
-            who=at.author.who,
-            call=at.author.call,
-            op=change.op,
-            prompt=change.info.name,
-            subject=change.subject,
-            before=change.before,
-            after=change.after,
-            reason=change.reason,
-            detail=change.detail,
-            prev=there.tail.digest,
-        )
-    )
-    served, now = served_slugs(before), served_slugs(change.info)
-    return Commit(
-        tenant=at.author.tenant,
-        info=change.info,
-        there=there,
-        event=event,
-        digest=digest_of(event),
-        fields=change.fields,
-        claimed=sorted(now),
-        released=sorted(served - now),
-        begin=begin,
-    )
-
-
-def check_name(name: str) -> None:
-    """Take a prompt's name.
-
-    Raises:
-        InvalidRequest: no prompt can be called so.
-    """
-    if PROMPT_NAME.fullmatch(name) is None:
-        raise InvalidRequest(
-            "a prompt's name is one to four words with slashes between them, each 1 to 64 of a-z, 0-9, '_' and '-'",
-            param="name",
-        )
-    if taken := RESERVED.intersection(name.split("/")):
-        raise InvalidRequest(
-            f"{min(taken)} cannot be part of a prompt's name: it is a step of our addresses", param="name"
-        )
-
-
 def _compile(content: PromptContent) -> Any:
     from llmgw.prompts.rendering.compiled import compile_prompt  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415
 
     return compile_prompt(content)
-
-
-__all__ = ["Author", "Registry", "Stored", "as_commit", "check_name"]

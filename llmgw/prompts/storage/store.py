@@ -173,6 +173,10 @@ class PromptStore:
         """Read fields of a prompt's hash."""
         return await self._state.hash_fields(keys.prompt(tenant, name), *fields)
 
+    async def put_fields(self, tenant: str, name: str, fields: Mapping[str, bytes]) -> None:
+        """Write fields of a prompt's hash that no entry speaks of yet."""
+        await self._state.put_hash(keys.prompt(tenant, name), fields)
+
     async def events(self, tenant: str, first: int) -> list[bytes]:
         """Read the next events of a tenant's audit from a place on, counted from 0."""
         found: list[bytes] = await self._state.command(
