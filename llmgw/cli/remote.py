@@ -254,7 +254,11 @@ def _refuse(answer: Answer, key: Secret | None) -> NoReturn:
             f"{answer.source} answers {answer.status}, and not as a gateway of this version does"
         ) from None
     lines = [problem.detail]
-    lines += [f"  {each.pointer or '/'}: {each.message}" for each in problem.violations[:_MOST_VIOLATIONS]]
+    lines += [
+        f"  {each.pointer or '/'}: {each.message}"
+        for each in problem.violations[:_MOST_VIOLATIONS]
+        if each.message != problem.detail
+    ]
     if len(problem.violations) > _MOST_VIOLATIONS:
         lines.append(f"  and {len(problem.violations) - _MOST_VIOLATIONS} more")
     if answer.status == HTTPStatus.UNAUTHORIZED:

@@ -1,4 +1,4 @@
-"""The demo's steps with prompts: two versions, a rollout, a rollback to the same bytes, and the prompt as an API."""
+"""The demo's steps with prompts: two versions, a rollout, a rollback to the same bytes, and an API."""
 
 from collections import Counter
 from collections.abc import Iterator

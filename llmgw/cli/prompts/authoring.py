@@ -33,6 +33,7 @@ from llmgw.prompts.files import write
 from llmgw.prompts.samples import sample, sample_names
 from llmgw.types.errors import GatewayError, InvalidJson
 from llmgw.types.json import Json, decode
+from llmgw.types.prompt import PromptContent, content_bytes
 
 _NAME_LINE: Final = re.compile(r"^name:.*$", re.MULTILINE)
 _DATASET: Final = re.compile(r"(?<=dataset: )[\w./-]+")
@@ -172,7 +173,9 @@ def _with_file(remote: Remote, path: Path, start: str | None) -> dict[str, Json]
         if refused.code != "prompt_not_found" or start is not None:
             raise
         there, version, title = "", 0, "nothing"
-    here = write(local.name, local.content)
+    # As the registry keeps it: the members of schemas have an order there that files need not have.
+    kept = msgspec.json.decode(content_bytes(local.content), type=PromptContent)
+    here = write(local.name, kept)
     text = "".join(
         difflib.unified_diff(
             there.splitlines(keepends=True), here.splitlines(keepends=True), title, str(path)

@@ -1,5 +1,6 @@
 """Datasets as they lie in files: JSON Lines, each line one case, checked before they are sent."""
 
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +44,7 @@ def read_object(path: Path) -> dict[str, Json]:
     Raises:
         ClickException: it does not.
     """
-    text = click.get_text_stream("stdin").read() if str(path) == "-" else read_text(path, MAX_OBJECT)
+    text = sys.stdin.read() if str(path) == "-" else read_text(path, MAX_OBJECT)
     try:
         found = decode(text.encode())
     except (InvalidJson, UnicodeEncodeError) as error:

@@ -10,9 +10,8 @@ from llmgw.cli.prompts import pages
 from llmgw.cli.prompts.answers import Gate, Version
 from llmgw.cli.prompts.datasets import dataset_of, read_dataset
 from llmgw.cli.prompts.local import read_prompt
-from llmgw.cli.prompts.moving import send
+from llmgw.cli.prompts.moving import send_file
 from llmgw.cli.prompts.refs import JSON, Ref, existing, is_file, number, ref
-from llmgw.cli.prompts.repository import source_of
 from llmgw.cli.remote import PATIENT_S, Remote, connected
 from llmgw.types.json import Json
 
@@ -66,7 +65,7 @@ def _chosen(remote: Remote, wanted: str, dataset: Path | None) -> tuple[Ref, int
         local = read_prompt(existing(wanted))
         beside = dataset or dataset_of(local)
         cases = read_dataset(beside) if beside is not None else _own(local.content.tests)
-        told = send(remote, local.name, local.content, source_of(local.path), {})
+        told = send_file(remote, local)[-1]
         return ref(local.name), int(told["version"]), _some(cases, wanted), str(beside or "")
     what = ref(wanted)
     version = number(remote, what)

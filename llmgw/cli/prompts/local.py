@@ -1,6 +1,5 @@
 """`.prompt` files on this machine: read, checked, and written without overwriting what differs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,24 +50,45 @@ def complaints(path: Path, error: GatewayError) -> list[str]:
 
 
 def with_partials(local: Local) -> Local:
-    """The same with the partials that it includes, where they lie beside it: `prompts/shared/tone.prompt`."""
-    names = {name for each in local.content.messages for name in included(each.text)}
-    if local.content.partial is not None:
-        names |= set(included(local.content.partial))
-    found: dict[str, Include] = {}
-    waiting = sorted(names)
-    while waiting:
-        name = waiting.pop()
-        path = _root(local) / f"{name}{SUFFIX}"
-        if name in found or not PROMPT_NAME.fullmatch(name) or not path.is_file():
-            continue
-        content = read_prompt(path).content
-        if content.partial is not None:
-            found[name] = Include(version=1, hash=content_hash(content), text=content.partial)
-            waiting += included(content.partial)
-    if not found:
+    """The same with the partials that it includes, as far as they lie beside it."""
+    return pinned(local, {name: _include(each) for name, each in partials_of(local).items()})
+
+
+def partials_of(local: Local) -> dict[str, Local]:
+    """The partials that a file includes, and those that these include, where there are files of these names.
+
+    Each comes behind those that it includes itself.
+
+    Raises:
+        ClickException: one of the files is no prompt.
+    """
+    found: dict[str, Local] = {}
+    _gather(local, _root(local), found, ())
+    return found
+
+
+def pinned(local: Local, includes: dict[str, Include]) -> Local:
+    """The same with these versions of partials, as far as it includes them."""
+    wanted = {name: includes[name] for name in partials_of(local) if name in includes}
+    if not wanted:
         return local
-    return replace(local, content=replace(local.content, includes={**found, **local.content.includes}))
+    return replace(local, content=replace(local.content, includes={**local.content.includes, **wanted}))
+
+
+def _gather(local: Local, root: Path, found: dict[str, Local], within: tuple[str, ...]) -> None:
+    texts = [each.text for each in local.content.messages] + [local.content.partial or ""]
+    for name in sorted({name for text in texts for name in included(text)}):
+        path = root / f"{name}{SUFFIX}"
+        if name in found or name in within or not PROMPT_NAME.fullmatch(name) or not path.is_file():
+            continue
+        partial = read_prompt(path)
+        if partial.content.partial is not None:
+            _gather(partial, root, found, (*within, name))
+            found[name] = partial
+
+
+def _include(local: Local) -> Include:
+    return Include(version=1, hash=content_hash(local.content), text=local.content.partial or "")
 
 
 def compiled(local: Local) -> CompiledPrompt:
@@ -106,11 +126,6 @@ def write_new(path: Path, text: str, *, force: bool) -> bool:
     except OSError as error:
         raise click.ClickException(f"{safe(path)}: {error.strerror}") from None
     return True
-
-
-def partials_first(files: Sequence[Local]) -> list[Local]:
-    """The order of a push: what others include, before those others."""
-    return sorted(files, key=lambda each: each.content.partial is None)
 
 
 def read_text(path: Path, limit: int = MAX_BYTES) -> str:

@@ -7,7 +7,7 @@ import rich_click as click
 
 from llmgw.cli import printing
 from llmgw.cli.prompts.answers import Prompts, Pushed
-from llmgw.cli.prompts.local import Local, partials_first, read_prompt, write_new
+from llmgw.cli.prompts.local import Local, partials_of, pinned, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
     JSON,
     ROOT,
@@ -24,7 +24,7 @@ from llmgw.cli.prompts.refs import (
 from llmgw.cli.prompts.repository import source_of
 from llmgw.cli.remote import Remote, connected
 from llmgw.types.json import Json
-from llmgw.types.prompt import GitSource, PromptContent, PromptInfo
+from llmgw.types.prompt import GitSource, Include, PromptContent, PromptInfo
 
 ARCHIVE: Final = "/admin/v1/prompt-archive"
 PATIENT_S: Final = 600.0
@@ -52,15 +52,14 @@ def push(remote: Remote, files: tuple[Path, ...], message: str, parent: int | No
     """Store files as new versions, as drafts; a content that is there already makes no new version."""
     if parent is not None and len(files) > 1:
         raise click.UsageError("--parent is about one file")
-    pushed = []
-    for each in partials_first([read_prompt(path) for path in files]):
-        extra: dict[str, Json] = {} if parent is None else {"parent": parent}
-        source = source_of(each.path)
-        pushed.append(send(remote, each.name, each.content, source, {"message": message} | extra))
-        if not as_json:
-            _say_pushed(each, pushed[-1])
+    pushed: dict[str, dict[str, Any]] = {}
+    for each in [read_prompt(path) for path in files]:
+        for told in send_file(remote, each, message=message, parent=parent):
+            if not as_json and told["name"] not in pushed:
+                _say_pushed(told)
+            pushed.setdefault(told["name"], told)
     if as_json:
-        click.echo(printing.json({"pushed": pushed}))
+        click.echo(printing.json({"pushed": list(pushed.values())}))
 
 
 @click.command()
@@ -139,8 +138,27 @@ def meant(remote: Remote, wanted: str) -> Ref:
         found = ref(wanted)
         return found if found == Ref(found.name) else Ref(found.name, version=number(remote, found))
     local = read_prompt(existing(wanted))
-    told = send(remote, local.name, local.content, source_of(local.path), {})
+    told = send_file(remote, local)[-1]
     return Ref(ref(local.name).name, version=int(told["version"]))
+
+
+def send_file(
+    remote: Remote, local: Local, *, message: str = "", parent: int | None = None
+) -> list[dict[str, Any]]:
+    """Push a file, behind the partials that lie beside it: it includes these very versions.
+
+    Returns what the gateway answered to each.
+    """
+    includes: dict[str, Include] = {}
+    answers = []
+    for name, each in (*partials_of(local).items(), (local.name, local)):
+        last = each is local
+        extra: dict[str, Json] = {"message": message} | ({"parent": parent} if last and parent else {})
+        told = send(remote, name, pinned(each, includes).content, source_of(each.path), extra)
+        answers.append(told)
+        if each.content.partial is not None:
+            includes[name] = Include(version=told["version"], hash=told["hash"], text=each.content.partial)
+    return answers
 
 
 def send(
@@ -160,9 +178,9 @@ def send(
     return told
 
 
-def _say_pushed(each: Local, told: dict[str, Any]) -> None:
+def _say_pushed(told: dict[str, Any]) -> None:
     click.echo(
-        f"{each.name}@{told['version']} {'is new, a draft' if told['created'] else 'has this content already'}"
+        f"{told['name']}@{told['version']} {'is new, a draft' if told['created'] else 'has this content already'}"
     )
 
 
