@@ -161,7 +161,7 @@ def test_push_keeps_a_content_once_and_a_parent(desk: Desk) -> None:
         "cli",
         "pushed.prompt",
     )
-    assert desk.run("push", path, path, "--parent", "2", code=2)
+    desk.run("push", path, path, "--parent", "2", code=2)
     desk.write("pushed", "{% macro x() %}{% endmacro %}")
     assert "pushed.prompt" in desk.run("lint", path, code=1).stdout
     assert desk.run("push", path, code=1).stderr
@@ -191,7 +191,7 @@ def test_diff_finds_drift(desk: Desk) -> None:
     assert desk.ask("diff", path, "--exit-code")["text"] == ""
     desk.write("drift", "You judge otherwise.")
     assert "+You judge otherwise." in desk.run("diff", path).stdout
-    assert desk.run("diff", path, "--exit-code", code=1)
+    desk.run("diff", path, "--exit-code", code=1)
     desk.run("push", path)
     told = desk.ask("diff", "drift", "--from", "1", "--to", "2")
     assert (told["from"], told["to"]) == (1, 2)
@@ -244,7 +244,7 @@ def test_from_draft_to_production_and_back(desk: Desk) -> None:
     path = desk.write("moved")
     desk.run("push", path)
     desk.run("publish", path)
-    assert "moved@1" in desk.run("promote", "moved@1", code=1).stderr or True
+    assert "evaluation" in desk.run("promote", "moved@1", code=1).stderr
     desk.run("eval", path)
     assert desk.ask("promote", path)["version"] == 1
     desk.write("moved", "You judge briefly.")
@@ -270,7 +270,7 @@ def test_a_label_that_moved_meanwhile_is_not_moved(desk: Desk) -> None:
     assert desk.run("promote", "raced@2", "--if-match", str(rev + 7), code=1).stderr
     desk.run("promote", "raced@2", "--if-match", str(rev))
     path = desk.write("raced", "Unproven.")
-    desk.run("publish", desk.run("push", path) and path)
+    desk.run("publish", path)
     assert desk.run("promote", "raced@3", code=1).stderr
     assert "--reason" in desk.run("promote", "raced@3", "--break-glass", code=2).stderr
     assert desk.ask("promote", "raced@3", "--break-glass", "--reason", "an outage")["version"] == 3

@@ -9,7 +9,7 @@ from rich.markup import escape
 from llmgw.cli.demo.stage import Stage
 from llmgw.cli.demo.step import Step, expect
 from llmgw.prompts.samples import sample
-from llmgw.types.json import Json, decode
+from llmgw.types.json import Json, decode, encode
 
 _NAME: Final = "sentiment"
 _AT: Final = f"/admin/v1/prompts/{_NAME}"
@@ -106,7 +106,7 @@ def _taken_back(stage: Stage) -> Iterator[str]:
 
 def _api(stage: Stage) -> Iterator[str]:
     status, answer = stage.ask("POST", f"/apis/{_NAME}", {"text": "What a lovely day!"})
-    yield f'[dim]> {{"text": "What a lovely day!"}}[/]   [cyan]{escape(str(answer))}[/]'
+    yield f'[dim]> {{"text": "What a lovely day!"}}[/]   [cyan]{escape(encode(answer).decode())}[/]'
     expect(status == 200 and _NAME in answer, f"the API answered {status}: {answer}")
     status, refused = stage.ask("POST", f"/apis/{_NAME}", {"txet": "What a lovely day!"})
     yield f'[dim]> {{"txet": …}}[/]   [magenta]{status} {refused.get("code")}[/]'
@@ -114,7 +114,7 @@ def _api(stage: Stage) -> Iterator[str]:
         yield f"  [dim]{escape(each['pointer'] or '/')}[/] {escape(each['message'])}"
     expect((status, refused.get("code")) == (422, "input_schema_violation"), f"it got {status}: {refused}")
     _, document = stage.ask("GET", "/apis/openapi.json")
-    expect(f"/v1/apis/{_NAME}" in document["paths"], "the OpenAPI document does not have it")
+    expect(f"/v1/apis/{_NAME}/v1" in document["paths"], "the OpenAPI document does not have it")
 
 
 PROMPT_STEPS: Final = (

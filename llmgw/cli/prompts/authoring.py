@@ -3,10 +3,11 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import rich_click as click
+from rich.console import RenderableType
 
 from llmgw.cli import printing
 from llmgw.cli.prompts import pages
@@ -16,6 +17,7 @@ from llmgw.cli.prompts.datasets import read_object
 from llmgw.cli.prompts.local import compiled, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
     JSON,
+    NEWEST,
     SUFFIX,
     Ref,
     chosen,
@@ -118,15 +120,17 @@ def render(remote: Remote, wanted: str, pairs: tuple[str, ...], file: Path | Non
     """Fill in a prompt's variables and print the messages; a FILE needs no gateway, and no model is asked."""
     variables = ({} if file is None else read_object(file)) | dict(map(_variable, pairs))
     if is_file(wanted):
-        told: dict[str, Any] = _rendered_here(existing(wanted), variables)
+        told: Json = _rendered_here(existing(wanted), variables)
+        rendering = msgspec.convert(told, Rendering)
     else:
         what = ref(wanted)
         at = f"{what.path}/versions/{number(remote, what)}/render"
-        told = remote.ask("POST", at, {"variables": variables}).json
+        answer = remote.ask("POST", at, {"variables": variables})
+        told, rendering = answer.json, answer.read(Rendering)
     if as_json:
         click.echo(printing.json(told))
     else:
-        printing.show(pages.rendering(msgspec.convert(told, Rendering)))
+        printing.show(pages.rendering(rendering))
 
 
 @click.command()
@@ -144,19 +148,20 @@ def diff(
         if end is not None:
             raise click.UsageError("--to does not go with a FILE: it is what is compared")
         told = _with_file(remote, existing(wanted), start)
+        text = str(told["text"])
+        page: RenderableType = pages.coloured(text)
     else:
         found = info(remote, ref(wanted).name)
         first = chosen(found, start or usual(found))
-        last = chosen(found, end or "newest")
-        told = remote.ask("GET", f"{ref(wanted).path}/diff?from={first}&to={last}").json
-    text = told.get("text", "") if isinstance(told, dict) else ""
+        last = chosen(found, end or NEWEST)
+        answer = remote.ask("GET", f"{ref(wanted).path}/diff?from={first}&to={last}")
+        told, difference = answer.json, answer.read(Difference)
+        text, page = difference.text, pages.difference(difference)
     if as_json:
         click.echo(printing.json(told))
-    elif "to" in told:
-        printing.show(pages.difference(msgspec.convert(told, Difference)))
     elif text:
-        printing.show(pages.coloured(text))
-    if not text and not as_json:
+        printing.show(page)
+    else:
         printing.note("no difference")
     if text and exit_code:
         raise SystemExit(1)

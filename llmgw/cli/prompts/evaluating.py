@@ -27,6 +27,7 @@ from llmgw.types.json import Json
 )
 @click.option("--against", help="A label or a number; the version that the label leads to now by default.")
 @click.option("--concurrency", type=click.IntRange(1, 16), help="Cases at once.")
+@click.option("--cases", "every", is_flag=True, help="List the cases that passed, too.")
 @click.option("--allow-insufficient", is_flag=True, help="Exit with 0 where there are too few cases to say.")
 def evaluate(
     remote: Remote,
@@ -35,6 +36,7 @@ def evaluate(
     against: str | None,
     concurrency: int | None,
     *,
+    every: bool,
     allow_insufficient: bool,
     as_json: bool,
 ) -> None:
@@ -53,7 +55,7 @@ def evaluate(
     if as_json:
         click.echo(printing.json(answer.json))
     else:
-        printing.show(pages.gate(f"{what.name}@{version}", found))
+        printing.show(pages.gate(f"{what.name}@{version}", found, every=every))
     good = {"pass", "insufficient_data"} if allow_insufficient else {"pass"}
     if found.verdict not in good:
         raise SystemExit(1)

@@ -23,12 +23,12 @@ from llmgw.cli.prompts.answers import (
 )
 from llmgw.cli.prompts.refs import percent
 from llmgw.types.json import Json, encode
-from llmgw.types.prompt import Label, PromptInfo, VersionInfo
+from llmgw.types.prompt import Label, PromptInfo, Rollout, VersionInfo
 
 VERSIONS: Final = 20
 """The last versions of a prompt that are shown."""
 CASES: Final = 20
-"""Cases of an evaluation that are shown, the failed ones first."""
+"""Cases of an evaluation that failed and are shown."""
 _HASH: Final = 19
 """Characters of a content's hash that are shown: its kind and twelve digits."""
 _GOOD: Final = "green"
@@ -125,25 +125,26 @@ def rendering(found: Rendering) -> RenderableType:
     return Group(*parts)
 
 
-def gate(told: str, found: Gate) -> RenderableType:
-    """An evaluation: the verdict and why, the comparison, the cases that failed."""
+def gate(told: str, found: Gate, *, every: bool = False) -> RenderableType:
+    """An evaluation: the verdict and why, the comparison, the cases that failed; `every` shows the others, too."""
     verdict = Text.assemble(
         (safe(found.verdict).replace("_", " "), f"bold {_VERDICTS.get(found.verdict, 'yellow')}"),
         f"  {safe(told)}: {found.passed} of {found.cases} cases passed",
         f" with {safe(found.model)}" if found.model else "",
     )
-    shown = sorted(found.results, key=lambda each: each.ok)[:CASES]
+    listed = found.results if every else [each for each in found.results if not each.ok]
+    shown = sorted(listed, key=lambda each: each.ok)[: None if every else CASES]
     cases = Table.grid(padding=(0, 2))
     for each in shown:
         mark = ("✓", _GOOD) if each.ok else ("✗", _BAD)
         cases.add_row(Text.assemble(mark), Text(safe(each.name)), Text(_failures(each)))
-    left = len(found.results) - len(shown)
+    left = len(listed) - len(shown)
     return Group(
         verdict,
         *(Text(f"  {safe(each)}") for each in found.reasons),
         *_compared(found),
         *([cases] if shown else []),
-        *([Text(f"and {left} more", style="dim")] if left > 0 else []),
+        *([Text(f"and {left} more that failed", style="dim")] if left > 0 else []),
     )
 
 
@@ -154,8 +155,7 @@ def progress(label: str, stable: int | None, found: Progress) -> RenderableType:
         return Text(f"no rollout of {label}")
     head = Text(
         f"{label}: {percent(rollout.weight)} of calls get version {rollout.candidate}"
-        f"{'' if stable is None else f', the others {stable}'}; {rollout.state}, "
-        f"step {rollout.step + 1} of {len(rollout.steps)} ({', '.join(map(percent, rollout.steps))}), "
+        f"{'' if stable is None else f', the others {stable}'}; {rollout.state}{_step(rollout)}, "
         f"by {rollout.sticky_by}"
     )
     drawn = Table("Arm", "Calls", "Failed", "Bad outputs", "Tokens in", "Tokens out", "Mean ms")
@@ -173,7 +173,7 @@ def history(found: History) -> RenderableType:
             Text(safe(event.who), style="dim"),
             Text(safe(event.op), style="bold"),
             Text(safe(event.subject)),
-            Text(safe(f"{event.before} → {event.after}" if event.before else event.after)),
+            Text(safe(" → ".join(map(_short, filter(None, (event.before, event.after)))))),
             Text(safe(", ".join(each for each in (event.reason, event.detail) if each))),
         )
     broken = Text(
@@ -197,6 +197,11 @@ def callers(found: Sequence[Caller]) -> Table:
 
 
 _HISTORY: Final = Text("(the conversation)", style="dim")
+
+
+def _short(text: str) -> str:
+    """A hash by its first digits; other text as it is."""
+    return f"{text[:_HASH]}…" if text.startswith("sha256:") else text
 
 
 def _facts(rows: dict[str, str]) -> Table:
@@ -233,6 +238,14 @@ def _versions(found: Sequence[VersionInfo]) -> Table:
 def _gate_line(found: VersionInfo) -> str:
     gate = found.gate
     return "" if gate is None else f"{gate.verdict.replace('_', ' ')}, {gate.passed} of {gate.cases}"
+
+
+def _step(rollout: Rollout) -> str:
+    """Which of its steps a rollout is at; nothing where its share is none of them."""
+    at = rollout.step
+    if at >= len(rollout.steps) or rollout.steps[at] != rollout.weight:
+        return ""
+    return f", step {at + 1} of {len(rollout.steps)} ({', '.join(map(percent, rollout.steps))})"
 
 
 def _remark(found: Remark) -> str:

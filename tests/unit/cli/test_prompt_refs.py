@@ -8,7 +8,7 @@ import rich_click as click
 from llmgw.cli.prompts.refs import Ref, chosen, percent, ref, share, usual
 from llmgw.cli.prompts.repository import source_of
 from llmgw.cli.remote import Refused
-from llmgw.types.prompt import GitSource, Label, PromptInfo, VersionInfo
+from llmgw.types.prompt import GitSource, Label, PromptInfo, VersionInfo, VersionState
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,15 @@ def test_what_is_no_share_is_wrong_usage(text: str) -> None:
 
 
 def _info() -> PromptInfo:
+    states: dict[int, VersionState] = {1: "published", 2: "deprecated", 3: "draft"}
     versions = {
         number: VersionInfo(number=number, hash=f"sha256:{number}", author="a", created_ms=1, state=state)
-        for number, state in ((1, "published"), (2, "deprecated"), (3, "draft"))
+        for number, state in states.items()
     }
     label = Label(version=1, rev=4, moved_ms=1, moved_by="a")
     return PromptInfo(
         name="p", rev=1, created_ms=1, updated_ms=1, versions=versions, labels={"staging": label}
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_words_lead_to_versions() -> None:
