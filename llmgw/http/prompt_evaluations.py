@@ -1,4 +1,4 @@
-"""Versions tried on cases: `/admin/v1/prompts/{name}/versions/{n}/evaluate`, the one route here that asks models."""
+"""Versions tried on cases: `/admin/v1/prompts/{name}/versions/{n}/evaluate`, the one route that asks models."""
 
 import asyncio
 from typing import Annotated, Final

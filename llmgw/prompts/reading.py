@@ -100,12 +100,16 @@ class Reader:
         chain = Chain()
         kept: list[AuditEvent] = []
         first = 0
-        head = await self._store.head(tenant)
-        while first < head.events and (page := await self._store.events(tenant, first)):
+        while True:
+            page = await self._store.events(tenant, first)
             first += len(page)
-            page = page[: len(page) - max(0, first - head.events)]
             events = await asyncio.to_thread(chain.follow, page)
             kept = [*kept, *(each for each in events if each.prompt == name)][-limit:]
+            if not page:
+                # Read after the events, it has all of them, and perhaps some that came meanwhile.
+                head = await self._store.head(tenant)
+                if head.events <= first or not await self._store.events(tenant, first):
+                    break
         chain.end(head)
         return History(events=kept[::-1], intact=not chain.problem, problem=chain.problem)
 

@@ -44,7 +44,7 @@ from llmgw.types.prompt import (
     content_bytes,
     content_hash,
 )
-from llmgw.types.prompt_errors import InvalidPrompt, PromptNotFound
+from llmgw.types.prompt_errors import InvalidPrompt, PromptNotFound, PromptRejected
 
 CONTENT_MAX: Final = 512 * 1024
 """Bytes of a version's content."""
@@ -255,9 +255,10 @@ class Registry(Reader):
         Raises:
             InvalidRequest: it is no archive, or not whole.
             PromptConflict: a prompt is there and has another content at one of the numbers.
+            PromptRejected: a version has credentials in it.
             TemplateError, SchemaRejected: a version cannot be rendered.
         """
-        return await self._archive.take_over(author, archive.splitlines(), _compile)
+        return await self._archive.take_over(author, archive.splitlines(), _compile_foreign)
 
     async def _turn(
         self, author: Author, name: str, label: str, kind: rollouts.Kind, wish: Turn | None
@@ -288,3 +289,12 @@ def _compile(content: PromptContent) -> Any:
     from llmgw.prompts.rendering.compiled import compile_prompt  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415
 
     return compile_prompt(content)
+
+
+def _compile_foreign(content: PromptContent) -> Any:
+    from llmgw.prompts.gates.lint import secret_findings  # noqa: PLC0415
+
+    found = [each.violation for each in secret_findings(content)]
+    if found:
+        raise PromptRejected("a version in the archive has what looks like a secret", found)
+    return _compile(content)
