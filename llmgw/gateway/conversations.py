@@ -26,8 +26,8 @@ from llmgw.types.context_errors import (
     IntegrityFailed,
     RevisionMismatch,
 )
-from llmgw.types.errors import InvalidRequest, UnsupportedParameter
-from llmgw.types.invocation import ChatInvocation
+from llmgw.types.errors import GatewayError, InvalidRequest, UnsupportedParameter
+from llmgw.types.invocation import CallOptions, ChatInvocation
 from llmgw.types.violation import Violation, pointer_to
 
 _SAYS_INSTRUCTIONS_APART: Final = "anthropic"
@@ -103,6 +103,33 @@ class Conversations:
         except BaseException:
             contexts.release_later(opened, "refused")
             raise
+
+    async def again(self, options: CallOptions, call: Call) -> Replay | None:
+        """The answer that a call got before, by its idempotency key; None where it got none that is known.
+
+        For a call that is refused before its context is opened, which it may not have been when it came first.
+        """
+        context, idempotency = options.context, options.idempotency
+        if context is None or context.id is None or idempotency is None:
+            return None
+        contexts = self.contexts
+        tenant = call.caller.tenant if call.caller is not None else "default"
+        asker = Asker(
+            tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
+        )
+        try:
+            opened = await contexts.open(
+                asker, ContextOptions(id=context.id), (), contexts.settings.base(tenant, None), idempotency
+            )
+        except GatewayError:
+            return None
+        if not isinstance(opened, Replay):
+            contexts.release_later(opened, "refused")
+            return None
+        call.context = ContextFacts(
+            id=context.id, replayed=True, rev=opened.rev, etag=etag(opened.rev, opened.head)
+        )
+        return opened
 
     async def _forked(
         self, asker: Asker, parent: str, at: int, invocation: ChatInvocation, base: Policy

@@ -17,8 +17,8 @@ from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.linting import models_of
-from llmgw.gateway.outputs import judged
-from llmgw.gateway.prompting import Prompting
+from llmgw.gateway.outputs import Watch, judged
+from llmgw.gateway.prompting import Prompted, Prompting
 from llmgw.gateway.reply import Reply
 from llmgw.prompts.gates.lint import Models
 from llmgw.routing.catalog import Alias, Catalog
@@ -84,8 +84,13 @@ class Gateway:
         """
         if invocation.options.prompt is None:
             return await self._open(invocation, invocation, call)
-        named = self._naming_context(invocation, call)
-        return await self._open(self.prompting.apply(named, call).invocation, invocation, call)
+        prompted = await self._prompted(invocation, call)
+        if isinstance(prompted, Replay):
+            return prompted
+        reply = await self._open(prompted.invocation, invocation, call)
+        if isinstance(reply, Reply) and prompted.compiled.content.output_schema is not None:
+            reply.watched_by(Watch(prompted.compiled, call))
+        return reply
 
     async def complete(self, invocation: Invocation, call: Call) -> Answered | Replay:
         """Answer a call that is not streamed.
@@ -96,7 +101,10 @@ class Gateway:
         """
         asked, compiled = invocation, None
         if invocation.options.prompt is not None:
-            asked, compiled = self.prompting.apply(self._naming_context(invocation, call), call)
+            prompted = await self._prompted(invocation, call)
+            if isinstance(prompted, Replay):
+                return prompted
+            asked, compiled = prompted
         if isinstance(asked, CountInvocation):
             return Answered(await self._count(asked, call))
         reply = await self._open(asked, invocation, call)
@@ -106,6 +114,18 @@ class Gateway:
         if compiled is not None and isinstance(asked, ChatInvocation):
             completion = await judged(completion, asked, compiled, call, partial(self._ask, call))
         return Answered(completion, reply)
+
+    async def _prompted(self, invocation: Invocation, call: Call) -> Prompted | Replay:
+        """Join a call with its prompt; one that was answered before gets that answer, though the prompt is gone."""
+        named = self._naming_context(invocation, call)
+        try:
+            return self.prompting.apply(named, call)
+        except GatewayError:
+            replay = await self._conversations.again(named.options, call)
+            if replay is None:
+                raise
+            call.prompt = None
+            return replay
 
     def _naming_context(self, invocation: Invocation, call: Call) -> Invocation:
         """Name the context that a call makes before its prompt is chosen, so that all its calls get the same."""

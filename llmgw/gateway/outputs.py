@@ -4,7 +4,7 @@ Of an ordinary call it is only noted whether its answer fits. An API answers wit
 its version says so, the model is once shown its answer and what is wrong with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from llmgw.gateway.summaries import Ask
 from llmgw.types import json
 from llmgw.types.call import Call
 from llmgw.types.completion import Choice, Completion
+from llmgw.types.event import Finish, StreamEvent, TextDelta
 from llmgw.types.invocation import CallOptions, ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.message import Message, TextPart
@@ -57,6 +58,24 @@ async def judged(
     if violations:
         raise OutputViolation(f"the answer of {call.id} does not fit the output schema", violations)
     return _saying(completion, value)
+
+
+class Watch:
+    """Notes of a streamed answer whether it fits, as its end goes by; one that breaks off is not judged."""
+
+    def __init__(self, compiled: "CompiledPrompt", call: Call) -> None:
+        self._compiled = compiled
+        self._call = call
+        self._text: list[str] = []
+
+    def __call__(self, events: Iterable[StreamEvent]) -> None:
+        """Take in what the provider says."""
+        for event in events:
+            if isinstance(event, TextDelta) and event.choice == 0:
+                self._text.append(event.text)
+            elif isinstance(event, Finish) and self._call.prompt is not None:
+                _, violations = self._compiled.check_output("".join(self._text))
+                self._call.prompt.output = "invalid" if violations else "valid"
 
 
 def text_of(completion: Completion) -> str:

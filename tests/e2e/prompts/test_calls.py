@@ -245,3 +245,22 @@ def test_a_label_that_moves_is_followed(desk: Desk, publisher: Publisher) -> Non
         ),
         "the label to lead back",
     )
+
+
+@pytest.mark.parametrize(("limit", "output"), [(500, "valid"), (1, "invalid")])
+def test_of_a_streamed_answer_it_is_noted_whether_it_fits(
+    desk: Desk, publisher: Publisher, limit: int, output: str
+) -> None:
+    """The caller gets it as it comes."""
+    schema = {
+        "type": "object",
+        "required": ["mood"],
+        "properties": {"mood": {"enum": ["good", "bad"]}},
+        "additionalProperties": False,
+    }
+    publisher.publish("own/fits", content(("user", "x"), model=MODELS[0], output_schema=schema))
+    answer = desk.ask(
+        "POST", "/prompts/own/fits/completions", {"stream": True, "max_completion_tokens": limit}
+    )
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+    assert line_of(desk, answer.headers["x-llmgw-call-id"])["prompt_output"] == output

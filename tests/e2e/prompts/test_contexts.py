@@ -201,7 +201,7 @@ def test_a_summary_is_written_without_the_prompts_tools_and_form(
 
 
 def test_a_call_that_comes_again_gets_its_answer_again(desk: Desk, publisher: Publisher) -> None:
-    """Byte for byte, also after the label has moved on; it is not served by the new version, and says none."""
+    """Byte for byte, also after the label has moved on to what would refuse it; that answer names no version."""
     publisher.publish("over/again", content(("system", "One."), history=1, model=MODELS[0]))
     body = {
         "prompt": {"id": "over/again"},
@@ -210,7 +210,9 @@ def test_a_call_that_comes_again_gets_its_answer_again(desk: Desk, publisher: Pu
     }
     headers = {"idempotency-key": context()}
     first = desk.ask("POST", "/chat/completions", body, headers=headers)
-    publisher.publish("over/again", content(("system", "Two."), history=1, model=MODELS[0]))
+    two = content(("system", "Two {{ words }}."), history=1, model=MODELS[0])
+    publisher.publish("over/again", two)
+    assert desk.ask("POST", "/chat/completions", body).status == 400
     again = desk.ask("POST", "/chat/completions", body, headers=headers)
     assert (first.status, again.status, again.headers["x-llmgw-replayed"]) == (200, 200, "true")
     assert again.body == first.body
