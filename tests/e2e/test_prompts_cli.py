@@ -244,7 +244,7 @@ def test_from_draft_to_production_and_back(desk: Desk) -> None:
     path = desk.write("moved")
     desk.run("push", path)
     desk.run("publish", path)
-    assert "evaluation" in desk.run("promote", "moved@1", code=1).stderr
+    assert "not evaluated" in desk.run("promote", "moved@1", code=1).stderr
     desk.run("eval", path)
     assert desk.ask("promote", path)["version"] == 1
     desk.write("moved", "You judge briefly.")
