@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import rich_click as click
 
 from llmgw.cli import printing
-from llmgw.cli.prompts.answers import Prompts, Pushed
+from llmgw.cli.prompts import pages
+from llmgw.cli.prompts.answers import Prompts, Pushed, Remark
 from llmgw.cli.prompts.local import Local, partials_of, pinned, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
     JSON,
@@ -179,9 +181,10 @@ def send(
 
 
 def _say_pushed(told: dict[str, Any]) -> None:
-    click.echo(
-        f"{told['name']}@{told['version']} {'is new, a draft' if told['created'] else 'has this content already'}"
-    )
+    name = f"{told['name']}@{told['version']}"
+    click.echo(f"{name} {'is new, a draft' if told['created'] else 'has this content already'}")
+    for each in pages.remarks(name, msgspec.convert(told.get("findings", []), list[Remark])):
+        printing.note(each.plain)
 
 
 def _say_exported(written: list[dict[str, Any]], *, as_json: bool) -> None:
