@@ -12,6 +12,7 @@ from llmgw.cli.prompts.answers import Prompts, Pushed, Remark
 from llmgw.cli.prompts.local import Local, partials_of, pinned, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
     JSON,
+    NEWEST,
     ROOT,
     SUFFIX,
     Ref,
@@ -201,9 +202,9 @@ def _asked_for(remote: Remote, wanted: Ref | None, *, every: bool) -> list[tuple
         raise click.UsageError("name a prompt, or say --all")
     if wanted is not None:
         which = wanted.label if wanted.version is None else str(wanted.version)
-        return [(info(remote, wanted.name), which or "newest")]
-    names = [ref(each.name).name for each in remote.ask("GET", ROOT).read(Prompts).prompts]
-    return [(info(remote, name), "newest") for name in names]
+        return [(info(remote, wanted.name), which or NEWEST)]
+    names = [each.name for each in remote.ask("GET", ROOT).read(Prompts).prompts]
+    return [(info(remote, name), NEWEST) for name in names]
 
 
 def _file(remote: Remote, name: str, number: int) -> str:
