@@ -91,7 +91,7 @@ class Chain:
             seq = self._tail.events + 1
             try:
                 event = _decode(each)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, ValueError):
                 self._note(f"event {seq} cannot be read")
             else:
                 if event.prev != self._tail.digest or event.seq != seq:

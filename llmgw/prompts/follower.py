@@ -78,6 +78,7 @@ class Follower:
         self._unsent: Mapping[Counted, Sums] = {}
         self._task: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._touched = False
         self._dirty = False
         self._closing = asyncio.Event()
 
@@ -132,14 +133,16 @@ class Follower:
                 self._away = None
             self._whole = True
             return
-        whole = (
-            self._whole or standing.epoch != self._known.epoch or standing.generation < self._known.generation
-        )
-        if whole or standing.generation != self._known.generation:
-            await self._take(None if whole else self._known.generation)
+        known = self._known
+        other = standing.epoch != known.epoch or standing.generation < known.generation
+        whole = bool(other or self._whole or self._damaged)
+        if whole or standing.generation != known.generation:
+            await self._take(None if whole else known.generation)
             self._known = standing
             self._whole = False
-            self._save()
+            if self._touched or standing != known or self._unreadable is not None:
+                self._touched = False
+                self._save()
         self._snapshot.confirm()
         self._away = None
 
@@ -175,6 +178,7 @@ class Follower:
                 self._damage(which, str(error))
             else:
                 self._stamps[which] = stamp
+                self._touched = True
                 self._damaged.pop(which, None)
             await asyncio.sleep(0)
 
@@ -201,6 +205,7 @@ class Follower:
 
     def _drop(self, which: tuple[str, str]) -> None:
         self._snapshot.drop(*which)
+        self._touched = True
         self._stamps.pop(which, None)
         self._damaged.pop(which, None)
 

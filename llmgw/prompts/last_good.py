@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.types.prompt import PromptInfo
 
@@ -37,17 +38,13 @@ class KeptPrompt(Struct, frozen=True, array_like=True):
 
 
 class Header(Struct, frozen=True, kw_only=True):
-    """What a file says about itself; `sha256` is of all that follows this line."""
+    """What a file says about itself; `sha256` is of this line's other members and of all that follows it."""
 
     format: str
     epoch: str
     generation: int
     written_unix_ns: int
-    sha256: str
-
-    def same_state(self, other: "Header") -> bool:
-        """Whether both tell of the same state of the same registry."""
-        return (self.epoch, self.generation, self.sha256) == (other.epoch, other.generation, other.sha256)
+    sha256: str = ""
 
 
 def write(path: Path, epoch: str, generation: int, prompts: Sequence[KeptPrompt], now_unix_ns: int) -> None:
@@ -57,18 +54,12 @@ def write(path: Path, epoch: str, generation: int, prompts: Sequence[KeptPrompt]
         OSError: it cannot be written.
     """
     body = _encode(prompts)
-    header = Header(
-        format=FORMAT,
-        epoch=epoch,
-        generation=generation,
-        written_unix_ns=now_unix_ns,
-        sha256=hashlib.sha256(body).hexdigest(),
-    )
-    with contextlib.suppress(OSError, LastGoodRefused), path.open("rb") as file:
-        _owned(path, file.fileno())
-        if _header(file.readline(_HEADER_MAX)).same_state(header):
-            os.utime(path)
+    with contextlib.suppress(LastGoodRefused):
+        there = _read(path)
+        if there is not None and (there[0].epoch, there[0].generation, there[1]) == (epoch, generation, body):
             return
+    header = Header(format=FORMAT, epoch=epoch, generation=generation, written_unix_ns=now_unix_ns)
+    header = replace(header, sha256=_digest(header, body))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -90,6 +81,16 @@ def read(path: Path) -> tuple[Header, list[KeptPrompt]] | None:
     Raises:
         LastGoodRefused: it is not what was written, or others may have written it.
     """
+    found = _read(path)
+    if found is None:
+        return None
+    try:
+        return found[0], _decode(found[1])
+    except (msgspec.DecodeError, ValueError) as error:
+        raise LastGoodRefused(f"{path} cannot be read: {error}") from None
+
+
+def _read(path: Path) -> tuple[Header, bytes] | None:
     try:
         with path.open("rb") as file:
             _owned(path, file.fileno())
@@ -99,12 +100,15 @@ def read(path: Path) -> tuple[Header, list[KeptPrompt]] | None:
         return None
     except OSError as error:
         raise LastGoodRefused(f"{path} cannot be read: {error.strerror}") from error
-    if hashlib.sha256(body).hexdigest() != header.sha256:
+    if _digest(header, body) != header.sha256:
         raise LastGoodRefused(f"{path} is damaged: its bytes are not those that were written")
-    try:
-        return header, _decode(body)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise LastGoodRefused(f"{path} cannot be read: {error}") from None
+    return header, body
+
+
+def _digest(header: Header, body: bytes) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(replace(header, sha256="")) + b"\n")
+    digest.update(body)
+    return digest.hexdigest()
 
 
 def _owned(path: Path, descriptor: int) -> None:
@@ -116,7 +120,7 @@ def _owned(path: Path, descriptor: int) -> None:
 def _header(line: bytes) -> Header:
     try:
         header = msgspec.json.decode(line, type=Header)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError):
         raise LastGoodRefused("the first line of the file does not say what it is") from None
     if header.format != FORMAT:
         raise LastGoodRefused(f"the file is of another format, {header.format!a}")

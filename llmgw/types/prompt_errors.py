@@ -99,7 +99,7 @@ class PromptChanged(RequestError):
 
     def __init__(self, message: str, *, etag: str | None = None) -> None:
         super().__init__(message)
-        self.etag = etag.strip('"') if etag is not None else None
+        self.etag = etag
 
 
 class PromptRejected(RequestError):

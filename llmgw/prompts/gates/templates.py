@@ -7,45 +7,61 @@ from typing import Final
 from llmgw.prompts.gates.findings import Finding, error, warning
 from llmgw.prompts.rendering import scan
 from llmgw.prompts.rendering.compiled import compile_prompt
-from llmgw.types.context_errors import SchemaRejected
 from llmgw.types.prompt import PromptContent
 from llmgw.types.prompt_errors import TemplateError
 from llmgw.types.violation import pointer_to
 
-_INCLUDE: Final = re.compile(r"\{%[-+]?\s{0,20}include\s{1,20}(?:\"([^\"\n]{1,300})\"|'([^'\n]{1,300})')")
+_ITS_NAME: Final = re.compile(r"\A(?:message 1|the partial), ")
+"""How an error names the one template that was compiled."""
 _OPEN_ENDED: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if", "$dynamicRef"})
 """Keywords by which a schema may know variables that its `properties` do not list."""
 
 
 def template_findings(content: PromptContent) -> Iterator[Finding]:
     """Find what keeps the templates from being rendered, and variables that do not fit the input schema."""
-    sound = True
+    bad: set[str] = set()
+    used: dict[str, list[str]] = {}
     for pointer, text in _templates(content):
         for problem in scan.problems(text):
-            sound = False
+            bad.add(pointer)
             yield error("template", pointer, f"line {problem.line}: {problem.message}")
-    used = {name for _, text in _templates(content) for name in included(text)}
-    for name in sorted(used - content.includes.keys()):
-        sound = False
+        used[pointer] = [] if pointer in bad else scan.included(text)
+    there = content.includes.keys()
+    named = {name for names in used.values() for name in names}
+    for name in sorted(named - there):
         yield error("include", "/includes", f"there is no partial {name!r} to include")
-    for name in sorted(content.includes.keys() - used):
+    for name in sorted(there - named):
         yield warning("include", pointer_to("includes", name), "no template includes this partial")
-    if not sound:
+    bad.update(pointer for pointer, names in used.items() if not there >= set(names))
+    broken = list(_broken(content, bad))
+    yield from broken
+    if not bad and not broken:
+        yield from _variables(content)
+
+
+def _broken(content: PromptContent, bad: set[str]) -> Iterator[Finding]:
+    """What only the engine finds, template by template: of a whole content it would tell but the first.
+
+    Those that are known to be `bad` already are left out, and all, where a partial is: they may include it.
+    """
+    if any(each.startswith("/includes/") for each in bad):
         return
     try:
-        compile_prompt(content)
+        compile_prompt(PromptContent(includes=content.includes))
     except TemplateError as refused:
-        yield error("template", "/messages" if content.partial is None else "/partial", refused.message)
+        yield error("template", "/includes", refused.message)
         return
-    except SchemaRejected:
-        pass  # told where the schemas are looked at
-    yield from _variables(content)
-
-
-def included(template: str) -> Iterator[str]:
-    """The names of the partials that a template includes."""
-    for found in _INCLUDE.finditer(template):
-        yield found[1] or found[2]
+    alone = {
+        pointer_to("messages", number, "text"): PromptContent(messages=(each,), includes=content.includes)
+        for number, each in enumerate(content.messages)
+    }
+    if content.partial is not None:
+        alone["/partial"] = PromptContent(partial=content.partial, includes=content.includes)
+    for pointer in sorted(alone.keys() - bad):
+        try:
+            compile_prompt(alone[pointer])
+        except TemplateError as refused:
+            yield error("template", pointer, _ITS_NAME.sub("", refused.message))
 
 
 def _templates(content: PromptContent) -> Iterator[tuple[str, str]]:

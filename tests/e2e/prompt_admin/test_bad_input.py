@@ -1,5 +1,6 @@
 """What must be refused in words: bodies, names, numbers and addresses that are none."""
 
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -142,9 +143,18 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(office: Office) -> None:
 
 
 def test_too_large_a_push_is_refused(office: Office) -> None:
-    """413 by its length, 400 by the bounds of a content."""
-    body = b'{"name":"a","content":{"description":"' + b"x" * 3_000_000 + b'"}}'
-    assert office.gateway.request(ROOT, body, method="POST", key=office.key).status == 413
+    """413 by its length, while no byte of it was sent; 400 by the bounds of a content."""
+    connection = HTTPConnection("127.0.0.1", office.gateway.port, timeout=30)
+    connection.putrequest("POST", ROOT)
+    for name, value in (
+        ("authorization", f"Bearer {office.key}"),
+        ("content-type", "application/json"),
+        ("content-length", "3000000"),
+    ):
+        connection.putheader(name, value)
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
     office.refused(400, "invalid_request", "POST", "", {"name": "a", "content": echo("x" * 5000)})
 
 
