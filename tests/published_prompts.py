@@ -56,3 +56,4 @@ def put(
     }
     info = PromptInfo(name=name, rev=1, created_ms=1, updated_ms=1, versions=versions, labels=led)
     known.snapshot.put(tenant, info, {content_hash(each): content_bytes(each) for each in contents})
+    known.snapshot.confirm()
