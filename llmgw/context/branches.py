@@ -47,6 +47,7 @@ class Branches:
             ContextNotFound, ContextErased, ContextQuarantined: of the parent.
             ContextExists: there is one by the child's name.
             InvalidRequest: there is no such turn.
+            IntegrityFailed: the turn before it is none, and the parent is quarantined.
         """
         keys = self._library.keys(actor, parent)
         now = self._contexts.now_ms()
@@ -61,7 +62,7 @@ class Branches:
             # Before the parent's own first turn: the fork leaves where the parent did, or before.
             head = await self._head_at(keys, at_seq)
         else:
-            head = decode_frame(before).head
+            head = await self._contexts.histories.head_of(keys, before)
         ancestry = tuple(each for each in lineage if each.at < at_seq or each is lineage[0])
         genesis = Genesis(
             context=own.context,
@@ -233,7 +234,7 @@ class Branches:
                 (frame,) = await self._store.command(
                     place, "LRANGE", TURNS, at - 1 - each.at, at - 1 - each.at
                 )
-                return decode_frame(frame).head
+                return await self._contexts.histories.head_of(place, frame)
         raise InvalidRequest("there is no such turn to fork before", param="at_seq")
 
     async def _unless_erased(self, keys: Keys, own: Keys, actor: Actor) -> None:

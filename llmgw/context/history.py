@@ -175,6 +175,19 @@ class Histories:
             raise await self._quarantined(keys, error) from None
         raise IntegrityFailed("the answer to this call is not where it was stored")
 
+    async def head_of(self, keys: Keys, frame: bytes) -> str:
+        """The link to which a stored turn says it brought the chain; whoever reads on from it proves that.
+
+        Raises:
+            IntegrityFailed: it is no turn, or one that a later gateway stored.
+        """
+        try:
+            return decode_frame(frame).head
+        except LaterVersion as error:
+            raise IntegrityFailed(f"the turn cannot be proven: {error}") from None
+        except Damaged as error:
+            raise await self._quarantined(keys, error) from None
+
     def opened(self, keys: Keys, stored: Stored, content: bytes, place: str) -> bytes:
         """Decrypt what a context keeps at a place.
 

@@ -148,3 +148,19 @@ def test_documents_stay_in_their_places(store_url: str) -> None:
             await worker.archive.states.read(worker.actor, "other")
 
     play(store_url, scene)
+
+
+@pytest.mark.parametrize(("frame", "is_quarantined"), [(b"\x01", True), (b"\xff" * 200, False)])
+def test_nothing_forks_from_what_is_no_turn(store_url: str, frame: bytes, *, is_quarantined: bool) -> None:
+    """A fork from bytes that are no turn fails; the parent is quarantined unless a later gateway may read them."""
+
+    async def scene(state: State) -> None:
+        await furnish(Worker(state))
+        await state.command("LSET", KEYS.of(TURNS), -1, frame)
+        worker = Worker(state)
+        with pytest.raises(IntegrityFailed):
+            await worker.archive.branches.fork(worker.actor, C, at=None)
+        info = await worker.library.info(worker.actor, C)
+        assert (info.status == "quarantined") is is_quarantined
+
+    play(store_url, scene)
