@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -82,6 +83,14 @@ class Registry(RuleBasedStateMachine):
             self.run(work)
             return True
         return False
+
+    @initialize(count=st.integers(0, 3))
+    def begin(self, count: int) -> None:
+        """Some versions are ready, so that labels soon have somewhere to lead."""
+        for number in range(1, count + 1):
+            self.push("abcd"[number - 1])
+            self.publish(number)
+            self.evaluate(number)
 
     @rule(text=st.sampled_from("abcd"))
     def push(self, text: str) -> None:
@@ -219,8 +228,8 @@ def test_calls_get_what_they_should(store_url: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25,
-            stateful_step_count=30,
+            max_examples=60,
+            stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
