@@ -25,6 +25,7 @@ def content(*messages: tuple[str, str], **members: Any) -> PromptContent:
 def prompts_of(*contents: PromptContent, name: str = "triage", **members: Any) -> Prompts:
     """A worker that knows one prompt, its versions from 1 on, the last one behind `production`."""
     known = Prompts(State("unix:///nowhere", timeout_s=1))
+    known.snapshot.confirm()
     put(known, *contents, name=name, **members)
     return known
 

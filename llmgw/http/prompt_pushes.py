@@ -15,10 +15,11 @@ from llmgw.http.runtime import Runtime
 from llmgw.prompts.files import parse
 from llmgw.prompts.gates.findings import Finding
 from llmgw.prompts.gates.lint import SECRET, errors, lint
+from llmgw.prompts.registry import CONTENT_MAX
 from llmgw.prompts.wishes import Push
 from llmgw.types.errors import InvalidRequest
-from llmgw.types.prompt import GitSource, PromptContent, PromptInfo
-from llmgw.types.prompt_errors import PromptRejected
+from llmgw.types.prompt import GitSource, PromptContent, PromptInfo, content_bytes
+from llmgw.types.prompt_errors import InvalidPrompt, PromptRejected
 
 MAX_PUSH: Final = 2 * 1024 * 1024
 """Bytes of a push: more than a version may have, so that one that is too large is refused in words."""
@@ -85,8 +86,11 @@ def _refuse_unusable(content: PromptContent) -> None:
     """Refuse a content that is of no use, and one with credentials in it: versions are kept for good.
 
     Raises:
+        InvalidPrompt: it is too large, which is found out before any of it is looked at.
         PromptRejected: it is one; the violations name all that is wrong, and repeat no secret.
     """
+    if len(content_bytes(content)) > CONTENT_MAX:
+        raise InvalidPrompt(f"a version has at most {CONTENT_MAX} bytes")
     found = tuple(each for each in errors(lint(content)) if each.rule in _UNUSABLE)
     if found:
         raise rejected("the prompt cannot be kept as a version", found)

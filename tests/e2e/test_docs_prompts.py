@@ -59,7 +59,7 @@ def prompts_group() -> click.Group:
 
 def test_every_block_is_of_a_language_that_is_checked() -> None:
     """A block of another language would be one that nobody reads."""
-    assert {language for language, _ in BLOCKS} == {"sh", "prompt", "json", "jsonl", "yaml", "python"}
+    assert {language for language, _ in BLOCKS} == {"sh", "prompt", "json", "jsonl", "yaml"}
 
 
 @pytest.mark.parametrize("text", blocks("prompt"))

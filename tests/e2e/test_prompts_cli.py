@@ -162,6 +162,11 @@ def test_push_keeps_a_content_once_and_a_parent(desk: Desk) -> None:
         "pushed.prompt",
     )
     desk.run("push", path, path, "--parent", "2", code=2)
+    desk.write("pushed", "No model.")
+    Path(path).write_text(
+        Path(path).read_text().replace("model: demo", "model: nowhere/at-all"), encoding="utf-8"
+    )
+    assert "no model is named" in desk.run("push", path).stderr
     desk.write("pushed", "{% macro x() %}{% endmacro %}")
     assert "pushed.prompt" in desk.run("lint", path, code=1).stdout
     assert desk.run("push", path, code=1).stderr
@@ -178,6 +183,7 @@ def test_partials_are_pushed_before_those_that_include_them(desk: Desk) -> None:
     told = desk.ask("push", path, str(partial))["pushed"]
     assert [each["name"] for each in told] == ["shared/tone", "kind"]
     assert "Be kind." in desk.run("render", "kind@1", "--var", "text=x").stdout
+    assert desk.ask("eval", str(partial)) == {"name": "shared/tone", "partial": True}
     partial.write_text("---\nname: shared/tone\npartial: true\n---\nBe rude.\n", encoding="utf-8")
     desk.run("push", str(partial))
     assert "Be kind." in desk.run("render", "kind@1", "--var", "text=x").stdout
@@ -244,7 +250,7 @@ def test_from_draft_to_production_and_back(desk: Desk) -> None:
     path = desk.write("moved")
     desk.run("push", path)
     desk.run("publish", path)
-    assert "evaluation" in desk.run("promote", "moved@1", code=1).stderr
+    assert "not evaluated" in desk.run("promote", "moved@1", code=1).stderr
     desk.run("eval", path)
     assert desk.ask("promote", path)["version"] == 1
     desk.write("moved", "You judge briefly.")

@@ -7,9 +7,9 @@ from typing import Final
 import rich_click as click
 
 from llmgw.cli.printing import safe
-from llmgw.cli.prompts.local import Local, complaints, read_text
+from llmgw.cli.prompts.local import Local, beside, complaints, read_text
 from llmgw.prompts.gates.dataset import DATASET_MAX, read_lines
-from llmgw.types.errors import GatewayError, InvalidJson
+from llmgw.types.errors import GatewayError, InvalidJson, InvalidRequest
 from llmgw.types.json import Json, decode
 
 MAX_OBJECT: Final = 4 * 1024 * 1024
@@ -33,9 +33,19 @@ def read_dataset(path: Path) -> list[Json]:
 
 
 def dataset_of(local: Local) -> Path | None:
-    """The dataset that a file names, beside it."""
+    """The dataset that a file names, beside it.
+
+    Raises:
+        ClickException: it is named elsewhere.
+    """
     tests = local.content.tests
-    return None if tests is None or tests.dataset is None else local.path.parent / tests.dataset
+    if tests is None or tests.dataset is None:
+        return None
+    try:
+        beside(local.path, tests.dataset)
+    except InvalidRequest as error:
+        raise click.ClickException(safe(f"{local.path}: {error.message}")) from None
+    return local.path.parent / tests.dataset
 
 
 def read_object(path: Path) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from llmgw.cli import printing
 from llmgw.cli.prompts import pages
 from llmgw.cli.prompts.answers import Gate, Version
 from llmgw.cli.prompts.datasets import dataset_of, read_dataset
-from llmgw.cli.prompts.local import read_prompt
+from llmgw.cli.prompts.local import Local, read_prompt
 from llmgw.cli.prompts.moving import send_file
 from llmgw.cli.prompts.refs import JSON, Ref, existing, is_file, number, ref
 from llmgw.cli.remote import PATIENT_S, Remote, connected
@@ -41,7 +41,14 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Try a version on cases; a FILE is pushed first. Exits with 1 unless it passes."""
-    what, version, cases, name = _chosen(remote, wanted, dataset)
+    local = read_prompt(existing(wanted)) if is_file(wanted) else None
+    if local is not None and local.content.partial is not None:
+        if as_json:
+            click.echo(printing.json({"name": local.name, "partial": True}))
+        else:
+            click.echo(f"{local.name} is a partial: what includes it is evaluated")
+        return
+    what, version, cases, name = _chosen(remote, wanted, local, dataset)
     body: dict[str, Any] = {"cases": cases, "dataset": name, "concurrency": concurrency}
     if against is not None:
         body["against"] = int(against) if against.isascii() and against.isdigit() else against
@@ -61,10 +68,11 @@ def evaluate(
         raise SystemExit(1)
 
 
-def _chosen(remote: Remote, wanted: str, dataset: Path | None) -> tuple[Ref, int, list[Json], str]:
+def _chosen(
+    remote: Remote, wanted: str, local: Local | None, dataset: Path | None
+) -> tuple[Ref, int, list[Json], str]:
     """The version to try, the cases to try it on, and what these are called."""
-    if is_file(wanted):
-        local = read_prompt(existing(wanted))
+    if local is not None:
         beside = dataset or dataset_of(local)
         cases = read_dataset(beside) if beside is not None else _own(local.content.tests)
         told = send_file(remote, local)[-1]

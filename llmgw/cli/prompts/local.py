@@ -35,7 +35,7 @@ def read_prompt(path: Path) -> Local:
     """
     text = read_text(path)
     try:
-        found = parse(text, files=lambda name: _beside(path, name))
+        found = parse(text, files=lambda name: _schema(path, name))
     except GatewayError as error:
         raise click.ClickException("\n".join(complaints(path, error))) from None
     return Local(path, text, found.name, found.content)
@@ -146,12 +146,21 @@ def read_text(path: Path, limit: int = MAX_BYTES) -> str:
         raise click.ClickException(f"{safe(path)}: not UTF-8 from byte {error.start} on") from None
 
 
-def _beside(path: Path, name: str) -> str:
-    """A file that a prompt names, below its own directory or this one: a pull request cannot name others."""
+def beside(path: Path, name: str) -> Path:
+    """The file that a prompt names, below its own directory or this one: a pull request cannot name others.
+
+    Raises:
+        InvalidRequest: it is elsewhere.
+    """
     wanted = (path.parent / name).resolve()
     homes = (path.parent.resolve(), Path.cwd().resolve())
     if not any(wanted.is_relative_to(home) for home in homes):
         raise InvalidRequest(f"{name} is outside of the directory of {path.name}")
+    return wanted
+
+
+def _schema(path: Path, name: str) -> str:
+    wanted = beside(path, name)
     try:
         return read_text(wanted)
     except click.ClickException as error:

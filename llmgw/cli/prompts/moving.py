@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import rich_click as click
 
 from llmgw.cli import printing
-from llmgw.cli.prompts.answers import Prompts, Pushed
+from llmgw.cli.prompts import pages
+from llmgw.cli.prompts.answers import Prompts, Pushed, Remark
 from llmgw.cli.prompts.local import Local, partials_of, pinned, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
     JSON,
+    NEWEST,
     ROOT,
     SUFFIX,
     Ref,
@@ -179,9 +182,10 @@ def send(
 
 
 def _say_pushed(told: dict[str, Any]) -> None:
-    click.echo(
-        f"{told['name']}@{told['version']} {'is new, a draft' if told['created'] else 'has this content already'}"
-    )
+    name = f"{told['name']}@{told['version']}"
+    click.echo(f"{name} {'is new, a draft' if told['created'] else 'has this content already'}")
+    for each in pages.remarks(name, msgspec.convert(told.get("findings", []), list[Remark])):
+        printing.note(each.plain)
 
 
 def _say_exported(written: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -198,9 +202,9 @@ def _asked_for(remote: Remote, wanted: Ref | None, *, every: bool) -> list[tuple
         raise click.UsageError("name a prompt, or say --all")
     if wanted is not None:
         which = wanted.label if wanted.version is None else str(wanted.version)
-        return [(info(remote, wanted.name), which or "newest")]
-    names = [ref(each.name).name for each in remote.ask("GET", ROOT).read(Prompts).prompts]
-    return [(info(remote, name), "newest") for name in names]
+        return [(info(remote, wanted.name), which or NEWEST)]
+    names = [each.name for each in remote.ask("GET", ROOT).read(Prompts).prompts]
+    return [(info(remote, name), NEWEST) for name in names]
 
 
 def _file(remote: Remote, name: str, number: int) -> str:

@@ -79,8 +79,10 @@ def info(remote: Remote, name: str) -> PromptInfo:
     """What the registry knows of a prompt.
 
     Raises:
-        Unreachable: it answers with another one, whose name nothing may be written under.
+        Unreachable: the name is none, or it answers with another one, under which nothing may be written.
     """
+    if not PROMPT_NAME.fullmatch(name):
+        raise Unreachable("the gateway names a prompt that cannot be called so")
     found = remote.ask("GET", f"{ROOT}/{name}").read(PromptInfo)
     if found.name != name:
         raise Unreachable(f"the gateway was asked for {name} and answers with another prompt")

@@ -39,6 +39,11 @@ def template_findings(content: PromptContent) -> Iterator[Finding]:
         yield from _variables(content)
 
 
+def included(template: str) -> list[str]:
+    """The names of the partials that a template includes; none, where it is no template."""
+    return [] if scan.problems(template) else scan.included(template)
+
+
 def _broken(content: PromptContent, bad: set[str]) -> Iterator[Finding]:
     """What only the engine finds, template by template: of a whole content it would tell but the first.
 

@@ -156,6 +156,8 @@ def test_too_large_a_push_is_refused(office: Office) -> None:
     assert connection.getresponse().status == 413
     connection.close()
     office.refused(400, "invalid_request", "POST", "", {"name": "a", "content": echo("x" * 5000)})
+    long = [{"role": "user", "text": "{{" * 30_000}] * 10
+    office.refused(400, "invalid_prompt", "POST", "", {"name": "a", "content": echo(messages=long)})
 
 
 def test_a_model_that_is_not_there_and_one_that_is_too_small(office: Office) -> None:
