@@ -85,7 +85,7 @@ def _meant(info: PromptInfo) -> VersionInfo | None:
 
 def _named(template: str) -> Iterable[str]:
     """The partials that a template includes; one that is no template is refused when it is compiled."""
-    return () if scan.problems(template) else scan.included(template)
+    return () if scan.problems(template) else scan.includes_of(template)
 
 
 def _missing(pointer: str, message: str) -> Violation:
