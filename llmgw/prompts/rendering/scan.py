@@ -55,7 +55,9 @@ _OPENS: Final = frozenset("([{")
 _CLOSES: Final = frozenset(")]}")
 _BEFORE_CALLABLE: Final = frozenset({"|", "is", "not"})
 _KEYWORDS: Final = frozenset({"and", "or", "not", "in", "is", "if", "else", "elif", "for", "set", "with"})
-_PLAIN: Final = frozenset({"true", "false", "none", "True", "False", "None", ",", ":", "-", "[", "]", "{", "}"})
+_PLAIN: Final = frozenset(
+    {"true", "false", "none", "True", "False", "None", ",", ":", "-", "[", "]", "{", "}"}
+)
 _MAPPED: Final = ["(", "attribute", "=", ")"]
 
 
@@ -161,7 +163,9 @@ def _check_words(tag: _Tag) -> None:
             _check_name(tag, token, before)
         if token == "map" and before[-1] == "|":
             _check_map(tag, number)
-        if token == "+" and not any(each[:1].isdigit() for each in (before[-1], *tag.tokens[number + 1 : number + 2])):
+        if token == "+" and not any(
+            each[:1].isdigit() for each in (before[-1], *tag.tokens[number + 1 : number + 2])
+        ):
             # Lists added to themselves are not copied, and grow without being counted.
             raise _Refused(tag.place, "`+` adds a number that stands beside it; text is joined by `~`")
         if depth > NESTING_MAX or number >= TOKENS_MAX:
@@ -196,7 +200,11 @@ def _check_call(tag: _Tag, token: str, before: list[str]) -> None:
 
 
 def _is_subscript(token: str, before: str) -> bool:
-    return token == "[" and before not in _KEYWORDS and (before[-1:] in {")", "]", "}", '"', "'"} or before.isidentifier())
+    return (
+        token == "["
+        and before not in _KEYWORDS
+        and (before[-1:] in {")", "]", "}", '"', "'"} or before.isidentifier())
+    )
 
 
 def _is_literal(token: str) -> bool:
