@@ -184,6 +184,8 @@ class VersionInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     api: PromptApi | None = None
     """Kept here, so that an address is found without reading contents."""
     model: str | None = None
+    partial: bool = False
+    """Whether it is a text for others to include, which nobody is served and no evaluation can judge."""
 
 
 class Rollout(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -219,9 +221,12 @@ class PendingMove(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Label(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A name that leads to a version; `rev` counts its changes, `before` are the last 100 versions it led to."""
+    """A name that leads to a version; `rev` rises with its changes, `before` are the last 100 versions it led to.
 
-    version: Number
+    `version` is 0 while its first move waits for a second person: until then it leads nowhere.
+    """
+
+    version: Annotated[int, Meta(ge=0, le=1_000_000)]
     rev: int
     moved_ms: int
     moved_by: str
