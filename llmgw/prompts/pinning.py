@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from llmgw.prompts.rendering.scan import includes_of
 from llmgw.prompts.snapshot import told
 from llmgw.types.prompt import DEFAULT_LABEL, PROMPT_NAME, Include, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptRejected
@@ -77,10 +78,7 @@ def _meant(info: PromptInfo) -> VersionInfo | None:
 def _named(template: str) -> Iterable[str]:
     if "include" not in template:
         return ()
-    from llmgw.prompts.rendering.scan import includes_of  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415
-
-    names: Iterable[str] = includes_of(template)
-    return names
+    return includes_of(template)
 
 
 def _missing(pointer: str, message: str) -> Violation:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from llmgw.prompts.events import as_commit
 from llmgw.prompts.names import check_name
 from llmgw.prompts.pinning import pinned
 from llmgw.prompts.reading import Reader
+from llmgw.prompts.rendering.compiled import compile_prompt
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.snapshot import told
 from llmgw.prompts.wishes import (
@@ -94,7 +95,7 @@ class Registry(Reader):
         stored = content_bytes(content)
         if len(stored) > CONTENT_MAX:
             raise InvalidPrompt(f"a version has at most {CONTENT_MAX} bytes, and this one {len(stored)}")
-        await asyncio.to_thread(_compile, content)
+        await asyncio.to_thread(compile_prompt, content)
         digest = content_hash(stored)
         draft = VersionInfo(
             number=1,
@@ -257,7 +258,7 @@ class Registry(Reader):
             PromptConflict: a prompt is there and has another content at one of the numbers.
             TemplateError, SchemaRejected: a version cannot be rendered.
         """
-        return await self._archive.take_over(author, archive.splitlines(), _compile)
+        return await self._archive.take_over(author, archive.splitlines(), compile_prompt)
 
     async def _turn(
         self, author: Author, name: str, label: str, kind: rollouts.Kind, wish: Turn | None
@@ -282,9 +283,3 @@ class Registry(Reader):
             # Those who lost wait for different times, or they would meet again.
             await asyncio.sleep(random.random() * min(tried, 20) * 0.002)  # noqa: S311
         raise StoreUnavailable("too many change this tenant's prompts at once", retry_after_s=1)
-
-
-def _compile(content: PromptContent) -> Any:
-    from llmgw.prompts.rendering.compiled import compile_prompt  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415
-
-    return compile_prompt(content)
