@@ -68,10 +68,11 @@ class EventLine(Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"
 
 
 class End(Struct, frozen=True, kw_only=True, tag_field="kind", tag="end"):
-    """That nothing is missing."""
+    """That nothing is missing: how many prompts and contents there are, and lines before this one."""
 
     prompts: int
     contents: int
+    lines: int
 
 
 Line: TypeAlias = Head | PromptLine | ContentLine | GatesLine | EventLine | End
@@ -113,26 +114,30 @@ class Archive:
         """
         yield _line(Head(format=FORMAT, tenant=tenant, at_ms=self._now_ms()))
         prompts = contents = 0
+        lines = 1
         for name in sorted(name for owner, name in await self._store.members() if owner == tenant):
             (found,) = await self._store.read([(tenant, name)], [""])
             if found.info is None:
                 continue
             info = decode_info(found.info, name)
             prompts += 1
+            lines += 1
             yield _line(PromptLine(info=info))
             for digest in sorted({each.hash for each in info.versions.values()}):
                 content, gates = await self._store.fields(tenant, name, f"c:{digest}", f"g:{digest}")
                 if content is not None:
                     contents += 1
+                    lines += 1
                     yield _line(ContentLine(prompt=name, hash=digest, content=Raw(content)))
                 if gates is not None:
+                    lines += 1
                     yield _line(GatesLine(prompt=name, hash=digest, gates=Raw(gates)))
         first = 0
         while page := await self._store.events(tenant, first):
             first += len(page)
             for event in page:
                 yield _line(EventLine(event=Raw(event)))
-        yield _line(End(prompts=prompts, contents=contents))
+        yield _line(End(prompts=prompts, contents=contents, lines=lines + first))
 
     async def take_over(
         self, author: Author, lines: Iterable[bytes], compiles: Callable[[PromptContent], Any]
@@ -206,7 +211,7 @@ def read(lines: Iterable[bytes]) -> dict[str, _Whole]:
         InvalidRequest: it is no archive, or not whole.
     """
     found: dict[str, _Whole] = {}
-    contents = 0
+    contents = number = 0
     end: End | None = None
     for number, line in enumerate(_lines(lines), start=1):
         if (number == 1) != isinstance(line, Head) or end is not None:
@@ -223,7 +228,7 @@ def read(lines: Iterable[bytes]) -> dict[str, _Whole]:
                 end = line
             case PromptLine() | ContentLine() | GatesLine():
                 raise InvalidRequest(f"line {number} is not where it belongs")
-    if end is None or (end.prompts, end.contents) != (len(found), contents):
+    if end is None or (end.prompts, end.contents, end.lines) != (len(found), contents, number - 1):
         raise InvalidRequest("the archive is not whole: lines are missing")
     return found
 
