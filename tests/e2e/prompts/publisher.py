@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from llmgw.prompts.registry import Author, Registry
+from llmgw.prompts.audit import Author
+from llmgw.prompts.registry import Registry
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.wishes import LabelMove, Push
 from llmgw.state.connection import State

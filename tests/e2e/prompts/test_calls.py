@@ -1,5 +1,6 @@
 """Calls with prompts, as applications make them: with the official SDKs, and over plain HTTP."""
 
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -10,6 +11,7 @@ from llmgw.prompts.wishes import Deprecate, Retire, Start
 from tests.e2e.contexts.desk import MODELS, Desk, problem
 from tests.e2e.prompts.publisher import AUTHOR, Publisher, line_of
 from tests.published_prompts import content
+from tests.running import Answer
 from tests.waiting import until
 
 SAID = content(("system", "You are {{ who }}."), ("user", "{{ text }}"), model=MODELS[0])
@@ -188,22 +190,25 @@ def test_the_end_of_a_version_is_announced_and_then_links_on(desk: Desk, publish
     ends = Deprecate(version=one, sunset_ms=1_798_761_600_000, successor=f"own/old@{two}")
     publisher.do(lambda registry: registry.deprecate(AUTHOR, "own/old", ends))
     body = {"prompt": {"id": "own/old", "version": one}}
-    warned = until(
-        lambda: next(
-            (a for a in [desk.ask("POST", "/chat/completions", body)] if "deprecation" in a.headers), None
-        ),
-        "the version to be deprecated",
-    )
+
+    def called(when: Callable[[Answer], bool], what: str) -> Answer:
+        answers: list[Answer] = []
+
+        def look() -> bool:
+            answers.append(desk.ask("POST", "/chat/completions", body))
+            return when(answers[-1])
+
+        until(look, what)
+        return answers[-1]
+
+    warned = called(lambda answer: "deprecation" in answer.headers, "the version to be deprecated")
     assert warned.status == 200
     assert warned.headers["deprecation"].startswith("@")
     assert warned.headers["sunset"] == "Fri, 01 Jan 2027 00:00:00 GMT"
     assert warned.headers["link"] == '</v1/prompts/own/old/completions>; rel="successor-version"'
     gone = Retire(version=one, successor=f"own/old@{two}", force=True)
     publisher.do(lambda registry: registry.retire(AUTHOR, "own/old", gone))
-    refused = until(
-        lambda: next((a for a in [desk.ask("POST", "/chat/completions", body)] if a.status != 200), None),
-        "the version to be retired",
-    )
+    refused = called(lambda answer: answer.status != 200, "the version to be retired")
     assert (refused.status, refused.json()["error"]["code"]) == (410, "prompt_retired")
     assert refused.headers["link"] == '</v1/prompts/own/old/completions>; rel="successor-version"'
 

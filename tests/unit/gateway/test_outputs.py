@@ -109,7 +109,9 @@ def test_the_model_is_shown_once_what_is_wrong() -> None:
     assert output(call) == "repaired"
     (asked,) = model.asked
     assert asked.options == CallOptions(tags=("t",))
-    roles = [(each.role, each.parts[0].text) for each in asked.messages]  # type: ignore[union-attr]  # words alone
+    roles = [
+        (each.role, part.text) for each in asked.messages for part in each.parts if isinstance(part, TextPart)
+    ]
     assert roles[:2] == [("user", "x"), ("assistant", '{"mood": "{{ 7 * 7 }}"}')]
     _, _, data = roles[2][1].partition("as data: ")
     assert [each["pointer"] for each in json.loads(data)] == ["/mood"]

@@ -67,7 +67,10 @@ def asked(known: Prompts, invocation: Invocation, of: Call | None = None) -> Any
 
 def told(messages: tuple[Message, ...]) -> list[tuple[str, str]]:
     """Roles and words."""
-    return [(each.role, each.parts[0].text) for each in messages]  # type: ignore[union-attr]  # words alone
+    return [
+        (each.role, "".join(part.text for part in each.parts if isinstance(part, TextPart)))
+        for each in messages
+    ]
 
 
 def test_what_the_version_says_comes_first_and_variables_stay_words() -> None:
