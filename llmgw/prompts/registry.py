@@ -13,10 +13,10 @@ from llmgw.prompts.archive import Archive, Imported
 from llmgw.prompts.audit import Author
 from llmgw.prompts.changes import TEXT_MAX, At, Change, text, version_of
 from llmgw.prompts.events import as_commit
+from llmgw.prompts.gates.lint import secret_findings
 from llmgw.prompts.names import check_name
 from llmgw.prompts.pinning import pinned
 from llmgw.prompts.reading import Reader
-from llmgw.prompts.gates.lint import secret_findings
 from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.snapshot import told

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from llmgw.cli.printing import LONGEST_LINE, safe
 from llmgw.cli.prompts.refs import SUFFIX
 from llmgw.prompts.files import parse
-from llmgw.prompts.gates.templates import included
 from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
+from llmgw.prompts.rendering.scan import includes_of
 from llmgw.types.errors import GatewayError, InvalidRequest
 from llmgw.types.prompt import PROMPT_NAME, Include, PromptContent, content_hash
 
@@ -77,7 +77,7 @@ def pinned(local: Local, includes: dict[str, Include]) -> Local:
 
 def _gather(local: Local, root: Path, found: dict[str, Local], within: tuple[str, ...]) -> None:
     texts = [each.text for each in local.content.messages] + [local.content.partial or ""]
-    for name in sorted({name for text in texts for name in included(text)}):
+    for name in sorted({name for text in texts for name in includes_of(text)}):
         path = root / f"{name}{SUFFIX}"
         if name in found or name in within or not PROMPT_NAME.fullmatch(name) or not path.is_file():
             continue

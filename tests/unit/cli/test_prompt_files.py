@@ -99,11 +99,10 @@ hello
 """
 
 
-@pytest.mark.parametrize("inside", ["schema.json", "./schema.json"])
-def test_a_schema_beside_a_prompt_is_read(tmp_path: Path, inside: str) -> None:
+def test_a_schema_beside_a_prompt_is_read(tmp_path: Path) -> None:
     """A file that the prompt names, in its directory, becomes part of the content."""
     path = tmp_path / "looks.prompt"
-    path.write_text(PROMPT.replace("REF", inside))
+    path.write_text(PROMPT.replace("REF", "./schema.json"))
     (tmp_path / "schema.json").write_text('{"type": "object"}')
     assert read_prompt(path).content.output_schema == {"type": "object"}
 
@@ -117,7 +116,7 @@ def test_a_prompt_names_no_file_elsewhere(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path / "repository")
     (home / "link.json").symlink_to(secret)
     path = home / "looks.prompt"
-    for elsewhere in ("../../secret.json", str(secret), "./link.json", "./../../secret.json"):
+    for elsewhere in ("./link.json", "./../../secret.json", "./none.json"):
         path.write_text(PROMPT.replace("REF", elsewhere))
         with pytest.raises(click.ClickException) as refused:
             read_prompt(path)
