@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.prompts.rendering import scan
+from llmgw.prompts.rendering.scan import includes_of
 from llmgw.prompts.snapshot import told
 from llmgw.types.prompt import DEFAULT_LABEL, PROMPT_NAME, Include, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptRejected
@@ -85,7 +85,7 @@ def _meant(info: PromptInfo) -> VersionInfo | None:
 
 def _named(template: str) -> Iterable[str]:
     """The partials that a template includes; one that is no template is refused when it is compiled."""
-    return () if scan.problems(template) else scan.includes_of(template)
+    return includes_of(template) if "include" in template else ()
 
 
 def _missing(pointer: str, message: str) -> Violation:

@@ -1,11 +1,12 @@
 """The prompts of one worker: what it knows of them, and where they are changed."""
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from llmgw.prompts import last_good
 from llmgw.prompts.follower import Follower, RegistryProblem
 from llmgw.prompts.registry import Registry
+from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.snapshot import Resolved, Snapshot
 from llmgw.prompts.usage import Outcome, Usage
@@ -13,9 +14,6 @@ from llmgw.state.connection import State
 from llmgw.types.call import Caller
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.prompt import PromptFacts
-
-if TYPE_CHECKING:
-    from llmgw.prompts.rendering.compiled import CompiledPrompt  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 COMPILED_MAX: Final = 1024
 """Compiled versions that are kept."""
@@ -55,7 +53,7 @@ class Prompts:
         """Why prompts may not be as they are in the registry; they are served all the same."""
         return self._follower.problems()
 
-    def compiled(self, resolved: Resolved, tenant: str) -> "CompiledPrompt":
+    def compiled(self, resolved: Resolved, tenant: str) -> CompiledPrompt:
         """The version ready to be rendered.
 
         Raises:
@@ -65,8 +63,6 @@ class Prompts:
         digest = resolved.info.hash
         known = self._compiled.get(digest)
         if known is None:
-            from llmgw.prompts.rendering.compiled import compile_prompt  # noqa: PLC0415
-
             known = compile_prompt(self.snapshot.content(tenant, resolved.name, digest))
             self._compiled[digest] = known
             if len(self._compiled) > COMPILED_MAX:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,9 +13,11 @@ from llmgw.prompts.archive import Archive, Imported
 from llmgw.prompts.audit import Author
 from llmgw.prompts.changes import TEXT_MAX, At, Change, text, version_of
 from llmgw.prompts.events import as_commit
+from llmgw.prompts.gates.lint import secret_findings
 from llmgw.prompts.names import check_name
 from llmgw.prompts.pinning import pinned
 from llmgw.prompts.reading import Reader
+from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.snapshot import told
 from llmgw.prompts.wishes import (
@@ -94,7 +96,7 @@ class Registry(Reader):
         stored = content_bytes(content)
         if len(stored) > CONTENT_MAX:
             raise InvalidPrompt(f"a version has at most {CONTENT_MAX} bytes, and this one {len(stored)}")
-        await asyncio.to_thread(_compile, content)
+        await asyncio.to_thread(compile_prompt, content)
         digest = content_hash(stored)
         draft = VersionInfo(
             number=1,
@@ -285,16 +287,9 @@ class Registry(Reader):
         raise StoreUnavailable("too many change this tenant's prompts at once", retry_after_s=1)
 
 
-def _compile(content: PromptContent) -> Any:
-    from llmgw.prompts.rendering.compiled import compile_prompt  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415
-
-    return compile_prompt(content)
-
-
-def _compile_foreign(content: PromptContent) -> Any:
-    from llmgw.prompts.gates.lint import secret_findings  # noqa: PLC0415
-
+def _compile_foreign(content: PromptContent) -> CompiledPrompt:
+    """Compile a version of an archive, of which nobody has looked at yet what stands in it."""
     found = [each.violation for each in secret_findings(content)]
     if found:
         raise PromptRejected("a version in the archive has what looks like a secret", found)
-    return _compile(content)
+    return compile_prompt(content)

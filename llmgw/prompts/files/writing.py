@@ -34,8 +34,8 @@ def write(name: str, content: PromptContent) -> str:
         history=None if in_body else content.history,
     )
     front = msgspec.to_builtins(head)
-    if not front["config"]:
-        del front["config"]
+    if not front.get("config"):
+        front.pop("config", None)
     body = partial or "" if below else ""
     if in_body:
         body = "\n".join(_blocks(content))

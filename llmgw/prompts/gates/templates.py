@@ -25,7 +25,7 @@ def template_findings(content: PromptContent) -> Iterator[Finding]:
         for problem in scan.problems(text):
             bad.add(pointer)
             yield error("template", pointer, f"line {problem.line}: {problem.message}")
-        used[pointer] = [] if pointer in bad else scan.includes_of(text)
+        used[pointer] = scan.includes_of(text)
     there = content.includes.keys()
     named = {name for names in used.values() for name in names}
     for name in sorted(named - there):
@@ -37,11 +37,6 @@ def template_findings(content: PromptContent) -> Iterator[Finding]:
     yield from broken
     if not bad and not broken:
         yield from _variables(content)
-
-
-def included(template: str) -> list[str]:
-    """The names of the partials that a template includes; none, where it is no template."""
-    return [] if scan.problems(template) else scan.includes_of(template)
 
 
 def _broken(content: PromptContent, bad: set[str]) -> Iterator[Finding]:
