@@ -26,6 +26,7 @@ from llmgw.context.verifying.settings import VerifySettings
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
+from llmgw.gateway.prompting import Prompting
 from llmgw.http.admin import admin_routes
 from llmgw.http.data_plane import wire_route
 from llmgw.http.errors import make_error_answer, make_request_id_stamp
@@ -34,6 +35,8 @@ from llmgw.http.guard import make_guard
 from llmgw.http.models import model_routes
 from llmgw.http.ops import ops_routes
 from llmgw.http.own_routes import own_routes
+from llmgw.http.prompt_admin import prompt_admin_routes
+from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
@@ -134,6 +137,8 @@ class Worker:
         self._contexts = self._archive.library.contexts
         self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
         self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
+        self._prompting = Prompting(self._prompts, self._clock)
+        self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -153,6 +158,8 @@ class Worker:
         guarded = [
             *model_routes(runtime),
             *own_routes(runtime),
+            *prompt_routes(runtime),
+            *prompt_admin_routes(runtime),
             *ops_routes(runtime),
             *admin_routes(runtime),
         ]
@@ -163,7 +170,11 @@ class Worker:
             after_request=make_request_id_stamp(self._new_id),
         )
         litestar = Litestar(
-            [control_plane, *(wire_route(wire, runtime) for wire in WIRES)],
+            [
+                control_plane,
+                *(wire_route(wire, runtime) for wire in WIRES),
+                *prompt_call_routes(runtime),
+            ],
             exception_handlers={Exception: make_error_answer(self._new_id)},
             lifespan=[self._lifespan],
             openapi_config=None,
@@ -225,7 +236,13 @@ class Worker:
             source=loaded.source,
             loaded_unix_ns=self._clock.unix_ns(),
             gateway=Gateway(
-                catalog, self._dispatch, self._health, self._counter, random.random, self._conversations
+                catalog,
+                self._dispatch,
+                self._health,
+                self._counter,
+                random.random,
+                self._conversations,
+                self._prompting,
             ),
         )
 

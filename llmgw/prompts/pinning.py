@@ -22,6 +22,9 @@ async def pinned(
 ) -> PromptContent:
     """Put the texts of all partials that a content names into it, as they are now.
 
+    An author who works from files says himself which version of a partial he means, a draft too: what stands
+    in `includes` already is kept, if the registry has it so.
+
     Raises:
         PromptRejected: there is no such partial, or too many; the violations point to who names it.
         TemplateError: a template cannot be read.
@@ -41,7 +44,7 @@ async def pinned(
         if len(found) >= INCLUDES_MAX:
             violations.append(_missing(pointer, f"a version takes in at most {INCLUDES_MAX} partials"))
             break
-        include = await _pin(name, info_of, content_of)
+        include = await _pin(name, content.includes.get(name), info_of, content_of)
         if isinstance(include, str):
             violations.append(_missing(pointer, include))
             continue
@@ -54,12 +57,17 @@ async def pinned(
 
 async def _pin(
     name: str,
+    meant: Include | None,
     info_of: Callable[[str], Awaitable[PromptInfo | None]],
     content_of: Callable[[str, str], Awaitable[PromptContent | None]],
 ) -> Include | str:
-    """The text of a partial as it is now, or why there is none."""
+    """The text of a partial as it is now, or as it was meant; or why there is none."""
     info = await info_of(name) if PROMPT_NAME.fullmatch(name) else None
-    version = _meant(info) if info is not None else None
+    version = _meant(info) if info is not None and meant is None else None
+    if info is not None and meant is not None:
+        version = info.versions.get(meant.version)
+        if version is None or version.hash != meant.hash or version.state == "retired":
+            return f"{told(name)} has no version {meant.version} of that hash, or it is retired"
     if version is None:
         return f"there is no published partial {told(name)}"
     content = await content_of(name, version.hash)
@@ -76,9 +84,8 @@ def _meant(info: PromptInfo) -> VersionInfo | None:
 
 
 def _named(template: str) -> Iterable[str]:
-    if "include" not in template:
-        return ()
-    return includes_of(template)
+    """The partials that a template includes; one that is no template is refused when it is compiled."""
+    return includes_of(template) if "include" in template else ()
 
 
 def _missing(pointer: str, message: str) -> Violation:

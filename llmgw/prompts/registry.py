@@ -13,10 +13,11 @@ from llmgw.prompts.archive import Archive, Imported
 from llmgw.prompts.audit import Author
 from llmgw.prompts.changes import TEXT_MAX, At, Change, text, version_of
 from llmgw.prompts.events import as_commit
+from llmgw.prompts.gates.lint import secret_findings
 from llmgw.prompts.names import check_name
 from llmgw.prompts.pinning import pinned
 from llmgw.prompts.reading import Reader
-from llmgw.prompts.rendering.compiled import compile_prompt
+from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.snapshot import told
 from llmgw.prompts.wishes import (
@@ -45,7 +46,7 @@ from llmgw.types.prompt import (
     content_bytes,
     content_hash,
 )
-from llmgw.types.prompt_errors import InvalidPrompt, PromptNotFound
+from llmgw.types.prompt_errors import InvalidPrompt, PromptNotFound, PromptRejected
 
 CONTENT_MAX: Final = 512 * 1024
 """Bytes of a version's content."""
@@ -256,9 +257,10 @@ class Registry(Reader):
         Raises:
             InvalidRequest: it is no archive, or not whole.
             PromptConflict: a prompt is there and has another content at one of the numbers.
+            PromptRejected: a version has credentials in it.
             TemplateError, SchemaRejected: a version cannot be rendered.
         """
-        return await self._archive.take_over(author, archive.splitlines(), compile_prompt)
+        return await self._archive.take_over(author, archive.splitlines(), _compile_foreign)
 
     async def _turn(
         self, author: Author, name: str, label: str, kind: rollouts.Kind, wish: Turn | None
@@ -283,3 +285,11 @@ class Registry(Reader):
             # Those who lost wait for different times, or they would meet again.
             await asyncio.sleep(random.random() * min(tried, 20) * 0.002)  # noqa: S311
         raise StoreUnavailable("too many change this tenant's prompts at once", retry_after_s=1)
+
+
+def _compile_foreign(content: PromptContent) -> CompiledPrompt:
+    """Compile a version of an archive, of which nobody has looked at yet what stands in it."""
+    found = [each.violation for each in secret_findings(content)]
+    if found:
+        raise PromptRejected("a version in the archive has what looks like a secret", found)
+    return compile_prompt(content)

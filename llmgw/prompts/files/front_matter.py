@@ -40,7 +40,7 @@ def split_front_matter(text: str) -> FrontMatter:
         raise InvalidPrompt("line 1: a prompt file begins with `---`, its front matter, and `---` again")
     for number, line in enumerate(lines[1:], 1):
         if _FENCE.match(line):
-            members, places = _read("\n".join(lines[1:number]))
+            members, places = _read("\n".join([*lines[1:number], ""]))
             return FrontMatter(members, places, "\n".join(lines[number + 1 :]), number + 2)
     raise InvalidPrompt("line 1: the front matter does not end: a line `---` is missing")
 

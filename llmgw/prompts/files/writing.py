@@ -33,18 +33,21 @@ def write(name: str, content: PromptContent) -> str:
         messages=() if in_body else content.messages,
         history=None if in_body else content.history,
     )
+    front = msgspec.to_builtins(head)
+    if not front.get("config"):
+        front.pop("config", None)
     body = partial or "" if below else ""
     if in_body:
         body = "\n".join(_blocks(content))
-    front = yaml.dump(
-        msgspec.to_builtins(head),
+    written = yaml.dump(
+        front,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
         width=_WIDTH,
         default_flow_style=False,
     )
-    return f"---\n{front}---\n{body}\n"
+    return f"---\n{written}---\n{body}\n"
 
 
 def _blocks(content: PromptContent) -> list[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from llmgw.prompts.files import parse, write
 from llmgw.types.prompt import (
@@ -167,6 +167,7 @@ def contents(draw: st.DrawFn) -> PromptContent:
 
 
 @given(contents())
+@example(PromptContent(partial="", metadata={"": "0\n"}))
 def test_a_content_comes_back(content: PromptContent) -> None:
     """Whatever a version says, the file written of it says the same; and written again, it is the same file."""
     text = write("a/b", content)
