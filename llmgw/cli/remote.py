@@ -262,7 +262,7 @@ def _refuse(answer: Answer, key: Secret | None) -> NoReturn:
     if len(problem.violations) > _MOST_VIOLATIONS:
         lines.append(f"  and {len(problem.violations) - _MOST_VIOLATIONS} more")
     if answer.status == HTTPStatus.UNAUTHORIZED:
-        lines.append("  set LLMGW_KEY to a key that this gateway made: llmgw keys create --role publisher")
+        lines.append("  set LLMGW_KEY to a key of this gateway: llmgw keys create --name me --role publisher")
     message = "\n".join(printable(line, LONGEST_LINE) for line in lines)
     if key is not None:
         message = message.replace(key.reveal(), "***")  # whoever answers may echo what it was sent

@@ -354,7 +354,13 @@ def test_export_and_import(desk: Desk) -> None:
     desk.run("lint", told["file"])
     pushed = desk.ask("import", "--format", "dotprompt", str(foreign), "--name", "taken/hello", "--push")
     assert pushed["imported"][0]["version"] == 1
+    (told,) = desk.ask("import", "--format", "dotprompt", str(foreign), "-o", str(output))["imported"]
+    assert (told["name"], Path(told["file"]).name) == ("hello", "hello.prompt")
+    assert "Ada" in desk.run("render", told["file"], "--var", "name=Ada").stdout
+    desk.run("import", "--format", "dotprompt", str(foreign), "--name", "No Name", code=2)
     desk.run("import", "--format", "word", str(foreign), code=2)
+    foreign.write_text("no front matter, {{#unknown}}", encoding="utf-8")
+    assert "hello.prompt" in desk.run("import", "--format", "dotprompt", str(foreign), code=1).stderr
 
 
 def test_a_second_person_approves(simulator: SimulatorProcess, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from llmgw.cli.prompts.local import complaints, read_text, write_new
 from llmgw.cli.prompts.moving import ARCHIVE, PATIENT_S, send
 from llmgw.cli.prompts.refs import JSON, SUFFIX, ref
 from llmgw.cli.remote import Remote, connected
-from llmgw.prompts.files import import_prompt, write
+from llmgw.prompts.files import write
+from llmgw.prompts.files.importing import FORMATS, Imported, import_prompt
 from llmgw.types.errors import GatewayError
-from llmgw.types.prompt import GitSource
+from llmgw.types.prompt import PROMPT_NAME, GitSource
 
-FORMATS: Final = ("dotprompt", "prompty", "langfuse", "litellm")
 _ARCHIVE: Final = "archive"
 _MAX_ARCHIVE: Final = 256 * 1024 * 1024
 
@@ -75,18 +75,26 @@ def import_(
             printing.note(f"  {printing.safe(said)}")
 
 
-def _read(file: Path, kind: str, name: str | None) -> list[Any]:
+def _read(file: Path, kind: str, name: str | None) -> list[Imported]:
+    """The prompts of a file; one that it gives no name is called as the file is.
+
+    Raises:
+        ClickException: it is no such file; the message says where.
+        UsageError: a prompt has no name that it can have here.
+    """
     try:
         found = import_prompt(kind, read_text(file))
     except GatewayError as error:
         raise click.ClickException("\n".join(complaints(file, error))) from None
-    if name is not None:
-        if len(found) != 1:
-            raise click.UsageError(f"--name is for one prompt; {printing.safe(file)} has {len(found)}")
-        found = [type(found[0])(ref(name).name, found[0].content, found[0].notes)]
+    if name is not None and len(found) != 1:
+        raise click.UsageError(f"--name is for one prompt; {printing.safe(file)} has {len(found)}")
+    named = []
     for each in found:
-        ref(each.name)
-    return list(found)
+        called = name or each.name or file.name.partition(".")[0].lower()
+        if not PROMPT_NAME.fullmatch(called):
+            raise click.UsageError(f"no prompt can be called {called!a}: say --name")
+        named.append(each._replace(name=ref(called).name))
+    return named
 
 
 def _take_over(remote: Remote, file: Path, *, as_json: bool) -> None:
