@@ -57,12 +57,12 @@ _VARIABLE: Final = re.compile(r"([A-Za-z_]\w{0,127})(:?=)(.*)", re.ASCII | re.DO
 )
 @click.option("--force", is_flag=True, help="Overwrite files that differ.")
 def new(name: Ref, which: str, model: str | None, output: Path, *, force: bool, as_json: bool) -> None:
-    """Write a prompt and its dataset as files, from one of the samples."""
+    """Write a prompt and its datasets as files, from one of the samples."""
     if name != Ref(name.name):
         raise click.UsageError("a new prompt has no version yet")
     if which not in sample_names():
         raise click.UsageError(f"there is no sample {which!a}: {', '.join(sample_names())}")
-    text, cases = sample(which)
+    text, cases, shape = sample(which)
     last = name.name.rpartition("/")[2]
     text = _NAME_LINE.sub(f"name: {name.name}", text, count=1)
     text = _DATASET.sub(f"{last}.jsonl", text, count=1)
@@ -71,8 +71,8 @@ def new(name: Ref, which: str, model: str | None, output: Path, *, force: bool, 
             r"^model:.*$", lambda _: f"model: {printing.json(model)}", text, count=1, flags=re.MULTILINE
         )
     path = output / f"{name.name}{SUFFIX}"
-    written = [path, path.with_suffix(".jsonl")]
-    for file, content in zip(written, (text, cases), strict=True):
+    written = [path, path.with_suffix(".jsonl"), path.with_name(f"{last}-shape.jsonl")]
+    for file, content in zip(written, (text, cases, shape), strict=True):
         write_new(file, content, force=force)
     if as_json:
         click.echo(printing.json({"name": name.name, "files": [str(file) for file in written]}))
