@@ -32,6 +32,7 @@ from llmgw.cli.prompts.refs import (
 from llmgw.cli.remote import Refused, Remote, connected
 from llmgw.gateway.rendering import rendered_as_told
 from llmgw.prompts.files import write
+from llmgw.prompts.files.schema import json_schema_text
 from llmgw.prompts.samples import sample, sample_names
 from llmgw.types.errors import GatewayError, InvalidJson
 from llmgw.types.json import Json, decode
@@ -214,3 +215,9 @@ def _rendered_here(path: Path, variables: dict[str, Json]) -> dict[str, Json]:
         raise click.ClickException(
             "\n".join(printing.safe(line, printing.LONGEST_LINE) for line in lines)
         ) from None
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of a prompt file's front matter, for editors."""
+    click.echo(json_schema_text(), nl=False)
