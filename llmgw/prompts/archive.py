@@ -19,7 +19,7 @@ from llmgw.prompts.labels import LABELS_MAX
 from llmgw.prompts.lifecycle import VERSIONS_MAX
 from llmgw.prompts.names import check_name
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.storage.store import PromptStore, decode_info
+from llmgw.prompts.storage.store import BYTES_MAX, PromptStore, decode_info
 from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.json import encode
 from llmgw.types.prompt import LABEL, LATEST, PromptContent, PromptInfo, content_hash
@@ -255,6 +255,8 @@ def _check(whole: _Whole, compiles: Callable[[PromptContent], Any]) -> None:
         raise InvalidRequest(f"the labels of {info.name} are none")
     if leads - set(info.versions) or not 1 <= len(info.versions) <= VERSIONS_MAX:
         raise InvalidRequest(f"versions of {info.name} are missing")
+    if sum(map(len, whole.contents.values())) > BYTES_MAX:
+        raise InvalidRequest(f"the versions of {info.name} have more than {BYTES_MAX} bytes together")
     for number, version in info.versions.items():
         content = whole.contents.get(version.hash)
         if version.number != number or content is None or content_hash(content) != version.hash:

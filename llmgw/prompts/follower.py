@@ -25,6 +25,8 @@ from llmgw.types.clock import Clock
 from llmgw.types.errors import InternalError, StoreUnavailable
 from llmgw.types.prompt import PromptInfo
 
+DEAF_POLL_S: Final = 0.5
+"""Seconds between two looks for changes while nothing tells of them."""
 FLUSH_S: Final = 3.0
 """Seconds between two reports of what was counted."""
 BATCH: Final = 500
@@ -232,6 +234,9 @@ class Follower:
                     if (notice is not None and not self._is_known(notice)) or loop.time() >= poll:
                         await self.look()
                         poll = loop.time() + self._poll_s
+                    if not listener.hearing:
+                        # Told of nothing, it finds out by looking: that the store is away, too.
+                        poll = min(poll, loop.time() + DEAF_POLL_S)
                     if loop.time() >= flush:
                         await self._flush()
                         flush = loop.time() + FLUSH_S

@@ -13,10 +13,12 @@ from llmgw.prompts.usage import Outcome, Usage
 from llmgw.state.connection import State
 from llmgw.types.call import Caller
 from llmgw.types.clock import Clock, SystemClock
-from llmgw.types.prompt import PromptFacts
+from llmgw.types.prompt import PromptFacts, content_bytes
 
 COMPILED_MAX: Final = 1024
-"""Compiled versions that are kept."""
+"""Compiled versions that are kept, at most."""
+COMPILED_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Bytes of contents whose compiled versions are kept; what is compiled takes a few times as many."""
 
 
 class Prompts:
@@ -40,6 +42,8 @@ class Prompts:
             file=directory / last_good.FILE if directory is not None else None,
         )
         self._compiled: OrderedDict[str, CompiledPrompt] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._size = 0
 
     async def start(self) -> None:
         """Read the registry once, and follow it from then on; a store that is away is no error."""
@@ -64,11 +68,20 @@ class Prompts:
         known = self._compiled.get(digest)
         if known is None:
             known = compile_prompt(self.snapshot.content(tenant, resolved.name, digest))
-            self._compiled[digest] = known
-            if len(self._compiled) > COMPILED_MAX:
-                self._compiled.popitem(last=False)
+            self._keep(digest, known)
         self._compiled.move_to_end(digest)
         return known
+
+    def _keep(self, digest: str, compiled: CompiledPrompt) -> None:
+        size = len(content_bytes(compiled.content))
+        self._compiled[digest] = compiled
+        self._sizes[digest] = size
+        self._size += size
+        while len(self._compiled) > 1 and (
+            len(self._compiled) > COMPILED_MAX or self._size > COMPILED_BYTES_MAX
+        ):
+            oldest, _ = self._compiled.popitem(last=False)
+            self._size -= self._sizes.pop(oldest)
 
     def count(self, facts: PromptFacts, caller: Caller, outcome: Outcome) -> None:
         """Count one call that was served by a prompt; the store hears of it within seconds."""

@@ -1,4 +1,8 @@
-"""Who called which version, and how its calls went: counted in memory, added up in the store every few seconds."""
+"""Who called which version, and how its calls went: counted in memory, added up in the store every few seconds.
+
+Nothing is counted twice: a batch has a number, and the store adds each number once. A worker that is killed loses
+what it counted since the last batch.
+"""
 
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias

@@ -94,13 +94,13 @@ def desk(served: RunningGateway, tmp_path: Path) -> Desk:
 def test_new_files_are_good_and_there_is_one_for_each_sample(desk: Desk) -> None:
     """Each sample passes the lint under a name of one's own; nothing is overwritten unasked."""
     output = str(desk.home / "prompts")
-    for sample in ("sentiment", "categorise", "translate", "summarise"):
+    for sample in ("sentiment", "categorise-feedback", "translate", "summarise"):
         told = desk.ask("new", f"mine/{sample}", "--sample", sample, "--model", "demo", "-o", output)
         assert told["name"] == f"mine/{sample}"
-        assert [Path(file).suffix for file in told["files"]] == [".prompt", ".jsonl"]
+        assert [Path(file).suffix for file in told["files"]] == [".prompt", ".jsonl", ".jsonl"]
         (linted,) = desk.ask("lint", told["files"][0])["files"]
         assert (linted["name"], linted["ok"]) == (f"mine/{sample}", True)
-        desk.run("eval", told["files"][0])
+        desk.run("eval", told["files"][0], "--dataset", told["files"][2])
     changed = Path(output) / "mine" / "sentiment.prompt"
     changed.write_text(changed.read_text() + "\nMine.\n")
     assert "--force" in desk.run("new", "mine/sentiment", "-o", output, code=1).stderr

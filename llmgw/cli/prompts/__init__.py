@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "retire": ("releasing", "retire"),
     "export": ("moving", "export"),
     "import": ("importing", "import_"),
+    "schema": ("authoring", "schema"),
 }
 """Each command's module in this package, and its name there."""
 

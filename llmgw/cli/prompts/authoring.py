@@ -32,6 +32,7 @@ from llmgw.cli.prompts.refs import (
 from llmgw.cli.remote import Refused, Remote, connected
 from llmgw.gateway.rendering import rendered_as_told
 from llmgw.prompts.files import write
+from llmgw.prompts.files.schema import json_schema_text
 from llmgw.prompts.samples import sample, sample_names
 from llmgw.types.errors import GatewayError, InvalidJson
 from llmgw.types.json import Json, decode
@@ -57,12 +58,12 @@ _VARIABLE: Final = re.compile(r"([A-Za-z_]\w{0,127})(:?=)(.*)", re.ASCII | re.DO
 )
 @click.option("--force", is_flag=True, help="Overwrite files that differ.")
 def new(name: Ref, which: str, model: str | None, output: Path, *, force: bool, as_json: bool) -> None:
-    """Write a prompt and its dataset as files, from one of the samples."""
+    """Write a prompt and its datasets as files, from one of the samples."""
     if name != Ref(name.name):
         raise click.UsageError("a new prompt has no version yet")
     if which not in sample_names():
         raise click.UsageError(f"there is no sample {which!a}: {', '.join(sample_names())}")
-    text, cases = sample(which)
+    text, cases, shape = sample(which)
     last = name.name.rpartition("/")[2]
     text = _NAME_LINE.sub(f"name: {name.name}", text, count=1)
     text = _DATASET.sub(f"{last}.jsonl", text, count=1)
@@ -71,8 +72,8 @@ def new(name: Ref, which: str, model: str | None, output: Path, *, force: bool, 
             r"^model:.*$", lambda _: f"model: {printing.json(model)}", text, count=1, flags=re.MULTILINE
         )
     path = output / f"{name.name}{SUFFIX}"
-    written = [path, path.with_suffix(".jsonl")]
-    for file, content in zip(written, (text, cases), strict=True):
+    written = [path, path.with_suffix(".jsonl"), path.with_name(f"{last}-shape.jsonl")]
+    for file, content in zip(written, (text, cases, shape), strict=True):
         write_new(file, content, force=force)
     if as_json:
         click.echo(printing.json({"name": name.name, "files": [str(file) for file in written]}))
@@ -214,3 +215,9 @@ def _rendered_here(path: Path, variables: dict[str, Json]) -> dict[str, Json]:
         raise click.ClickException(
             "\n".join(printing.safe(line, printing.LONGEST_LINE) for line in lines)
         ) from None
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of a prompt file's front matter, for editors."""
+    click.echo(json_schema_text(), nl=False)

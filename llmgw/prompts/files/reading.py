@@ -62,29 +62,40 @@ class Shape(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     """The schema of what goes in, or comes out."""
 
     schema: dict[str, Json]
+    """A JSON Schema, or `$ref: ./file.json` for one beside the prompt."""
 
 
 class Head(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The members of a front matter.
-
-    `messages` and `history` stand there only where the body cannot say them. `partial` tells that the body is a
-    text for others to include, or is that text.
-    """
+    """The members of a front matter."""
 
     name: str
+    """What the prompt is called: one to four words with slashes between them."""
     description: Annotated[str, Meta(max_length=4096)] = ""
+    """What it is for."""
     model: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    """The alias that answers; without one the call names it."""
     partial: bool | str = False
+    """Whether the body is a text for other prompts to include; or that text itself."""
     config: PromptConfig = PromptConfig()
+    """How the model is asked; what a call says itself wins over these."""
     input: Shape | None = None
+    """What variables must be."""
     output: Shape | None = None
+    """What answers must be."""
     tools: Annotated[tuple[PromptTool, ...], Meta(max_length=128)] = ()
+    """Functions that the model may call."""
     tool_choice: Annotated[str, Meta(max_length=128)] | None = None
+    """`auto`, `none`, `required`, or the name of a tool."""
     api: PromptApi | None = None
+    """Serves the prompt at an address of its own, `/v1/apis/{slug}`."""
     tests: PromptTests | None = None
+    """How a version is tried before callers get it."""
     metadata: Annotated[dict[str, Json], Meta(max_length=64)] = {}
+    """Whatever else there is to say."""
     messages: Annotated[tuple[TemplateMessage, ...], Meta(max_length=200)] = ()
+    """The messages, only where the body cannot say them."""
     history: Count | None = None
+    """How many of `messages` come before the conversation."""
 
 
 def parse(text: str, *, files: Files | None = None) -> ParsedPrompt:

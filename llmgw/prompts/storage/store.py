@@ -21,6 +21,8 @@ PAGE: Final = 500
 """Prompts that are asked for at once."""
 PAGE_BYTES: Final = 2 * 1024 * 1024
 """Bytes of contents after which an answer ends."""
+BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of all contents of one prompt, which each worker holds in memory."""
 EVENTS: Final = 1000
 """Events of an audit that are read at once."""
 CALLERS_MS: Final = 90 * 86_400_000
@@ -107,7 +109,8 @@ class PromptStore:
         """Make one change whole, or not at all; False says that the prompt or the audit is not as it was.
 
         Raises:
-            PromptConflict: another prompt is served at an address that this one would be served at.
+            PromptConflict: another prompt is served at an address that this one would be served at, or its
+                contents have too many bytes together.
             StoreUnavailable: it is not known whether the change was made.
         """
         name = wish.info.name
@@ -136,11 +139,14 @@ class PromptStore:
                 secrets.token_hex(8) if wish.begin else "",
                 len(wish.claimed),
                 len(wish.released),
+                BYTES_MAX,
                 *wish.claimed,
                 *wish.released,
                 *(part for pair in wish.fields.items() for part in pair),
             ],
         )
+        if answer[0] == b"FULL":
+            raise PromptConflict(f"the versions of a prompt have at most {BYTES_MAX} bytes together")
         if answer[0] == b"CLAIMED":
             raise PromptConflict(f"the API {answer[1].decode()} is served by the prompt {answer[2].decode()}")
         return bool(answer[0] == b"OK")

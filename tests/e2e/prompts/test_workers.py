@@ -87,3 +87,25 @@ def test_no_call_fails_when_the_store_is_killed_under_load(house: House) -> None
     assert not [each for each in callers if each.is_alive()]
     assert set(answers) == {(200, "stays@1")}
     assert len(answers) > 5 * ENOUGH
+
+
+def test_readiness_tells_how_the_registry_is(house: House) -> None:
+    """One whose registry was emptied is ready and says so; one without its store is not; both serve on."""
+    gateway = house.desk.gateway
+    house.publisher.publish("kept", content(("user", "{{ text }}"), model=MODELS[0]))
+    house.all_serve("kept", 1)
+
+    def told(code: str) -> int:
+        answer = gateway.request("/readyz", key=None)
+        found = [each["code"] for each in answer.json()["prompts"]["problems"]]
+        return answer.status if found == [code] else 0
+
+    well = gateway.request("/readyz", key=None).json()["prompts"]
+    assert (well["source"], well["problems"]) == ("memory", [])
+    assert well["age_s"] is not None
+    house.store.ask("FLUSHALL")
+    assert until(lambda: told("prompts_lost"), "the loss to be told") == 200
+    assert house.served("kept") == (200, "kept@1")
+    house.store.kill()
+    assert until(lambda: told("prompts_unreachable"), "the absence to be told") == 503
+    assert house.served("kept") == (200, "kept@1")

@@ -4,7 +4,7 @@ import pytest
 from llmgw.prompts import lifecycle, registry
 from llmgw.prompts.registry import Registry
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.storage import keys
+from llmgw.prompts.storage import keys, store
 from llmgw.prompts.wishes import LabelMove, Push
 from llmgw.state.connection import State
 from llmgw.types.errors import InternalError, InvalidRequest
@@ -106,6 +106,10 @@ def test_what_is_too_large_or_unprintable_is_refused(store_url: str, monkeypatch
                 await prompts.push(ANNA, NAME, Push(content=content("one"), message=message))
         with pytest.raises(InvalidRequest):
             await prompts.push(ANNA, NAME, Push(content=content("one"), author="\x1b[31m"))
+        monkeypatch.setattr(store, "BYTES_MAX", 100)
+        with pytest.raises(PromptConflict, match="together"):
+            await prompts.push(ANNA, NAME, Push(content=content("x" * 100)))
+        monkeypatch.undo()
         monkeypatch.setattr(lifecycle, "VERSIONS_MAX", 1)
         await prompts.push(ANNA, NAME, Push(content=content("one")))
         with pytest.raises(PromptConflict):
