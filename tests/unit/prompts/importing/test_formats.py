@@ -116,8 +116,8 @@ def test_prompty_settings() -> None:
         "model.parameters.n has no place here",
         "inputs number 3 has no name, and is left out",
         "inputs.b has a type that is none here, and may be anything",
-        "line 21: an image is sent as the text it is written as",
-        "line 20: what stands in brackets after the role is left out",
+        "line 20: an image is sent as the text it is written as",
+        "line 19: what stands in brackets after the role is left out",
     )
 
 
@@ -158,8 +158,10 @@ def test_langfuse_templates() -> None:
     assert texts(found) == [
         (
             "user",
-            '{{ a }}{{ b }} {{ "{{" }}"k": 1}} {{ "{%" }} x %} {{ "{{" }}user-id}} {{ "{{" }}for}} '
-            '{{ "{{" }}{c}}} {% include "t/one" %}',
+            (
+                '{{ a }}{{ b }} {{ "{{" }}"k": 1}} {{ "{%" }} x %} {{ "{{" }}user-id}} {{ "{{" }}for}} '
+                '{{ "{{" }}{c}}} {% include "t/one" %}'
+            ),
         )
     ]
     assert "the prompt T/One is included as the partial t/one: import it, too" in found.notes

@@ -21,7 +21,7 @@ def told(content: PromptContent, variables: dict[str, Any], **partials: str) -> 
     includes = {name: Include(version=1, hash="", text=text) for name, text in partials.items()}
     pinned = PromptContent(messages=content.messages, history=content.history, includes=includes)
     rendered = compile_prompt(pinned).render(variables)
-    found = []
+    found: list[tuple[str, str]] = []
     for message in rendered.before + rendered.after:
         (part,) = message.parts
         assert isinstance(part, TextPart)

@@ -11,9 +11,12 @@ from llmgw.types.prompt import content_bytes
 from llmgw.types.prompt_errors import InvalidPrompt
 
 WORDS = st.sampled_from([
-    "---\n", "\n", "{{", "}}", "{{{", "{{#if x}}", "{{/if}}", "{{else}}", "{{#each l}}", "{{/each}}", "{{@key}}",
-    "{{this}}", "{{../x}}", "{{~", "~}}", "{{!-- ", "--}}", "{{>p a=b}}", '{{role "user"}}', "{{history}}", "{%", "%}",
-    "{% for a in l %}", "{% endfor %}", "{% set x %}", "{#", "user:\n", "System: ", "name: x\n", "model: {id: 1}\n",
+    "---\n", "\n", "{{", "}}", "{{{", "{{#if x}}", "{{/if}}", "{{else}}", "{{#each l}}", "{{/each}}",
+    "{{@key}}",
+    "{{this}}", "{{../x}}", "{{~", "~}}", "{{!-- ", "--}}", "{{>p a=b}}", '{{role "user"}}', "{{history}}", "{%",
+    "%}",
+    "{% for a in l %}", "{% endfor %}", "{% set x %}", "{#", "user:\n", "System: ", "name: x\n",
+    "model: {id: 1}\n",
     "input: {schema: {a?: string, (*): any}}\n", "inputs: {a: {kind: thread}}\n", "&a [*a]", "!!python/name:x", "\\",
     "<<<dotprompt:history>>>", "@@@langfusePrompt:name=a@@@", '"', "'", "\x00", "é", "{", "}", "|", "x", "1e999",
 ])  # fmt: skip
@@ -119,7 +122,7 @@ def test_large_and_crooked_texts_come_to_an_end(kind: str, text: str) -> None:
     ("head", "message"),
     [
         ("a: &x [1]\nb: *x", "line 3: aliases"),
-        ("a: !!python/name:os.system", "line 2: 'name:os.system' is no kind of value"),
+        ("a: !!python/name:os.system", "line 2: 'os.system' is no kind of value"),
         ("a: 1\na: 2", "line 3: `a` is here twice"),
         ("a: " + "[" * 40 + "]" * 40, "line 2: this is nested too deep"),
         ("<<: {a: 1}", None),

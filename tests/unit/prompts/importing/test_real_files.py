@@ -26,7 +26,7 @@ def imported(path: str) -> Imported:
 
 
 def told(content: PromptContent, variables: dict[str, Any]) -> list[tuple[str, str]]:
-    """Render a content whose partials all say their names' first letter."""
+    """Render a content; its partial says the personality it is given."""
     stand_in = Include(version=1, hash="", text="({{ personality }})")
     rendered = compile_prompt(msgspec.structs.replace(content, includes={"style": stand_in})).render(
         variables
@@ -42,19 +42,16 @@ def config(content: PromptContent) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(
-    "path", sorted(FILES.glob("*/*.*")), ids=lambda path: f"{path.parent.name}/{path.name}"
-)
-def test_every_file_is_read_or_refused_with_its_line(path: Path) -> None:
-    """A real file comes out as a content that compiles and is written as JSON, or says in which line it cannot."""
+REFUSED = {"greeting.prompt", "conditional.prompt"}
+ALL = sorted(path for path in FILES.glob("*/*.*") if path.name not in REFUSED)
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_file_is_read(path: Path) -> None:
+    """A real file comes out as a content that is written as JSON and read again."""
     assert path.parent.name in FORMATS
-    try:
-        (found,) = import_prompt(path.parent.name, path.read_text(encoding="utf-8"))
-    except InvalidPrompt as refused:
-        assert path.name in {"greeting.prompt", "conditional.prompt"}
-        assert refused.message.startswith("line ")
-    else:
-        assert msgspec.json.decode(content_bytes(found.content), type=PromptContent) == found.content
+    (found,) = import_prompt(path.parent.name, path.read_text(encoding="utf-8"))
+    assert msgspec.json.decode(content_bytes(found.content), type=PromptContent) == found.content
 
 
 def test_dotprompt_example() -> None:
@@ -90,7 +87,10 @@ def test_dotprompt_roles_and_media() -> None:
 def test_dotprompt_robot() -> None:
     """An optional list is looped over when it is there; the partial is included with what it is given."""
     found = imported("dotprompt/recipe.robot.prompt")
-    head = "(robot)\nBEEP BOOP! You are RoboChef 3000, a robot chef who speaks in mechanical terms.\n\nGenerate a recipe for"
+    head = (
+        "(robot)\nBEEP BOOP! You are RoboChef 3000, a robot chef who speaks in mechanical terms.\n\n"
+        "Generate a recipe for"
+    )
     tail = "\nOUTPUT FORMAT: JSON as specified. COMPLIANCE IS MANDATORY."
     assert told(found.content, {"food": "soup"}) == [("user", f"{head} soup.\n\n{tail}")]
     with_list = {"food": "soup", "ingredients": ["salt", "oil"]}
@@ -135,7 +135,7 @@ def test_dotprompt_default_and_refusal() -> None:
         "config.thinkingConfig has no place here",
         "input.default is written into the templates that use it",
     )
-    with pytest.raises(InvalidPrompt, match="^line 17: the helper `upper` has no equal here$"):
+    with pytest.raises(InvalidPrompt, match=r"^line 17: the helper `upper` has no equal here$"):
         imported("dotprompt/greeting.prompt")
 
 
@@ -279,5 +279,5 @@ def test_litellm() -> None:
     assert (api.name, api.content.model) == ("my_prompt", "gpt-4")
     assert told(api.content, {}) == [("user", "This is a prompt")]
     assert api.notes == ("prompt_info has no place here, and is left out",)
-    with pytest.raises(InvalidPrompt, match="^line 11: a role behind a tag: roles are fixed"):
+    with pytest.raises(InvalidPrompt, match=r"^line 11: a role behind a tag: roles are fixed"):
         imported("litellm/conditional.prompt")
