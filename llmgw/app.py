@@ -26,6 +26,7 @@ from llmgw.context.verifying.settings import VerifySettings
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
+from llmgw.gateway.prompting import Prompting
 from llmgw.http.admin import admin_routes
 from llmgw.http.data_plane import wire_route
 from llmgw.http.errors import make_error_answer, make_request_id_stamp
@@ -34,8 +35,12 @@ from llmgw.http.guard import make_guard
 from llmgw.http.models import model_routes
 from llmgw.http.ops import ops_routes
 from llmgw.http.own_routes import own_routes
+from llmgw.http.prompt_admin import prompt_admin_routes
+from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
+from llmgw.prompts.prompts import Prompts
+from llmgw.prompts.settings import PromptSettings
 from llmgw.providers import PROVIDERS
 from llmgw.providers.registry import ROWS
 from llmgw.routing.catalog import Alias, Catalog, ProviderTemplate, WeightedTarget
@@ -131,12 +136,16 @@ class Worker:
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
         self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
+        self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
+        self._prompting = Prompting(self._prompts, self._clock)
+        self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
             health=self._health,
             recorder=self._recorder,
             archive=self._archive,
+            prompts=self._prompts,
             clock=self._clock,
             limits=_limits(settings),
             generation=self._generation(loaded, number=generation),
@@ -149,6 +158,8 @@ class Worker:
         guarded = [
             *model_routes(runtime),
             *own_routes(runtime),
+            *prompt_routes(runtime),
+            *prompt_admin_routes(runtime),
             *ops_routes(runtime),
             *admin_routes(runtime),
         ]
@@ -159,7 +170,11 @@ class Worker:
             after_request=make_request_id_stamp(self._new_id),
         )
         litestar = Litestar(
-            [control_plane, *(wire_route(wire, runtime) for wire in WIRES)],
+            [
+                control_plane,
+                *(wire_route(wire, runtime) for wire in WIRES),
+                *prompt_call_routes(runtime),
+            ],
             exception_handlers={Exception: make_error_answer(self._new_id)},
             lifespan=[self._lifespan],
             openapi_config=None,
@@ -176,6 +191,7 @@ class Worker:
         orphaned = loop.create_task(_stop_when_orphaned(_supervisor()))
         sweeping = loop.create_task(_sweep(self._contexts))
         await self._state.connect()
+        await self._prompts.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -188,6 +204,7 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
@@ -219,7 +236,13 @@ class Worker:
             source=loaded.source,
             loaded_unix_ns=self._clock.unix_ns(),
             gateway=Gateway(
-                catalog, self._dispatch, self._health, self._counter, random.random, self._conversations
+                catalog,
+                self._dispatch,
+                self._health,
+                self._counter,
+                random.random,
+                self._conversations,
+                self._prompting,
             ),
         )
 
@@ -345,6 +368,17 @@ def _context_settings(settings: Settings) -> ContextSettings:
         cache_bytes=contexts.cache_mib * 1024 * 1024,
         sample=contexts.read_back,
         verify=VerifySettings(enabled=contexts.verify.enabled, ttl_s=contexts.verify.ttl_s),
+    )
+
+
+def _prompt_settings(settings: Settings) -> PromptSettings:
+    prompts = settings.prompts
+    return PromptSettings(
+        protected=prompts.protected,
+        approvals=prompts.approvals,
+        min_cases=prompts.min_cases,
+        poll_s=prompts.poll_s,
+        state_dir=settings.state.dir,
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from llmgw.state.embedded import EmbeddedStateError, EmbeddedValkey
 
-from loadtests import context_calls, context_report, context_store, crossing, machine, report
+from loadtests import context_calls, context_report, context_store, crossing, machine, prompt_bench, report
 from loadtests.bench import FULL, QUICK, Bench, Result, Times
 from loadtests.scenarios import SCENARIOS, Scenario, gateway_config
 from loadtests.subjects import Gateway, Limit, StartError, Static
@@ -38,6 +38,7 @@ a forwarder on this stack can cost (`limit.py`: Granian, aiohttp and nothing bet
 def main() -> int:
     """Run what the command line asks for."""
     names = [*(scenario.name for scenario in SCENARIOS), CROSSING, context_report.STORE, context_report.CALLS]
+    names.append(prompt_bench.NAME)
     parser = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short measurements: a look, not a result")
     parser.add_argument("--only", action="append", choices=names, help="this scenario only; may be repeated")
@@ -61,6 +62,10 @@ def main() -> int:
                 if not asked.only or CROSSING in asked.only:
                     costs = runner.run(_cross(bench.upstream, Path(home), server_cpu, quick=asked.quick))
                 drawn, well = _contexts(runner, bench.upstream, Path(home), server_cpu, asked)
+                if not asked.only or prompt_bench.NAME in asked.only:
+                    prompts = _prompts(runner, Path(home), server_cpu, quick=asked.quick)
+                    drawn.append(prompt_bench.table(prompts))
+                    well = well and prompts.sound
             batches = collector.stats().get("trace_batches", 0)
     except (StartError, EmbeddedStateError) as error:
         print(error, file=sys.stderr)
@@ -142,6 +147,16 @@ def _contexts(
         tables.append(context_report.calls_table(served))
         print(f"{tables[-1]}\n", flush=True)
     return tables, context_report.sound(costs, served)
+
+
+def _prompts(runner: asyncio.Runner, home: Path, cpu: int, *, quick: bool) -> prompt_bench.Figures:
+    """Measure prompts, by themselves."""
+    with EmbeddedValkey(home / prompt_bench.NAME) as store:
+        os.sched_setaffinity(store.pid or 0, {cpu})
+        kept = home / "prompts-kept"
+        found = runner.run(prompt_bench.measure(store.url, kept, rounds=1 if quick else 5))
+    print(f"{prompt_bench.table(found)}\n", flush=True)
+    return found
 
 
 if __name__ == "__main__":

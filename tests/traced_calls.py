@@ -7,6 +7,7 @@ from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Attempt, Call, ContextFacts
 from llmgw.types.preservation import Check, CheckResult, PartLoss
+from llmgw.types.prompt import PromptFacts
 
 MS = 1_000_000
 UNIX = 1_700_000_000_000 * MS
@@ -44,6 +45,21 @@ def begun(tracing: Tracing, traceparent: str | None = None, tracestate: str | No
         traceparent=traceparent,
         tracestate=tracestate,
     )
+
+
+def prompted(**facts: object) -> PromptFacts:
+    """A version that was found through a label during a rollout, of which everything is known."""
+    known: dict[str, object] = {
+        "name": "support/triage",
+        "version": 7,
+        "hash": f"sha256:{'0' * 64}",
+        "label": "production",
+        "arm": "candidate",
+        "output": "valid",
+        "started_ns": 10 * MS,
+        "ended_ns": 11 * MS,
+    }
+    return PromptFacts(**{**known, **facts})  # type: ignore[arg-type]  # fields by their names
 
 
 def tried(**facts: object) -> Attempt:

@@ -1,18 +1,17 @@
 """What `llmgw contexts` prints for people: what was said is text, never markup or control characters."""
 
-import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from llmgw.cli.printing import json
 from llmgw.context.erasure import Receipt
 from llmgw.context.library import Verified
 from llmgw.telemetry.text import printable
 from llmgw.types.context import ContextInfo
-from llmgw.types.json import encode
 from llmgw.types.message import (
     MediaPart,
     OpaquePart,
@@ -30,9 +29,6 @@ __all__ = ["Turn", "explanation", "json", "page", "receipt", "table", "verdict"]
 
 _WIDTH: Final = 300
 """Characters of one part that are printed."""
-
-_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What JSON lets stand, and a terminal may take for a command or for another order of the letters."""
 
 CHECKS: Final[dict[Check, str]] = {
     "c1": "continues what was seen before",
@@ -53,11 +49,6 @@ _VERDICTS: Final = {
     "unverified": ("yellow", "nothing is known to be wrong, and a check is missing"),
 }
 _RESULTS: Final = {"pass": "green", "fail": "red", "skip": "dim"}
-
-
-def json(value: Any) -> str:
-    """A value as JSON that does nothing to a terminal."""
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode(value).decode())
 
 
 def table(found: Sequence[ContextInfo]) -> Table:

@@ -11,7 +11,7 @@ from llmgw.context.aftercare import Aftercare
 from llmgw.context.birth import new_fields
 from llmgw.context.drafting import Draft, Place, draft, seal
 from llmgw.context.history import Histories
-from llmgw.context.ids import id_for, new_id
+from llmgw.context.ids import made_id
 from llmgw.context.integrity import blobs
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.integrity.cipher import wrapped
@@ -272,9 +272,7 @@ class Contexts:
             return checked(asker.tenant, options.id)
         if not options.create:
             raise InvalidRequest("a context is named by its id, or made by create", param="llmgw.context")
-        if idempotency is not None:
-            return checked(asker.tenant, id_for(asker.tenant, idempotency.key))
-        return checked(asker.tenant, new_id("ctx", self.now_ms()))
+        return checked(asker.tenant, made_id(asker.tenant, idempotency, self.now_ms()))
 
     async def _replayed(self, keys: Keys, replay: Replay, idempotency: Idempotency | None) -> Replay:
         """Open what was kept of an answer; where its bytes were not kept, find what was stored.

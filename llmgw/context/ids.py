@@ -3,12 +3,19 @@
 import hashlib
 import secrets
 
+from llmgw.types.context import Idempotency
+
 _LENGTH = 26
 
 
 def new_id(kind: str, unix_ms: int) -> str:
     """Draw `ctx_…` or `turn_…`: 12 digits of time, 14 of chance."""
     return f"{kind}_{unix_ms:012x}{secrets.token_hex(7)}"
+
+
+def made_id(tenant: str, idempotency: Idempotency | None, unix_ms: int) -> str:
+    """The id of the context that a call makes without naming it."""
+    return new_id("ctx", unix_ms) if idempotency is None else id_for(tenant, idempotency.key)
 
 
 def id_for(tenant: str, key: str) -> str:

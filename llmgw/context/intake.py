@@ -43,13 +43,20 @@ class Intake(Struct, frozen=True, kw_only=True):
 
 
 def examine(
-    messages: Sequence[Message], course: Course, policy: Policy, place: Place, *, asks: bool = True
+    messages: Sequence[Message],
+    course: Course,
+    policy: Policy,
+    place: Place,
+    *,
+    asks: bool = True,
+    rendered: int = 0,
 ) -> Intake:
     """Hold what is said now against what was said before; `place` tells where it stands.
 
-    What asks for no answer, as it is only stored, may end with one.
+    What asks for no answer, as it is only stored, may end with one. Of the first messages so many are `rendered`:
+    what they instruct is a prompt version's, and compared with nothing.
     """
-    return _Examination(course, policy, place).of(messages, asks=asks)
+    return _Examination(course, policy, place).of(messages, asks=asks, rendered=rendered)
 
 
 class _Examination:
@@ -59,8 +66,9 @@ class _Examination:
         self._place = place
         self._found: list[Violation] = []
 
-    def of(self, messages: Sequence[Message], *, asks: bool) -> Intake:
-        said = self._after_instructions(list(enumerate(messages)))
+    def of(self, messages: Sequence[Message], *, asks: bool, rendered: int) -> Intake:
+        said = list(enumerate(messages))
+        said = [*said[:rendered], *self._after_instructions(said[rendered:])]
         said = self._paired(said)
         if asks:
             self._check_order(said)
@@ -77,7 +85,7 @@ class _Examination:
             return said
         if given == self._course.instructions:
             return said[count:]
-        self._note("system.changed", "minor", "the instructions differ from those given before", 0)
+        self._note("system.changed", "minor", "the instructions differ from those given before", said[0][0])
         return said
 
     def _paired(self, said: list[Said]) -> list[Said]:

@@ -125,7 +125,7 @@ class Conversation:
         completion = self._folding.completion(raw)
         kept_raw = await self._raw(raw, streamed=streamed) if self.keeps_raw and raw else None
         answer = self._answer(telling, completion, kept_raw)
-        losses = [*telling.losses, *echoed(completion, telling.view)]
+        losses = [*telling.losses, *echoed(completion, telling.view, telling.before)]
         report = await self._settled(telling, completion, losses)
         receipt = await self._commit([*self.opened.said, answer], report)
         return self._told_caller(receipt, report)
@@ -149,6 +149,7 @@ class Conversation:
             status="incomplete",
             finish_reason=error.code,
             produced_by=telling.maker.binding(telling.prefix),
+            prompt=self._prompt,
         )
         report = self._report(telling, self.opened.stored.rev + 1, telling.losses)
         try:
@@ -183,8 +184,14 @@ class Conversation:
             status="complete" if said.parts else "incomplete",
             finish_reason=reason[:_LONGEST_NAME] if reason else None,
             produced_by=telling.maker.binding(telling.prefix),
+            prompt=self._prompt,
             raw=raw,
         )
+
+    @property
+    def _prompt(self) -> str | None:
+        """The prompt version that the answer was asked for with."""
+        return self._call.prompt.served if self._call.prompt is not None else None
 
     def _incomplete(self) -> Message | None:
         """What there is of an answer that broke off, without its calls of tools: half a call is none."""
@@ -269,7 +276,7 @@ class Conversation:
     ) -> tuple[int, CheckResult]:
         """Hold what a provider reported against what it was certainly sent, for a request that was estimated."""
         try:
-            least = await self._counting.at_least(self.opened, telling.view, telling.target)
+            least = await self._counting.at_least(self.opened, telling.view, telling.target, telling.before)
         except GatewayError:
             return estimated, "skip"
         if shortfall(least, reported) == "fail":

@@ -26,8 +26,8 @@ from llmgw.types.context_errors import (
     IntegrityFailed,
     RevisionMismatch,
 )
-from llmgw.types.errors import InvalidRequest, UnsupportedParameter
-from llmgw.types.invocation import ChatInvocation
+from llmgw.types.errors import GatewayError, InvalidRequest, UnsupportedParameter
+from llmgw.types.invocation import CallOptions, ChatInvocation
 from llmgw.types.violation import Violation, pointer_to
 
 _SAYS_INSTRUCTIONS_APART: Final = "anthropic"
@@ -104,6 +104,33 @@ class Conversations:
             contexts.release_later(opened, "refused")
             raise
 
+    async def again(self, options: CallOptions, call: Call) -> Replay | None:
+        """The answer that a call got before, by its idempotency key; None where it got none that is known.
+
+        For a call that is refused before its context is opened, which it may not have been when it came first.
+        """
+        context, idempotency = options.context, options.idempotency
+        if context is None or context.id is None or idempotency is None:
+            return None
+        contexts = self.contexts
+        tenant = call.caller.tenant if call.caller is not None else "default"
+        asker = Asker(
+            tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
+        )
+        try:
+            opened = await contexts.open(
+                asker, ContextOptions(id=context.id), (), contexts.settings.base(tenant, None), idempotency
+            )
+        except GatewayError:
+            return None
+        if not isinstance(opened, Replay):
+            contexts.release_later(opened, "refused")
+            return None
+        call.context = ContextFacts(
+            id=context.id, replayed=True, rev=opened.rev, etag=etag(opened.rev, opened.head)
+        )
+        return opened
+
     async def _forked(
         self, asker: Asker, parent: str, at: int, invocation: ChatInvocation, base: Policy
     ) -> Opened | Replay:
@@ -122,7 +149,13 @@ class Conversations:
         ask: Ask,
     ) -> Conversation:
         _describe(facts, opened)
-        intake = examine(invocation.messages, opened.history.course, opened.policy, _place_in(invocation))
+        intake = examine(
+            invocation.messages,
+            opened.history.course,
+            opened.policy,
+            _place_in(invocation),
+            rendered=invocation.rendered,
+        )
         violations = [*intake.violations, *_toolset(invocation, opened)]
         refused = [each for each in violations if each.level == "strict" and each.repaired is None]
         if refused or intake.refused:
@@ -178,13 +211,17 @@ def _toolset(invocation: ChatInvocation, opened: Opened) -> Sequence[Violation]:
 
 
 class _Places:
-    """Where messages stand in the caller's own body."""
+    """Where messages stand in the caller's own body; the first may be `rendered`, and stand in none."""
 
-    def __init__(self, *, apart: bool) -> None:
+    def __init__(self, *, apart: bool, rendered: int) -> None:
         self._apart = apart
+        self._rendered = rendered
 
     def __call__(self, number: int, part: int | None) -> str:
         """The pointer to a message, or to a part of it where the dialect has parts."""
+        if number < self._rendered:
+            return pointer_to("prompt", "messages", number)
+        number -= self._rendered
         if not self._apart:
             return pointer_to("messages", number)
         if number == 0:
@@ -194,9 +231,10 @@ class _Places:
 
 
 def _place_in(invocation: ChatInvocation) -> _Places:
-    first = invocation.messages[0] if invocation.messages else None
+    rendered = invocation.rendered
+    first = invocation.messages[rendered] if len(invocation.messages) > rendered else None
     apart = invocation.wire == _SAYS_INSTRUCTIONS_APART and first is not None and first.role == "system"
-    return _Places(apart=apart)
+    return _Places(apart=apart, rendered=rendered)
 
 
 def _refuse(invocation: ChatInvocation) -> None:

@@ -15,7 +15,7 @@ from llmgw.context.views.view import View
 from llmgw.types import json
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.invocation import ChatInvocation
-from llmgw.types.message import MediaPart, Part, ToolResultPart
+from llmgw.types.message import MediaPart, Message, Part, ToolResultPart
 from llmgw.types.target import Target
 
 _COARSEST: Final = 12
@@ -79,6 +79,21 @@ class Counting:
         tools = len(json.encode(invocation.tools)) if invocation.tools else 0
         return max(0, target.window - reserved - tools - _FRAME)
 
+    async def apart(self, messages: Sequence[Message], target: Target) -> int:
+        """Tokens of messages that are no turns, as the target counts them; they differ with every call.
+
+        Raises:
+            InternalError: the installed vocabulary is damaged.
+        """
+
+        def count() -> int:
+            return sum(self._counter.message(each, target.model) for each in messages)
+
+        if not messages:
+            return 0
+        tokens = await asyncio.get_running_loop().run_in_executor(None, count)
+        return tokens if target.protocol == "openai" else math.ceil(_FOREIGN * tokens)
+
     async def counted(self, opened: Opened, turns: Sequence[Kept], target: Target) -> dict[int, int]:
         """Tokens of turns, by their numbers, as the target counts them.
 
@@ -110,7 +125,9 @@ class Counting:
             return found
         return {seq: math.ceil(_FOREIGN * count) for seq, count in found.items()}
 
-    async def at_least(self, opened: Opened, view: View, target: Target) -> int:
+    async def at_least(
+        self, opened: Opened, view: View, target: Target, preamble: Sequence[Message] = ()
+    ) -> int:
         """Tokens that a request certainly takes: those of the turns that it tells word for word and without media.
 
         What a provider charges for media is its own affair, and what is told otherwise is not counted here.
@@ -124,8 +141,9 @@ class Counting:
             if message is each.message and not any(map(_shows, message.parts))
         ]
         counts = await self.counted(opened, plain, target)
+        before = await self.apart(preamble, target)
         factor = 1.0 if target.protocol == "openai" else _FOREIGN
-        return math.floor(sum(counts.values()) / factor)
+        return math.floor((sum(counts.values()) + before) / factor)
 
     async def _count(self, turns: Sequence[Kept], model: str) -> dict[int, int]:
         def count() -> dict[int, int]:

@@ -1,6 +1,7 @@
 """What providers say about what they did with a conversation: what they dropped, cleared or summed up."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from llmgw.context.kept import Kept
@@ -8,7 +9,7 @@ from llmgw.context.views.view import View
 from llmgw.types.completion import Completion
 from llmgw.types.json import Json
 from llmgw.types.loss import SEVERITY, LossCode
-from llmgw.types.message import Details
+from llmgw.types.message import Details, Message
 from llmgw.types.preservation import PartLoss
 
 _PATH: Final = re.compile(r"messages\.(\d{1,9})\.content\.(\d{1,9})")
@@ -16,8 +17,8 @@ _PATH: Final = re.compile(r"messages\.(\d{1,9})\.content\.(\d{1,9})")
 _LONGEST: Final = 200
 
 
-def echoed(completion: Completion, view: View) -> list[PartLoss]:
-    """Read what an answer says about its input, as losses of the context.
+def echoed(completion: Completion, view: View, before: Sequence[Message] = ()) -> list[PartLoss]:
+    """Read what an answer says about its input, as losses of the context, which was told behind what is `before`.
 
     Anthropic lists `input_transformations`, and `applied_edits` of its own context management
     (https://platform.claude.com/docs/en/build-with-claude/context-editing).
@@ -26,7 +27,9 @@ def echoed(completion: Completion, view: View) -> list[PartLoss]:
         return []
     details = _all_details(completion)
     losses = [
-        loss for each in _listed(details.get("input_transformations")) if (loss := _dropped(each, view))
+        loss
+        for each in _listed(details.get("input_transformations"))
+        if (loss := _dropped(each, view, before))
     ]
     management = details.get("context_management")
     edits = management.get("applied_edits") if isinstance(management, dict) else None
@@ -58,12 +61,12 @@ def _listed(value: Json) -> list[Details]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _dropped(said: Details, view: View) -> PartLoss | None:
+def _dropped(said: Details, view: View, before: Sequence[Message]) -> PartLoss | None:
     """One block that the model was not shown; one that was shown all the same is no loss."""
     if said.get("type") != "thinking_dropped":
         return None
     path = _PATH.fullmatch(str(said.get("path", "")))
-    turn = None if path is None else _turn_at(int(path[1]), view)
+    turn = None if path is None else _turn_at(int(path[1]), view, before)
     pointer = "/turns" if turn is None else f"/turns/{turn.seq}"
     return PartLoss(
         code=LossCode.UPSTREAM_DROPPED.value,
@@ -75,10 +78,11 @@ def _dropped(said: Details, view: View) -> PartLoss | None:
     )
 
 
-def _turn_at(number: int, view: View) -> Kept | None:
+def _turn_at(number: int, view: View, opening: Sequence[Message]) -> Kept | None:
     """The turn that the provider calls by a number; None where that is not sure."""
     place, before = -1, ""
-    for message, turn in zip(view.messages, view.turns, strict=True):
+    told = zip((*opening, *view.messages), (*(None for _ in opening), *view.turns), strict=True)
+    for message, turn in told:
         if message.role in {"system", "developer"}:
             if place >= 0:
                 return None

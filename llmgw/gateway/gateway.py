@@ -5,7 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from llmgw.accounting.tokens import TokenCounter
+from llmgw.context.ids import made_id
 from llmgw.context.opened import Asker
 from llmgw.context.storage.answers import Replay
 from llmgw.gateway.asking import Plain
@@ -13,12 +16,16 @@ from llmgw.gateway.compacting import Compacting
 from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
+from llmgw.gateway.linting import models_of
+from llmgw.gateway.outputs import Watch, judged
+from llmgw.gateway.prompting import Prompted, Prompting
 from llmgw.gateway.reply import Reply
+from llmgw.prompts.gates.lint import Models
 from llmgw.routing.catalog import Alias, Catalog
 from llmgw.routing.health import Health
 from llmgw.routing.plan import plan
 from llmgw.telemetry.trace_context import new_span_id
-from llmgw.types.call import Call
+from llmgw.types.call import DEFAULT_TENANT, Call
 from llmgw.types.completion import Completion
 from llmgw.types.context import ContextOptions
 from llmgw.types.errors import GatewayError, InternalError, Unavailable, UnsupportedParameter
@@ -38,7 +45,8 @@ class Answered(NamedTuple):
 class Gateway:
     """Turns an invocation into a reply: resolve the name, plan the targets, open one that answers.
 
-    `draw` gives numbers in [0, 1) for weighted aliases. `conversations` are what calls with a context continue.
+    `draw` gives numbers in [0, 1) for weighted aliases. `conversations` are what calls with a context continue,
+    `prompting` has the prompts that calls name.
     """
 
     def __init__(
@@ -49,8 +57,10 @@ class Gateway:
         counter: TokenCounter,
         draw: Callable[[], float],
         conversations: Conversations,
+        prompting: Prompting,
     ) -> None:
         self.catalog = catalog
+        self.prompting = prompting
         self._conversations = conversations
         self._dispatch = dispatch
         self._health = health
@@ -69,13 +79,70 @@ class Gateway:
             ProviderError: every attempt failed; the error is the last one's.
             DeadlineExceeded: the call's time is over.
             Overloaded: no slot came free in time.
-            GatewayError: the context it continues refuses it, as `Conversations.open` lists.
+            GatewayError: the context it continues refuses it, as `Conversations.open` lists, or the prompt it
+                names, as `Prompting.apply` does.
         """
+        if invocation.options.prompt is None:
+            return await self._open(invocation, invocation, call)
+        prompted = await self._prompted(invocation, call)
+        if isinstance(prompted, Replay):
+            return prompted
+        reply = await self._open(prompted.invocation, invocation, call)
+        if isinstance(reply, Reply) and prompted.compiled.content.output_schema is not None:
+            reply.watched_by(Watch(prompted.compiled, call))
+        return reply
+
+    async def complete(self, invocation: Invocation, call: Call) -> Answered | Replay:
+        """Answer a call that is not streamed.
+
+        Raises:
+            OutputViolation: the answer does not fit the output schema of the API that is called.
+            GatewayError: as `invoke` lists.
+        """
+        asked, compiled = invocation, None
+        if invocation.options.prompt is not None:
+            prompted = await self._prompted(invocation, call)
+            if isinstance(prompted, Replay):
+                return prompted
+            asked, compiled = prompted
+        if isinstance(asked, CountInvocation):
+            return Answered(await self._count(asked, call))
+        reply = await self._open(asked, invocation, call)
+        if isinstance(reply, Replay):
+            return reply
+        completion = await reply.completion()
+        if compiled is not None and isinstance(asked, ChatInvocation):
+            completion = await judged(completion, asked, compiled, call, partial(self._ask, call))
+        return Answered(completion, reply)
+
+    async def _prompted(self, invocation: Invocation, call: Call) -> Prompted | Replay:
+        """Join a call with its prompt; one that was answered before gets that answer, though the prompt is gone."""
+        named = self._naming_context(invocation, call)
+        try:
+            return self.prompting.apply(named, call)
+        except GatewayError:
+            replay = await self._conversations.again(named.options, call)
+            if replay is None:
+                raise
+            call.prompt = None
+            return replay
+
+    def _naming_context(self, invocation: Invocation, call: Call) -> Invocation:
+        """Name the context that a call makes before its prompt is chosen, so that all its calls get the same."""
+        options = invocation.options
+        if options.context is None or options.context.id is not None or not options.context.create:
+            return invocation
+        tenant = call.caller.tenant if call.caller is not None else DEFAULT_TENANT
+        name = made_id(tenant, options.idempotency, self._conversations.contexts.now_ms())
+        return replace(invocation, options=replace(options, context=replace(options.context, id=name)))
+
+    async def _open(self, invocation: Invocation, said: Invocation, call: Call) -> Reply | Replay:
+        """Open the answer to a call as it is asked; `said` is what its caller says of that."""
         alias = self.catalog.resolve(invocation.model)
         call.alias, call.stream, call.tags = alias.name, invocation.stream, invocation.options.tags
         context = invocation.options.context
         if context is None:
-            return await self._plain(self._plan(alias, invocation), invocation, call)
+            return await self._plain(self._plan(alias, invocation), invocation, said, call)
         if not isinstance(invocation, ChatInvocation):
             raise UnsupportedParameter("only conversations have a context", param="llmgw.context")
         # Whoever cannot be answered at all takes no lease.
@@ -83,21 +150,10 @@ class Gateway:
         ask = partial(self._ask, call)
         opened = await self._conversations.open(invocation, context, call, ask, alias.policy)
         if isinstance(opened, Replay):
+            # It was answered before, by whichever version served it then.
+            call.prompt = None
             return opened
         return await self._continued(alias, opened, call)
-
-    async def complete(self, invocation: Invocation, call: Call) -> Answered | Replay:
-        """Answer a call that is not streamed.
-
-        Raises:
-            GatewayError: as `invoke` lists.
-        """
-        if isinstance(invocation, CountInvocation):
-            return Answered(await self._count(invocation, call))
-        reply = await self.invoke(invocation, call)
-        if isinstance(reply, Replay):
-            return reply
-        return Answered(await reply.completion(), reply)
 
     async def compact(
         self, asker: Asker, options: ContextOptions, alias: str | None, keep_last: int, call: Call
@@ -116,11 +172,16 @@ class Gateway:
     def _plan(self, alias: Alias, invocation: Invocation) -> tuple[Target, ...]:
         return plan(alias, invocation.needs, self._health, self._draw())
 
-    async def _plain(self, targets: tuple[Target, ...], invocation: Invocation, call: Call) -> Reply:
-        """Open the answer to a call that says all there is to say, its history compared beside it."""
+    async def _plain(
+        self, targets: tuple[Target, ...], invocation: Invocation, said: Invocation, call: Call
+    ) -> Reply:
+        """Open the answer to a call that says all there is to say, its history compared beside it.
+
+        What is compared is what the caller says: what a prompt version says is not the caller's to keep.
+        """
         verification = None
-        if isinstance(invocation, ChatInvocation) and invocation.options.verify is not None:
-            verification = self._conversations.verifier.begin(invocation, call)
+        if isinstance(said, ChatInvocation) and said.options.verify is not None and said.messages:
+            verification = self._conversations.verifier.begin(said, call)
         reply = await self._dispatch.open(targets, Plain(invocation), call)
         if verification is not None:
             reply.kept_by(verification)
@@ -139,6 +200,18 @@ class Gateway:
             raise
         reply.kept_by(conversation)
         return reply
+
+    def models(self) -> Models:
+        """What the lint of prompts must know of the models that answer."""
+        return models_of(self.catalog, self._counter)
+
+    async def ask(self, call: Call, invocation: ChatInvocation) -> Completion:
+        """Ask an alias on behalf of a call: in a call of its own, within that one.
+
+        Raises:
+            GatewayError: as `invoke` lists.
+        """
+        return await self._ask(call, invocation)
 
     async def _ask(self, call: Call, invocation: ChatInvocation) -> Completion:
         """Ask an alias on behalf of a call, in a call of its own."""
@@ -167,7 +240,7 @@ class Gateway:
         if invocation.options.context is not None:
             raise UnsupportedParameter("a context's tokens cannot be counted", param="llmgw.context")
         try:
-            reply = await self.invoke(invocation, call)
+            reply = await self._open(invocation, invocation, call)
         except GatewayError as error:
             if all(counting) or not (error.fallback or isinstance(error, Unavailable)):
                 raise

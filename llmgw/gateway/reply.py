@@ -148,6 +148,11 @@ class Reply:
         self._on_end: list[Callable[[GatewayError | None], None]] = [on_end]
         self._ended = False
         self._keeper: Keeper | None = None
+        self._watch: Callable[[Sequence[StreamEvent]], None] | None = None
+
+    def watched_by(self, watch: Callable[[Sequence[StreamEvent]], None]) -> None:
+        """Have somebody told what the provider says, batch by batch."""
+        self._watch = watch
 
     def kept_by(self, keeper: Keeper) -> None:
         """Have the answer kept, too."""
@@ -237,8 +242,10 @@ class Reply:
             case _:
                 return events
 
-    def _note(self, events: Iterable[StreamEvent]) -> None:
+    def _note(self, events: Sequence[StreamEvent]) -> None:
         call = self.call
+        if self._watch is not None:
+            self._watch(events)
         for event in events:
             match event:
                 case Start():

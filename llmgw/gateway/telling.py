@@ -18,6 +18,7 @@ from llmgw.context.views.reach import leave_out
 from llmgw.context.views.report import of_request
 from llmgw.context.views.view import View, view_of, without_part
 from llmgw.gateway.counting import Counting
+from llmgw.gateway.preamble import Preamble
 from llmgw.gateway.summaries import Summaries
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.types import json
@@ -26,8 +27,8 @@ from llmgw.types.context_errors import ContextNotPreserved, ContextTooLong, Medi
 from llmgw.types.errors import GatewayError, UnsupportedParameter
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation
-from llmgw.types.memo import Memo
-from llmgw.types.message import MediaKind
+from llmgw.types.memo import Memo, PassingMemo
+from llmgw.types.message import MediaKind, Message
 from llmgw.types.preservation import PartLoss, TokenFacts
 from llmgw.types.target import Target
 from llmgw.types.violation import Violation, Weight, pointer_to
@@ -62,6 +63,10 @@ class Telling(Struct, frozen=True, kw_only=True):
     """Characters of the words and tools that are told."""
     prefix: str
     """The digest of what the answer follows, to which it may be bound."""
+    before: tuple[Message, ...] = ()
+    """What a prompt version says before the context."""
+    alone: UpstreamRequest | None = None
+    """The request as it were without what a prompt version says before; None where it says nothing there."""
 
 
 class Prefix:
@@ -99,6 +104,7 @@ class Teller:
         self._summaries = summaries
         self._opened = opened
         self._invocation = invocation
+        self._preamble = Preamble(invocation.preamble)
         self.tools = toolset_digest(invocation)
         self._tools_size = len(json.encode(invocation.tools)) if invocation.tools else 0
 
@@ -124,7 +130,7 @@ class Teller:
         contents = await self._contexts.contents(opened, [turns[seq] for seq in special])
         # What a provider's own summary covers is told all the same: the provider passes over it.
         left_out = sorted(fitted.dropped | fitted.cleared)
-        prefix = Prefix(self.tools, left_out)
+        prefix = Prefix(self.tools + self._preamble.digest, left_out)
         view = view_of(turns, special, fitted, maker, contents, prefix)
         taken = [kind for kind, feature in _NEEDED.items() if feature in target.features]
         course = opened.history.course
@@ -132,7 +138,7 @@ class Teller:
             view, {seq for kind, seqs in course.shown.items() if kind not in taken for seq in seqs}, taken
         )
         request = self._written(provider, target, view)
-        losses = (*view.losses, *of_request(request.losses, view))
+        losses = (*view.losses, *of_request(self._preamble.without(request.losses), view))
         violations = self._violations(view, fitted)
         told = course.words + sum(draft.turn.words for draft in opened.said)
         gone = sum(turns[seq].words for seq in view.skipped if turns[seq].turn.compaction is None)
@@ -145,8 +151,10 @@ class Teller:
             losses=losses,
             violations=violations,
             tokens=tokens,
-            size=told - gone + self._tools_size,
+            size=told - gone + self._tools_size + self._preamble.words,
             prefix=prefix(len(turns)),
+            before=self._preamble.messages,
+            alone=self._alone(provider, target, view),
         )
 
     def _special(self, turns: Sequence[Kept]) -> list[int]:
@@ -169,13 +177,15 @@ class Teller:
         room = self._counting.room(self._invocation, target)
         native = self._native(maker)
         bound = opened.history.course.bound + sum(draft.turn.bound for draft in opened.said)
+        bound += self._preamble.bound
         if room is None or bound <= room:
             whole = self._whole(native, bound)
             return whole, TokenFacts(estimated=whole.tokens, window=target.window)
         turns = opened.turns
         counted = await self._counting.counted(opened, turns, target)
-        fitted = await self._cut(turns, counted, room, target, native)
-        facts = TokenFacts(estimated=fitted.tokens, exact=True, window=target.window)
+        before = await self._counting.apart(self._preamble.messages, target)
+        fitted = await self._cut(turns, counted, max(0, room - before), target, native)
+        facts = TokenFacts(estimated=fitted.tokens + before, exact=True, window=target.window)
         return fitted, facts
 
     def _native(self, maker: Maker) -> int:
@@ -256,24 +266,35 @@ class Teller:
 
     def _written(self, provider: Provider, target: Target, view: View) -> UpstreamRequest:
         """Write the request; parts of earlier turns that the target refuses are left out, one by one."""
-        native = self._opened.policy.fit == "provider_native"
+        before = self._preamble.messages
         memo = self._memo(target, len(view.messages))
         for _ in range(_MOST_REPLACED):
-            invocation = replace(
-                self._invocation,
-                messages=tuple(view.messages),
-                stored=True,
-                memo=memo,
-                compact=native,
+            invocation = self._stored(
+                (*before, *view.messages), PassingMemo(memo, before) if before else memo
             )
             try:
                 return provider.build_request(invocation, target)
             except UnsupportedParameter as refusal:
-                if refusal.pointer is None or not self._is_stored(view, refusal.pointer):
+                place = None if refusal.pointer is None else self._preamble.place(refusal.pointer)
+                if place is None or not self._is_stored(view, place):
                     raise
-                if not without_part(view, refusal.pointer):
+                if not without_part(view, place):
                     raise
         raise UnsupportedParameter(f"{target.name} refuses too much of this conversation")
+
+    def _alone(self, provider: Provider, target: Target, view: View) -> UpstreamRequest | None:
+        """Write what is told of the context without what is said before it, which each call may say otherwise."""
+        if not self._preamble.messages:
+            return None
+        memo = self._memo(target, len(view.messages))
+        try:
+            return provider.build_request(self._stored(tuple(view.messages), memo), target)
+        except UnsupportedParameter:
+            return None
+
+    def _stored(self, messages: tuple[Message, ...], memo: Memo) -> ChatInvocation:
+        native = self._opened.policy.fit == "provider_native"
+        return replace(self._invocation, messages=messages, stored=True, memo=memo, compact=native)
 
     def _memo(self, target: Target, messages: int) -> Memo:
         """What was written for the target before; anew where it has changed, or most of that is told no more."""

@@ -10,10 +10,12 @@ from llmgw.context.storage.answers import Replay
 from llmgw.gateway.reply import Reply
 from llmgw.http.context_headers import context_headers
 from llmgw.http.exchange import JSON, Exchange, Headers, Receive, Scope, Send, request_id
-from llmgw.http.options import with_header_options
+from llmgw.http.options import PROMPT_HEADER, with_header_options
 from llmgw.http.permissions import Permission, require
+from llmgw.http.prompt_headers import prompt_headers, successor_link
 from llmgw.http.runtime import Runtime
 from llmgw.http.streaming import EVENTS, StreamWriter
+from llmgw.prompts.usage import Outcome
 from llmgw.types.call import Call
 from llmgw.types.completion import Completion, unfold
 from llmgw.types.errors import (
@@ -27,6 +29,7 @@ from llmgw.types.errors import (
 from llmgw.types.event import Finish
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
 from llmgw.types.loss import codes
+from llmgw.types.prompt_errors import PromptRetired
 from llmgw.wire.base import EventEncoder, WireFormat
 
 _log = logging.getLogger(__name__)
@@ -71,6 +74,8 @@ class Endpoint:
             exchange.unwatch()
             runtime.exchanges.discard(exchange)
             call.ended_ns = runtime.clock.monotonic_ns()
+            if call.prompt is not None and call.caller is not None:
+                runtime.prompts.count(call.prompt, call.caller, _outcome(call))
             runtime.recorder.record(call)
 
     async def _attempt(self, exchange: Exchange, call: Call) -> GatewayError | None:
@@ -101,7 +106,8 @@ class Endpoint:
         exchange.require_json()
         body = await exchange.body(runtime.limits.max_body, runtime.limits.body_timeout_s)
         exchange.watch()
-        invocation = with_header_options(self._wire.decode_request(body), exchange, body)
+        decoded = self._wire.decode_request(body, prompted=PROMPT_HEADER in exchange.headers)
+        invocation = with_header_options(decoded, exchange, body)
         invocation = _with_forwarded(invocation, self._wire.forwarded_headers, exchange)
         if invocation.stream:
             await self._stream(exchange, call, invocation)
@@ -138,7 +144,12 @@ class Endpoint:
     async def _stream(self, exchange: Exchange, call: Call, invocation: Invocation) -> None:
         limits = self._runtime.limits
         writer = StreamWriter(
-            exchange, self._identity(call), ping=self._wire.ping, hold_s=limits.hold_s, ping_s=limits.ping_s
+            exchange,
+            self._identity(call),
+            ping=self._wire.ping,
+            hold_s=limits.hold_s,
+            ping_s=limits.ping_s,
+            early=lambda: prompt_headers(call.prompt) if call.prompt is not None else [],
         )
         encoder = self._wire.encoder(invocation)
         reply: Reply | Replay | None = None
@@ -205,7 +216,13 @@ class Endpoint:
         if not exchange.gone:
             body = self._wire.encode_error(error, call.request_id)
             headers = [*self._identity(call), *_routing(call), *error_headers(error)]
-            await exchange.respond(status, headers, body, stall_s=self._runtime.limits.stall_s)
+            await exchange.respond(
+                status,
+                headers,
+                body,
+                stall_s=self._runtime.limits.stall_s,
+                media_type=self._wire.error_type,
+            )
 
     def _identity(self, call: Call) -> Headers:
         request = call.request_id.encode()
@@ -243,9 +260,23 @@ def error_headers(error: GatewayError) -> Headers:
     if error.status in {429, 503} or (error.status == 409 and error.retry_after_s is not None):
         seconds = min(MAX_RETRY_AFTER_S, max(1, round(error.retry_after_s or 1)))
         headers.append((b"retry-after", str(seconds).encode()))
+    if isinstance(error, PromptRetired) and error.successor:
+        headers += successor_link(error.successor)
     if error.etag:
-        headers.append((b"etag", f'"{error.etag}"'.encode()))
+        # The registry of prompts has its tags as they are written, with quotes.
+        headers.append((b"etag", f'"{error.etag.strip(chr(34))}"'.encode()))
     return headers
+
+
+def _outcome(call: Call) -> Outcome:
+    """How a call went, with those that were made for it."""
+    used = [each.usage for each in (call, *call.inner) if each.usage is not None]
+    return Outcome(
+        failed=call.failed,
+        input_tokens=sum(each.input_tokens or 0 for each in used),
+        output_tokens=sum(each.output_tokens or 0 for each in used),
+        duration_ms=call.total_ns // 1_000_000,
+    )
 
 
 def _fault(call: Call) -> InternalError:
@@ -256,6 +287,8 @@ def _fault(call: Call) -> InternalError:
 
 def _routing(call: Call) -> Headers:
     headers: Headers = [(b"x-llmgw-token-count", b"estimate")] if call.estimated else []
+    if call.prompt is not None:
+        headers += prompt_headers(call.prompt)
     if call.context is not None:
         headers += context_headers(call.context)
     if call.target is None or call.estimated:

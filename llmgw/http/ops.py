@@ -1,11 +1,13 @@
 """For those who run the gateway: is it alive, is it ready, and if not, what is missing."""
 
+from math import isfinite
+
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
-from llmgw.types.json import encode
+from llmgw.types.json import Json, encode
 
 
 def ops_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
@@ -20,7 +22,22 @@ def ops_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         missing = [problem.as_json() for problem in await runtime.state.health() if problem.fatal]
         if runtime.draining:
             missing.append({"code": "draining", "message": "the gateway is stopping"})
-        body = {"status": "not_ready" if missing else "ready", "missing": missing}
+        body = {
+            "status": "not_ready" if missing else "ready",
+            "missing": missing,
+            "prompts": _prompts(runtime),
+        }
         return Response(encode(body), status_code=503 if missing else 200, media_type="application/json")
 
     return [livez, readyz]
+
+
+def _prompts(runtime: Runtime) -> Json:
+    """How fresh the prompts are; a gateway that serves those that were good last is ready all the same."""
+    snapshot = runtime.prompts.snapshot
+    age_s = snapshot.age_s
+    return {
+        "source": snapshot.source,
+        "age_s": round(age_s, 1) if isfinite(age_s) else None,
+        "problems": [each.as_json() for each in runtime.prompts.problems()],
+    }

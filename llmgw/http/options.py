@@ -11,9 +11,13 @@ from llmgw.types import json
 from llmgw.types.context import ContextOptions, Idempotency, OnConflict
 from llmgw.types.errors import InvalidJson, InvalidRequest
 from llmgw.types.invocation import CallOptions, ChatInvocation, Invocation
+from llmgw.wire.prompt_member import named
 
 SESSION_HEADERS: Final = ("x-llmgw-context-verify", "x-claude-code-session-id", "session-id", "session_id")
 """Where clients that keep their own history name it: ours, Claude Code's, Codex' newer and older one."""
+
+PROMPT_HEADER: Final = b"x-llmgw-prompt"
+"""`name`, `name@7` or `name@label`: the prompt of a call whose body names none; without variables."""
 
 _CONTEXT: Final = b"x-llmgw-context"
 _CREATE: Final = b"x-llmgw-context-create"
@@ -36,7 +40,7 @@ def with_header_options(invocation: Invocation, exchange: Exchange, body: bytes)
         InvalidRequest: a header's value is not what its name promises.
     """
     given = invocation.options
-    options = _timed(given, exchange)
+    options = _prompted(_timed(given, exchange), exchange)
     context = _context(options.context, exchange)
     if context is not None:
         idempotency = idempotency_of(exchange.header(_IDEMPOTENCY), str(exchange.scope["path"]), body)
@@ -55,6 +59,13 @@ def _timed(options: CallOptions, exchange: Exchange) -> CallOptions:
     if not (timeout.isascii() and timeout.isdigit() and 0 < int(timeout[:12]) <= 86_400_000):
         raise _refusal(_TIMEOUT, "must be a whole number of milliseconds from 1 to 86400000")
     return replace(options, timeout_ms=int(timeout))
+
+
+def _prompted(options: CallOptions, exchange: Exchange) -> CallOptions:
+    written = exchange.header(PROMPT_HEADER)
+    if written is None or options.prompt is not None:
+        return options
+    return replace(options, prompt=named(written, PROMPT_HEADER.decode()))
 
 
 def _context(context: ContextOptions | None, exchange: Exchange) -> ContextOptions | None:

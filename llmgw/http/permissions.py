@@ -7,12 +7,16 @@ from llmgw.types.errors import PermissionDenied
 
 
 class Permission(StrEnum):
-    """One right; `PUBLIC` asks for no key at all, `INSPECT` shows what happened but nothing that was said."""
+    """One right; `PUBLIC` asks for no key at all, `INSPECT` shows what happened but nothing that was said.
+
+    `ROLL_BACK` takes prompts back to what was served before, and nowhere else: for whoever is on call.
+    """
 
     PUBLIC = "public"
     CALL = "call"
     INSPECT = "inspect"
     PUBLISH = "publish"
+    ROLL_BACK = "roll_back"
     VIEW = "view"
     OPERATE = "operate"
     ADMINISTER = "administer"
@@ -21,10 +25,14 @@ class Permission(StrEnum):
 _HELD: dict[Role, frozenset[Permission]] = {
     "viewer": frozenset({Permission.INSPECT, Permission.VIEW}),
     "caller": frozenset({Permission.CALL, Permission.INSPECT}),
-    "publisher": frozenset({Permission.CALL, Permission.INSPECT, Permission.PUBLISH, Permission.VIEW}),
-    "operator": frozenset({Permission.CALL, Permission.INSPECT, Permission.VIEW, Permission.OPERATE}),
+    "publisher": frozenset({
+        Permission.CALL, Permission.INSPECT, Permission.PUBLISH, Permission.ROLL_BACK, Permission.VIEW,
+    }),
+    "operator": frozenset({
+        Permission.CALL, Permission.INSPECT, Permission.VIEW, Permission.ROLL_BACK, Permission.OPERATE,
+    }),
     "admin": frozenset(Permission),
-}
+}  # fmt: skip
 
 
 def require(caller: Caller, permission: Permission) -> None:

@@ -11,6 +11,7 @@ from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
 from llmgw.policy.keyring import Keyring
+from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
 from llmgw.telemetry.recorder import Recorder
@@ -54,6 +55,7 @@ class Runtime:
         health: Health,
         recorder: Recorder,
         archive: Archive,
+        prompts: Prompts,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -65,6 +67,7 @@ class Runtime:
         self.health = health
         self.recorder = recorder
         self.archive = archive
+        self.prompts = prompts
         self.clock = clock
         self.limits = limits
         self.generation = generation

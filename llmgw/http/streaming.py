@@ -5,6 +5,7 @@ status. While nothing is said, a ping every `ping_s` keeps proxies from cutting 
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from llmgw.http.exchange import Exchange, Headers
@@ -20,17 +21,26 @@ STREAM_HEADERS: Headers = [
 class StreamWriter:
     """Writes one event stream.
 
-    `ping` keeps it alive while nothing is said. A write, a ping included, that waits `STALLS` pings for its reader
+    `early` are headers that are known by the time a ping goes out first, before anything is said. `ping` keeps the
+    stream alive while nothing is. A write, a ping included, that waits `STALLS` pings for its reader
     makes the caller count as gone.
     """
 
     STALLS = 4
 
     def __init__(
-        self, exchange: Exchange, headers: Headers, *, ping: bytes, hold_s: float, ping_s: float
+        self,
+        exchange: Exchange,
+        headers: Headers,
+        *,
+        ping: bytes,
+        hold_s: float,
+        ping_s: float,
+        early: Callable[[], Headers] = list,
     ) -> None:
         self._exchange = exchange
         self._headers = headers
+        self._early = early
         self._ping_bytes = ping
         self._ping_s = ping_s
         self._begun = False
@@ -92,6 +102,6 @@ class StreamWriter:
 
     async def _ping(self) -> None:
         try:
-            await self._write(self._ping_bytes, [], more=True)
+            await self._write(self._ping_bytes, self._early(), more=True)
         finally:
             self._pinging = None

@@ -1,8 +1,5 @@
 """The JSON Schema of `llmgw.yaml`, generated from the structs and their docstrings."""
 
-import ast
-import inspect
-import itertools
 from typing import Any
 
 import msgspec
@@ -24,6 +21,7 @@ from llmgw.settings.model import (
     Verify,
 )
 from llmgw.types.context import Policy
+from llmgw.types.member_docs import describe
 from llmgw.types.target import Timeouts
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -59,7 +57,7 @@ def json_schema() -> dict[str, Any]:
         [Settings], schema_hook=lambda _: {"type": "string"}, ref_template="#/$defs/{name}"
     )
     for cls in _STRUCTS:
-        _describe(definitions[cls.__name__], cls)
+        describe(definitions[cls.__name__], cls)
     definitions["Provider"]["properties"]["kind"]["enum"] = sorted(ROWS)
     definitions = {name: _or_reference(definition) for name, definition in definitions.items()}
     target = definitions["AliasTarget"]
@@ -74,19 +72,6 @@ def json_schema() -> dict[str, Any]:
 def json_schema_text() -> str:
     """Give `json_schema()` as indented JSON, byte for byte what `schemas/config.json` holds."""
     return msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n"
-
-
-def _describe(definition: dict[str, Any], cls: type[Struct]) -> None:
-    """Copy the docstrings of members, which only the source has, into their schemas."""
-    (body,) = ast.parse(inspect.getsource(cls)).body
-    statements = body.body if isinstance(body, ast.ClassDef) else []
-    for member, docstring in itertools.pairwise(statements):
-        match member, docstring:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str() as text)),
-            ) if name in definition["properties"]:
-                definition["properties"][name]["description"] = " ".join(text.split())
 
 
 def _or_reference(node: Any) -> Any:

@@ -13,6 +13,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from llmgw.state.breaker import Breaker
 from llmgw.state.health import Problem, judge
+from llmgw.state.listening import Listener
 from llmgw.state.scripts import Script
 from llmgw.state.topology import open_client
 from llmgw.state.url import parse_url
@@ -44,6 +45,7 @@ class State:
         self._client, self._sentinel = open_client(
             self._url, timeout_s=timeout_s, max_connections=max_connections
         )
+        self._timeout_s = timeout_s
         self._deadline_s = 2 * timeout_s
         self._breaker = Breaker(clock or SystemClock())
 
@@ -101,6 +103,10 @@ class State:
     async def delete(self, key: str) -> bool:
         """Delete a key; says whether it was there."""
         return bool(await self.command("DEL", key))
+
+    def listen(self, channel: str) -> Listener:
+        """Listen to a channel, on a connection beside the others; who asked for it closes it."""
+        return Listener(self._client, channel, self._timeout_s)
 
     async def health(self) -> list[Problem]:
         """Ask the store how it is, past the breaker; an empty list means that all is well. Never raises."""

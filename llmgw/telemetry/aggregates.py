@@ -8,7 +8,9 @@ Words come from outside, so their number is bounded: the two hundred and first v
 too many, are `other`.
 """
 
+import math
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -19,6 +21,7 @@ from opentelemetry.sdk.metrics.export import (
     NumberDataPoint,
     Sum,
 )
+from opentelemetry.sdk.metrics.export import Gauge as GaugeData
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
 
 Labels: TypeAlias = tuple[str, ...]
@@ -42,7 +45,7 @@ class Definition(Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["counter", "histogram"]
+    kind: Literal["counter", "gauge", "histogram"]
     unit: str
     description: str
     labels: Labels = ()
@@ -103,6 +106,27 @@ class Counter(_Instrument[int]):
             for labels, value in self._series.items()
         ]
         return self._metric(Sum(points, _GROWING, is_monotonic=True))
+
+
+class Gauge:
+    """Asks for a value whenever there is a report, from the reporting thread; one that is infinite is left out."""
+
+    def __init__(self, definition: Definition, read: Callable[[], float]) -> None:
+        self.definition = definition
+        self._read = read
+
+    def metric(self, now: int) -> Metric | None:
+        """The value as it stands at the unix nanosecond `now`; None where there is none."""
+        value = self._read()
+        if not math.isfinite(value):
+            return None
+        definition = self.definition
+        return Metric(
+            name=definition.name,
+            description=definition.description,
+            unit=definition.unit,
+            data=GaugeData([NumberDataPoint({}, None, now, value)]),  # type: ignore[arg-type]  # a moment has no start
+        )
 
 
 class _Distribution:

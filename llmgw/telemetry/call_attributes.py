@@ -4,6 +4,7 @@ from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import Facts
 from llmgw.types.call import Attempt, Call
 from llmgw.types.event import Usage
+from llmgw.types.prompt import PromptFacts
 
 
 def operation_of(call: Call) -> str:
@@ -35,6 +36,20 @@ def server_attributes(call: Call) -> Facts:
         semconv.LLMGW_ATTEMPTS: len(call.attempts),
         semconv.LLMGW_FALLBACKS: call.fallbacks,
         semconv.LLMGW_OVERHEAD: call.overhead_ns / 1e9,
+    }
+
+
+def prompt_attributes(facts: PromptFacts) -> Facts:
+    """Attributes of the prompt version, on the request and on the span in which it was found."""
+    return {
+        semconv.GEN_AI_PROMPT_NAME: facts.name,
+        semconv.LLMGW_PROMPT: facts.served,
+        semconv.LLMGW_PROMPT_VERSION: facts.version,
+        semconv.LLMGW_PROMPT_HASH: facts.hash,
+        semconv.LLMGW_PROMPT_LABEL: facts.label or None,
+        semconv.LLMGW_PROMPT_ARM: facts.arm,
+        semconv.LLMGW_PROMPT_SOURCE: facts.source,
+        semconv.LLMGW_PROMPT_OUTPUT: facts.output or None,
     }
 
 

@@ -10,6 +10,7 @@ from llmgw.telemetry.lines import MAX_LINE, LineWriter, Rfc3339
 from llmgw.telemetry.text import printable
 from llmgw.types.call import Call
 from llmgw.types.preservation import Verdict
+from llmgw.types.prompt import PromptFacts
 
 Style: TypeAlias = Literal["json", "text", "colour"]
 """`json` for machines; `text` and `colour` are one-liners for people."""
@@ -35,6 +36,7 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     Milliseconds have three decimals. What is said from `context` on is about the stored conversation: its id and
     revision, the verdict and score of what reached the model, and how many things did not as they are stored. With
     `mode` `verify` the caller keeps it: its session, and how many things are not as they were in the call before.
+    `prompt` is the version that served the call, `name@7`; the fields behind it say how it was chosen.
     """
 
     ts: str
@@ -66,6 +68,12 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     losses: int | None = None
     replayed: bool = False
     mode: str | None = None
+    prompt: str | None = None
+    prompt_hash: str | None = None
+    prompt_label: str | None = None
+    prompt_arm: str | None = None
+    prompt_source: str | None = None
+    prompt_output: str | None = None
 
 
 class CallLog:
@@ -142,7 +150,21 @@ class CallLog:
             losses=len(stored.losses) + len(stored.findings) if stored and reported else None,
             replayed=stored is not None and stored.replayed,
             mode=stored.mode if stored and stored.mode != "stored" else None,
+            **_of_prompt(call.prompt, limit),
         )
+
+
+def _of_prompt(facts: PromptFacts | None, limit: int) -> dict[str, str | None]:
+    if facts is None:
+        return {}
+    return {
+        "prompt": printable(facts.served, limit),
+        "prompt_hash": facts.hash,
+        "prompt_label": _optional(facts.label or None, limit),
+        "prompt_arm": facts.arm,
+        "prompt_source": facts.source,
+        "prompt_output": facts.output or None,
+    }
 
 
 def one_liner(line: CallLine, *, colour: bool) -> str:
@@ -161,6 +183,8 @@ def one_liner(line: CallLine, *, colour: bool) -> str:
         parts.append(f"{line.input_tokens or 0}>{line.output_tokens or 0} tokens")
     if line.attempts > 1:
         parts.append(f"{line.attempts} attempts ({', '.join(line.codes)})")
+    if line.prompt:
+        parts.append(line.prompt)
     if line.context:
         parts.append(line.context if line.rev is None else f"{line.context}@{line.rev}")
     if line.preservation and line.preservation != _PRESERVED:

@@ -1,6 +1,7 @@
 """Every metric there is: name, unit, meaning, labels, bounds.
 
-No label holds an id, or text that a tenant chose: models are those the configuration names.
+No label holds an id, or text that a caller chose: models are those the configuration names, prompts those that
+publishers do.
 """
 
 from typing import Final
@@ -163,6 +164,20 @@ TELEMETRY_DROPPED: Final = Definition(
     labels=(semconv.KIND,),
 )
 
+PROMPT_CALLS: Final = Definition(
+    name=semconv.LLMGW_PROMPT_CALLS,
+    kind="counter",
+    unit="{call}",
+    description="Calls that were served by a prompt version.",
+    labels=(semconv.PROMPT, semconv.VERSION, semconv.ARM, semconv.OUTCOME),
+)
+PROMPT_SNAPSHOT_AGE: Final = Definition(
+    name=semconv.LLMGW_PROMPT_SNAPSHOT_AGE,
+    kind="gauge",
+    unit="s",
+    description="Time since what this worker knows of prompts was known to be what the registry says.",
+)
+
 DEFINITIONS: Final = (
     OPERATION_DURATION,
     TOKEN_USAGE,
@@ -180,5 +195,7 @@ DEFINITIONS: Final = (
     COMPACTIONS,
     UPSTREAM_SHORTFALL,
     CONTEXT_OPERATION_DURATION,
+    PROMPT_CALLS,
+    PROMPT_SNAPSHOT_AGE,
     TELEMETRY_DROPPED,
 )

@@ -1,13 +1,13 @@
 """What is counted and measured of finished calls and operations, in one place."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, TypeAlias, TypeGuard
 
 from opentelemetry.sdk.metrics.export import Metric
 
 from llmgw.telemetry import definitions, semconv
-from llmgw.telemetry.aggregates import OTHER, Counter, Definition, Histogram
+from llmgw.telemetry.aggregates import OTHER, Counter, Definition, Gauge, Histogram
 from llmgw.telemetry.call_attributes import first_chunk_s, operation_of
 from llmgw.telemetry.context_attributes import overhead_ns, size_class
 from llmgw.types.call import Call, ContextFacts
@@ -23,6 +23,7 @@ from llmgw.types.context_errors import (
     RevisionMismatch,
 )
 from llmgw.types.operation import ContextOperation
+from llmgw.types.prompt import PromptFacts
 
 Retrieval: TypeAlias = Literal["hit", "miss", "expired", "integrity_fail"]
 
@@ -52,7 +53,7 @@ class Measurements:
     def __init__(self, start: int) -> None:
         self._lock = threading.Lock()
         self._models: frozenset[str] = frozenset()
-        self._all: list[Counter | Histogram] = []
+        self._all: list[Counter | Gauge | Histogram] = []
 
         def counter(definition: Definition) -> Counter:
             made = Counter(definition, start)
@@ -81,6 +82,11 @@ class Measurements:
         self._shortfall = histogram(definitions.UPSTREAM_SHORTFALL)
         self._operations = histogram(definitions.CONTEXT_OPERATION_DURATION)
         self._dropped = counter(definitions.TELEMETRY_DROPPED)
+        self._prompt_calls = counter(definitions.PROMPT_CALLS)
+
+    def watch_prompts(self, age_s: Callable[[], float]) -> None:
+        """Report how old what is known of prompts is; asked from the reporting thread."""
+        self._all.append(Gauge(definitions.PROMPT_SNAPSHOT_AGE, age_s))
 
     def know(self, models: Iterable[str]) -> None:
         """Say which models go by their names; callers may ask for any, and those are `other`."""
@@ -94,6 +100,8 @@ class Measurements:
             if call.attempts:
                 self._of_provider(call)
                 self._overhead.record((call.endpoint,), call.overhead_ns / 1e9)
+            if call.prompt is not None:
+                self._of_prompt(call, call.prompt)
             if call.context is not None:
                 self._of_context(call, call.context)
 
@@ -145,6 +153,12 @@ class Measurements:
         first_chunk = first_chunk_s(call)
         if first_chunk is not None:
             self._first_chunk.record((operation, provider, model), first_chunk)
+
+    def _of_prompt(self, call: Call, facts: PromptFacts) -> None:
+        outcome = "ok" if call.error is None else "failed" if call.failed else "refused"
+        if facts.output == "invalid":
+            outcome = "invalid_output"
+        self._prompt_calls.add((facts.name, str(facts.version), facts.arm or "", outcome))
 
     def _of_context(self, call: Call, facts: ContextFacts) -> None:
         result = _retrieval(call, facts)

@@ -53,6 +53,11 @@ class Metrics:
         if self._measurements is not None:
             self._measurements.know(models)
 
+    def watch_prompts(self, age_s: Callable[[], float]) -> None:
+        """Report how old what is known of prompts is, in seconds; `age_s` is asked from another thread."""
+        if self._measurements is not None:
+            self._measurements.watch_prompts(age_s)
+
     def watch(self, kind: str, dropped: Callable[[], int]) -> None:
         """Report how many things of a kind telemetry failed to deliver; `dropped` is asked from another thread."""
         self._dropped[kind] = dropped

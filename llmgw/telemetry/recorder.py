@@ -1,6 +1,6 @@
 """The one place where what is over is told: to the log, to the traces, to the metrics."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -84,6 +84,10 @@ class Recorder:
             operation.ended_ns = self._clock.monotonic_ns()
             self._tracing.record_operation(operation)
             self._metrics.record_operation(operation)
+
+    def watch_prompts(self, age_s: Callable[[], float]) -> None:
+        """Report how old what is known of prompts is, in seconds; `age_s` is asked from another thread."""
+        self._metrics.watch_prompts(age_s)
 
     def know(self, models: frozenset[str]) -> None:
         """Say which models the configuration names, as it is taken to work."""

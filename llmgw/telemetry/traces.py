@@ -1,6 +1,7 @@
 """Finished calls and operations written down as spans.
 
     POST {route}                    SERVER    the request, from first byte to last
+    ├── llmgw.prompt.resolve        INTERNAL  the prompt version found and rendered
     ├── llmgw.context.begin         INTERNAL  the context's lease taken, what was said before at hand
     ├── llmgw.context.fit           INTERNAL  the request for the target asked last, as much as it can be told
     ├── chat {model}                CLIENT    the logical call, over all attempts
@@ -12,7 +13,8 @@
     llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model; `read_back` is
                                               a child of the request whose turns it looks at
 
-A call without a context has no `llmgw.context` spans: an ordinary trace has three spans, or six. Names hold no ids.
+A call without a context has no `llmgw.context` spans, one without a prompt no `llmgw.prompt` span: an ordinary
+trace has three spans, or six. Names hold no ids.
 Spans carry no words of a conversation, and no error message of a provider, which may quote them.
 """
 
@@ -29,6 +31,7 @@ from llmgw.telemetry.call_attributes import (
     attempt_attributes,
     chat_attributes,
     operation_of,
+    prompt_attributes,
     server_attributes,
 )
 from llmgw.telemetry.context_attributes import REFUSED_BY_CONTEXT, context_attributes, context_events
@@ -47,12 +50,15 @@ from llmgw.types.context_errors import (
 )
 from llmgw.types.errors import ClientGone, StoreUnavailable
 from llmgw.types.operation import ContextOperation
+from llmgw.types.prompt import PromptFacts
+from llmgw.types.prompt_errors import InputViolation, TemplateError, TemplateTooComplex
 
 _ERROR: Final = Status(StatusCode.ERROR)
 _UNSET: Final = Status(StatusCode.UNSET)
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
 _FIT_ERRORS: Final = frozenset({ContextNotPreserved.code, ContextTooLong.code, MediaMissing.code})
+_RENDER_ERRORS: Final = frozenset({InputViolation.code, TemplateError.code, TemplateTooComplex.code})
 _COMMIT_ERRORS: Final = frozenset(
     {ContextErased.code, ContextExpired.code, ContextFenced.code, ContextTooLarge.code, StoreUnavailable.code}
 )
@@ -93,6 +99,9 @@ class TraceBuilder:
         for inner in call.inner:
             if inner.attempts:
                 parts += _chat(inner, context, _end(inner), {semconv.LLMGW_CALL_ID: inner.id})
+        prompt = prompt_attributes(call.prompt) if call.prompt is not None else {}
+        if call.prompt is not None:
+            parts.append(_resolve(call, call.prompt, context))
         if call.context is not None:
             parts += _steps(call, call.context, context)
         events: Sequence[Event] = ()
@@ -106,7 +115,7 @@ class TraceBuilder:
                 context=context,
                 parent=parent,
                 kind=SpanKind.SERVER,
-                facts={**server_attributes(call), **stored},
+                facts={**server_attributes(call), **prompt, **stored},
                 status=_ERROR if _is_red(call, call.error) else _UNSET,
                 start=call.started_unix_ns,
                 end=_unix(call, end),
@@ -192,6 +201,21 @@ def _chat(call: Call, parent: SpanContext, end: int, more: Facts) -> list[_Part]
         )
     )
     return parts
+
+
+def _resolve(call: Call, facts: PromptFacts, parent: SpanContext) -> _Part:
+    """The step in which the prompt version was found and rendered."""
+    refused = call.error if call.error in _RENDER_ERRORS else None
+    return _Part(
+        name=semconv.LLMGW_PROMPT_RESOLVE,
+        context=_context(call, new_span_id(), state=parent.trace_state),
+        parent=parent,
+        kind=SpanKind.INTERNAL,
+        facts={**prompt_attributes(facts), semconv.ERROR_TYPE: refused},
+        status=_UNSET,
+        start=_unix(call, facts.started_ns),
+        end=_unix(call, max(facts.started_ns, facts.ended_ns)),
+    )
 
 
 def _steps(call: Call, facts: ContextFacts, parent: SpanContext) -> list[_Part]:

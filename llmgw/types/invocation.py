@@ -49,6 +49,8 @@ class JsonSchemaFormat(Struct, frozen=True, kw_only=True, tag="json_schema"):
     description: str | None = None
     strict: bool | None = None
     provider_details: Details = {}
+    neutral: bool = False
+    """Whether it is a prompt version's, and so of no dialect."""
 
 
 class JsonObjectFormat(Struct, frozen=True, kw_only=True, tag="json_object"):
@@ -147,6 +149,10 @@ class ChatInvocation(Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
     preamble: tuple[Message, ...] = ()
     """What a prompt version says before a stored conversation: told on every call, stored by none."""
+    rendered: int = 0
+    """How many of the first `messages` of a call with a stored conversation a prompt version says."""
+    prompted: bool = False
+    """Whether some of it is a prompt version's, which is of no dialect."""
     stored: bool = False
     memo: Memo | None = None
     sampling: Sampling = Sampling()

@@ -48,6 +48,10 @@ class Memo:
         self.size += _SHARE + len(told)
         self.count += 1
 
+    def passes(self, message: Message) -> bool:  # noqa: ARG002  a memo that passes some knows which
+        """Whether a message is told in this call alone, so that nothing is remembered of it."""
+        return False
+
     def run(self, messages: Sequence[Message], at: int) -> Run:
         """The run that begins with the message at a place, as far as the messages are those of before."""
         known = self.runs.get(id(messages[at]))
@@ -65,3 +69,37 @@ class Memo:
         if own:
             self.count += more
             self.size += _HEADER * more + sum(map(len, run.told)) - sum(map(len, before.told))
+
+
+class PassingMemo(Memo):
+    """The memo of a conversation before which each call says something else, of which nothing is remembered."""
+
+    __slots__ = ("_memo", "_passing")
+
+    def __init__(self, memo: Memo, passing: Sequence[Message]) -> None:
+        super().__init__()
+        self._memo = memo
+        self._passing = frozenset(map(id, passing))
+
+    def passes(self, message: Message) -> bool:
+        """See `Memo.passes`."""
+        return id(message) in self._passing
+
+    def known(self, message: Message) -> bytes | None:
+        """See `Memo.known`."""
+        return self._memo.known(message)
+
+    def keep(self, message: Message, told: bytes) -> None:
+        """See `Memo.keep`."""
+        if not self.passes(message):
+            self._memo.keep(message, told)
+
+    def run(self, messages: Sequence[Message], at: int) -> Run:
+        """See `Memo.run`."""
+        return self._memo.run(messages, at)
+
+    def keep_run(self, run: Run, *, own: bool) -> None:
+        """See `Memo.keep_run`; what passes is at its beginning."""
+        first = next((n for n, each in enumerate(run.messages) if not self.passes(each)), len(run.messages))
+        if len(run.messages) - first > 1:
+            self._memo.keep_run(Run(run.messages[first:], run.told[first:]), own=own)

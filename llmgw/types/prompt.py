@@ -44,7 +44,9 @@ class TemplateMessage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One message of a version: its role is fixed before anything is rendered, its text is a template."""
 
     role: PromptRole
+    """Who speaks."""
     text: Annotated[str, Meta(max_length=65_536)]
+    """A template."""
 
 
 class Include(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,40 +61,60 @@ class PromptTool(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """A function that the model may call; `parameters` is a JSON Schema."""
 
     name: str
+    """What the model calls it."""
     description: str | None = None
+    """What it does, for the model."""
     parameters: Json = None
+    """The JSON Schema of its arguments."""
     strict: bool | None = None
+    """Whether arguments must fit the schema exactly, where a provider can see to that."""
 
 
 class PromptConfig(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How the model is asked; what a call says itself wins over these."""
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    """How freely the next token is drawn, from 0 to 2."""
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """The share of likely tokens that is drawn from."""
     top_k: Annotated[int, Meta(ge=1)] | None = None
+    """The number of likely tokens that is drawn from."""
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    """The most tokens of an answer."""
     stop: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
+    """Texts at which an answer ends."""
     seed: int | None = None
+    """Drawn alike each time, as far as a provider can."""
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    """How much a token is avoided for each time it was said."""
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    """How much a token is avoided once it was said."""
     reasoning_effort: str | None = None
+    """How much to think before the answer: low, medium, high and what else a model knows."""
 
 
 class ApiExample(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One exchange shown in the API's description."""
 
     summary: str = ""
+    """What it shows."""
     input: dict[str, Json]
+    """A body."""
     output: Json = None
+    """What is answered to it."""
 
 
 class PromptApi(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A prompt served at an address of its own, `/v1/apis/{slug}`; `major` counts incompatible changes."""
 
     slug: Annotated[str, Meta(pattern=rf"^{SLUG.pattern}\Z")]
+    """Its name in the address."""
     major: Annotated[int, Meta(ge=1, le=999)] = 1
+    """Counts changes that break callers; each major version has an address."""
     summary: str = ""
+    """What it does, in a few words."""
     examples: Annotated[tuple[ApiExample, ...], Meta(max_length=20)] = ()
+    """Shown in its description; inputs and outputs fit the schemas."""
     repair: bool = False
     """Whether an answer that breaks the output schema is sent back to the model once."""
 
@@ -101,24 +123,33 @@ class PromptGate(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """What an evaluation must come to, in shares; `max_drop` is against the version now behind the label."""
 
     min_pass: Annotated[float, Meta(ge=0, le=1)] = 0.95
+    """The least share of cases that pass."""
     max_drop: Annotated[float, Meta(ge=0, le=1)] = 0.02
+    """The most that the share of passed cases may be less than that of the version behind the label."""
     max_cost_increase: Annotated[float, Meta(ge=0)] | None = None
+    """The most that the cost may be greater than that of the version behind the label, as a share."""
 
 
 class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the alias' model costs, in US dollars for a million tokens."""
 
     input: Annotated[float, Meta(ge=0)]
+    """For a million tokens of input."""
     output: Annotated[float, Meta(ge=0)]
+    """For a million tokens of output."""
 
 
 class PromptTests(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How a version is tried: cases beside it, a dataset by its path in the author's repository, and the gate."""
 
     dataset: str | None = None
+    """The file of cases, beside the prompt."""
     cases: Annotated[tuple[dict[str, Json], ...], Meta(max_length=1000)] = ()
+    """Cases that are part of the version."""
     gate: PromptGate = PromptGate()
+    """What an evaluation must come to."""
     prices: Prices | None = None
+    """What tokens cost, for assertions about cost."""
 
 
 class PromptContent(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -184,6 +215,8 @@ class VersionInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     api: PromptApi | None = None
     """Kept here, so that an address is found without reading contents."""
     model: str | None = None
+    partial: bool = False
+    """Whether it is a text for others to include, which nobody is served and no evaluation can judge."""
 
 
 class Rollout(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -219,9 +252,12 @@ class PendingMove(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Label(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A name that leads to a version; `rev` counts its changes, `before` are the last 100 versions it led to."""
+    """A name that leads to a version; `rev` rises with its changes, `before` are the last 100 versions it led to.
 
-    version: Number
+    `version` is 0 while its first move waits for a second person: until then it leads nowhere.
+    """
+
+    version: Annotated[int, Meta(ge=0, le=1_000_000)]
     rev: int
     moved_ms: int
     moved_by: str

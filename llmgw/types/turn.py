@@ -18,6 +18,10 @@ SUMMARY_ROLE: Final[Role] = "user"
 """The role in which a compaction is told: the one every provider takes at every place."""
 
 
+PROMPT_VERSION: Final = r"^[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63}){0,3}@[1-9][0-9]{0,6}\Z"
+"""A prompt version as turns note it: `name@7`."""
+
+
 class Binding(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Who made an answer, as far as sealed parts are bound to it.
 
@@ -73,7 +77,8 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
 
     `protocol` names the dialect whose members `provider_details` hold, here and in the parts. Only a redacted or
     incomplete turn may have no parts, and it then sums up no others. `call` is the gateway's id of the call that
-    stored it.
+    stored it. `prompt` is the prompt version that an answer was asked for with, `name@7`: what it said before the
+    conversation is not stored.
     """
 
     id: TurnId
@@ -90,6 +95,7 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
     produced_by: Binding | None = None
     finish_reason: Name | None = None
     call: Name | None = None
+    prompt: Annotated[str, Meta(pattern=PROMPT_VERSION)] | None = None
     compaction: Compaction | None = None
     raw: RawAnswer | None = None
     origin: Origin | None = None

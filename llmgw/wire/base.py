@@ -34,9 +34,11 @@ class WireFormat(Protocol):
     """The answer headers in which this dialect's clients look for the request id."""
     ping: bytes
     """What keeps a silent stream alive."""
+    error_type: str
+    """The media type of errors."""
 
-    def decode_request(self, body: bytes) -> Invocation:
-        """Read a request body.
+    def decode_request(self, body: bytes, *, prompted: bool = False) -> Invocation:
+        """Read a request body; one that is `prompted` from elsewhere may leave out the model and what is said.
 
         Raises:
             InvalidJson: the bytes are not JSON.

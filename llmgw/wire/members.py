@@ -13,6 +13,8 @@ from llmgw.types.errors import ForbiddenField, InvalidRequest
 from llmgw.types.invocation import CallOptions
 from llmgw.types.json import Json
 from llmgw.types.message import Details
+from llmgw.types.prompt import PromptRef
+from llmgw.wire.prompt_member import PROMPT, prompt_ref
 
 FORBIDDEN: Final = ("api_base", "api_key", "base_url", "extra_headers")
 """Members that would redirect a call or carry a credential."""
@@ -20,7 +22,7 @@ FORBIDDEN: Final = ("api_base", "api_key", "base_url", "extra_headers")
 OPTIONS: Final = "llmgw"
 """Member that holds the gateway's own extras; it is never sent on."""
 
-_OWN: Final = frozenset({"timeout_ms", "tags", "context", "verify"})
+_OWN: Final = frozenset({"timeout_ms", "tags", "context", "verify", PROMPT})
 
 MAX_TAGS: Final = 16
 MAX_TAG: Final = 64
@@ -144,8 +146,9 @@ def request_object(value: Json) -> Details:
 def options(members: Details) -> CallOptions:
     """Read the gateway's own extras."""
     own = members_of(members, OPTIONS)
+    prompt = prompt_ref(members.get(PROMPT), PROMPT)
     if own is None:
-        return CallOptions()
+        return CallOptions(prompt=prompt)
     path = f"{OPTIONS}."
     for name in own:
         if name not in _OWN:
@@ -171,7 +174,15 @@ def options(members: Details) -> CallOptions:
         tags=tuple(tags),
         context=context_options(own.get("context")),
         verify=text(own, "verify", path),
+        prompt=_one_prompt(prompt, prompt_ref(own.get(PROMPT), f"{path}{PROMPT}")),
     )
+
+
+def _one_prompt(beside: PromptRef | None, within: PromptRef | None) -> PromptRef | None:
+    """The prompt of a call, which may stand beside the dialect's own members or in ours, but not in both."""
+    if beside is not None and within is not None:
+        raise InvalidRequest(f"'{PROMPT}' was given twice.", param=f"{OPTIONS}.{PROMPT}")
+    return within if beside is None else beside
 
 
 def context_options(value: Json) -> ContextOptions | None:

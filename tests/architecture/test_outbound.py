@@ -34,7 +34,7 @@ OPENERS = {
 
 ALLOWED = {
     "upstream": "the room itself",
-    "cli": "talks to its own gateway on this machine and looks for free ports",
+    "cli": "talks to the gateway that its user names, and looks for free ports",
     "telemetry": "hands spans to the collector the operator names",
     "state": "talks to the store the operator names",
 }
@@ -91,3 +91,17 @@ def test_the_check_sees() -> None:
         assert list(_reaches_out(ast.parse(line))), line
     for line in ("import urllib.parse", "from http import HTTPStatus", "asyncio.start_server(f)"):
         assert not list(_reaches_out(ast.parse(line))), line
+
+
+def test_one_module_of_the_command_line_goes_to_other_machines() -> None:
+    """Only `remote.py` sends a user's key anywhere; the others look for ports or speak to this machine."""
+    clients = {
+        str(path.relative_to(ROOT / "cli")): sorted(
+            set(_reaches_out(ast.parse(path.read_text(encoding="utf-8"))))
+        )
+        for path in (ROOT / "cli").rglob("*.py")
+    }
+    assert {name: found for name, found in clients.items() if any(map(_is_client, found))} == {
+        "remote.py": ["http.client"],
+        "demo/stage.py": ["urllib.request"],
+    }

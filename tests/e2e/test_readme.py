@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pytest
 from llmgw.cli.demo.contexts import CONTEXT_STEPS
+from llmgw.cli.demo.prompts import PROMPT_STEPS
 from llmgw.cli.demo.protocols import PROTOCOL_STEPS
 from llmgw.cli.demo.steps import STEPS
 from llmgw.settings import load
 from tests.running import RunningGateway
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [
     line for language, text in BLOCKS if language == "sh" for line in text.splitlines() if line.strip()
 ]
+(STORY,) = re.findall(r"^## Prompts that are released.*?(?=^## )", README, re.MULTILINE | re.DOTALL)
+"""The chapter whose commands follow from each other; test_readme_prompts runs them in order."""
 
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 
@@ -33,7 +37,9 @@ def test_every_block_has_a_language_that_is_run() -> None:
     assert {"sh", "python", "yaml"} == {language for language, _ in BLOCKS}
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line not in RUN_ELSEWHERE])
+@pytest.mark.parametrize(
+    "line", [line for line in COMMANDS if line not in RUN_ELSEWHERE and line not in STORY]
+)
 def test_a_command_succeeds(line: str, tmp_path: Path) -> None:
     """The README's commands run as they stand there, from the project's directory."""
     program = line.split(maxsplit=1)[0]
@@ -88,4 +94,4 @@ def test_the_demo_holds() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == len(STEPS) + len(PROTOCOL_STEPS) + len(CONTEXT_STEPS)
+    assert done.stdout.count("✓") == sum(map(len, (STEPS, PROTOCOL_STEPS, CONTEXT_STEPS, PROMPT_STEPS)))

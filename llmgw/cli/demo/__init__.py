@@ -13,6 +13,7 @@ import rich_click as click
 from rich.console import Console
 
 from llmgw.cli.demo.contexts import CONTEXT_STEPS
+from llmgw.cli.demo.prompts import PROMPT_STEPS
 from llmgw.cli.demo.protocols import PROTOCOL_STEPS
 from llmgw.cli.demo.stage import Stage, StageError
 from llmgw.cli.demo.step import Claim, Step
@@ -42,7 +43,8 @@ def demo(*, fast: bool, leave: bool, port: int) -> None:
         console.print(
             f"[bold]llmgw[/] is serving at [cyan]{stage.url}[/], in front of a simulated provider.\n"
         )
-        held = walk(console, stage, (*STEPS, *PROTOCOL_STEPS, *CONTEXT_STEPS), pause_s=0.0 if fast else 1.5)
+        steps = (*STEPS, *PROTOCOL_STEPS, *CONTEXT_STEPS, *PROMPT_STEPS)
+        held = walk(console, stage, steps, pause_s=0.0 if fast else 1.5)
         if leave:
             sys.exit(0 if held else 1)
         _how_to_go_on(console, stage)

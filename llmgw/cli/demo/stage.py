@@ -73,9 +73,10 @@ class Stage:
         return self._home / "state"
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Make one plain exchange at a path below `/v1`; returns the status and the JSON that came."""
+        """Make one plain exchange at a path below `/v1`, or at one of `/admin`; returns the status and the JSON."""
+        base = self.url.removesuffix("/v1") if path.startswith("/admin/") else self.url
         request = urllib.request.Request(  # noqa: S310  # our own address
-            self.url + path,
+            base + path,
             None if body is None else json.dumps(body).encode(),
             {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
             method=method,

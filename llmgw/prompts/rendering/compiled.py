@@ -32,7 +32,9 @@ INCLUDES_DEEP: Final = 8
 
 WITHDRAWN: Final = ("cycler", "debug", "dict", "joiner", "namespace")
 """Functions that the engine brings and templates have no use for; `scan` refuses to call them, too."""
-_TELLING: Final = frozenset({"UndefinedError", "SyntaxError", "UnknownFilter", "UnknownTest", "UnknownFunction"})
+_TELLING: Final = frozenset(
+    {"UndefinedError", "SyntaxError", "UnknownFilter", "UnknownTest", "UnknownFunction"}
+)
 """Kinds of error whose details name what stands in the template, never what stands in a variable."""
 _OUT_OF_FUEL: Final = "engine ran out of fuel"
 _PLACE: Final = re.compile(r"\(in ([a-z0-9/_-]{1,300}):(\d{1,6})\)")
@@ -203,7 +205,9 @@ def _refuse_cycles(content: PromptContent, includes: Mapping[str, str]) -> None:
         if name not in includes:
             raise TemplateError(f"there is no partial {name!r} to include")
         if name not in heights:
-            heights[name] = 1 + max((height(each, (*path, name)) for each in scan.includes_of(includes[name])), default=0)
+            heights[name] = 1 + max(
+                (height(each, (*path, name)) for each in scan.includes_of(includes[name])), default=0
+            )
         return heights[name]
 
     texts = [each.text for each in content.messages]

@@ -27,19 +27,20 @@ STATEMENTS: Final = frozenset({
     "if", "elif", "else", "endif", "for", "endfor", "set", "with", "endwith", "include", "raw", "endraw",
 })  # fmt: skip
 FILTERS: Final = frozenset({
-    "abs", "bool", "capitalize", "count", "d", "default", "dictsort", "first", "float", "indent", "int", "items", "join",
-    "last", "length", "lines", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round",
-    "select", "selectattr", "sort", "split", "string", "sum", "title", "tojson", "trim", "truncate", "unique", "upper",
+    "abs", "bool", "capitalize", "count", "d", "default", "dictsort", "first", "float", "indent", "int",
+    "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "reject", "rejectattr",
+    "replace", "reverse", "round", "select", "selectattr", "sort", "split", "string", "sum", "title", "tojson",
+    "trim", "truncate", "unique", "upper",
 })  # fmt: skip
 WITHHELD_FILTERS: Final = frozenset({
-    "attr", "batch", "chain", "e", "escape", "filesizeformat", "format", "groupby", "pluralize", "pprint", "safe", "slice",
-    "striptags", "urlencode", "wordwrap", "zip",
+    "attr", "batch", "chain", "e", "escape", "filesizeformat", "format", "groupby", "pluralize", "pprint",
+    "safe", "slice", "striptags", "urlencode", "wordwrap", "zip",
 })  # fmt: skip
 """Those of the engine that are left out: some put a list into itself, which the engine cannot count."""
 TESTS: Final = frozenset({
-    "boolean", "defined", "divisibleby", "endingwith", "eq", "equalto", "even", "false", "float", "ge", "greaterthan",
-    "gt", "in", "integer", "iterable", "le", "lessthan", "lt", "mapping", "ne", "none", "number", "odd", "sequence",
-    "startingwith", "string", "true", "undefined",
+    "boolean", "defined", "divisibleby", "endingwith", "eq", "equalto", "even", "false", "float", "ge",
+    "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan", "lt", "mapping", "ne", "none", "number",
+    "odd", "sequence", "startingwith", "string", "true", "undefined",
 })  # fmt: skip
 WITHHELD_TESTS: Final = frozenset({"escaped", "filter", "int", "lower", "safe", "sameas", "test", "upper"})
 FUNCTIONS: Final = frozenset({"range"})
@@ -55,7 +56,9 @@ _OPENS: Final = frozenset("([{")
 _CLOSES: Final = frozenset(")]}")
 _BEFORE_CALLABLE: Final = frozenset({"|", "is", "not"})
 _KEYWORDS: Final = frozenset({"and", "or", "not", "in", "is", "if", "else", "elif", "for", "set", "with"})
-_PLAIN: Final = frozenset({"true", "false", "none", "True", "False", "None", ",", ":", "-", "[", "]", "{", "}"})
+_PLAIN: Final = frozenset(
+    {"true", "false", "none", "True", "False", "None", ",", ":", "-", "[", "]", "{", "}"}
+)
 _MAPPED: Final = ["(", "attribute", "=", ")"]
 
 
@@ -76,11 +79,11 @@ class _Refused(Exception):
 
 
 class _Tag(NamedTuple):
-    """One `{{ … }}` or `{% … %}`: where it begins, the word of a statement, and its tokens."""
+    """One `{{ … }}` or `{% … %}`: where it begins, the word of a statement, and its words."""
 
     place: int
     statement: str
-    tokens: list[str]
+    words: list[str]
 
 
 def problems(template: str) -> list[Problem]:
@@ -131,7 +134,7 @@ def _check(template: str) -> None:
                 depth -= 1
             case "elif":
                 elifs += 1
-            case "set" if "=" not in tag.tokens:
+            case "set" if "=" not in tag.words:
                 raise _Refused(tag.place, "`set` takes a value: {% set name = value %}")
             case "include":
                 _included(tag)
@@ -146,65 +149,71 @@ def _check_words(tag: _Tag) -> None:
     """Hold the words of a tag against what may be said."""
     depth = plain = 0
     before = ["", ""]
-    for number, token in enumerate(tag.tokens):
-        if plain and token not in _PLAIN and not _is_literal(token):
+    for number, word in enumerate(tag.words):
+        if plain and word not in _PLAIN and not _is_literal(word):
             raise _Refused(tag.place, "a list or object written in a template holds plain values only")
-        if token in _OPENS:
+        if word in _OPENS:
             depth += 1
-            _check_call(tag, token, before)
-            if not plain and token != "(" and not _is_subscript(token, before[-1]):
+            _check_call(tag, word, before)
+            if not plain and word != "(" and not _is_subscript(word, before[-1]):
                 plain = depth
-        elif token in _CLOSES:
+        elif word in _CLOSES:
             plain = 0 if plain == depth else plain
             depth -= 1
         else:
-            _check_name(tag, token, before)
-        if token == "map" and before[-1] == "|":
+            _check_name(tag, word, before)
+        if word == "map" and before[-1] == "|":
             _check_map(tag, number)
-        if token == "+" and not any(each[:1].isdigit() for each in (before[-1], *tag.tokens[number + 1 : number + 2])):
+        if word == "+" and not any(
+            each[:1].isdigit() for each in (before[-1], *tag.words[number + 1 : number + 2])
+        ):
             # Lists added to themselves are not copied, and grow without being counted.
             raise _Refused(tag.place, "`+` adds a number that stands beside it; text is joined by `~`")
         if depth > NESTING_MAX or number >= TOKENS_MAX:
             raise _Refused(tag.place, "a tag says too much: break it up")
-        before = [before[-1], token]
+        before = [before[-1], word]
 
 
-def _check_name(tag: _Tag, token: str, before: list[str]) -> None:
-    if before[-1] == "|" and token not in FILTERS:
-        raise _Refused(tag.place, f"there is no filter `{token}`: {_told(FILTERS)}")
-    if (before == ["is", "not"] and token not in TESTS) or (
-        before[-1] == "is" and token not in TESTS | {"not"}
+def _check_name(tag: _Tag, word: str, before: list[str]) -> None:
+    if before[-1] == "|" and word not in FILTERS:
+        raise _Refused(tag.place, f"there is no filter `{word}`: {_told(FILTERS)}")
+    if (before == ["is", "not"] and word not in TESTS) or (
+        before[-1] == "is" and word not in TESTS | {"not"}
     ):
-        raise _Refused(tag.place, f"there is no test `{token}`: {_told(TESTS)}")
+        raise _Refused(tag.place, f"there is no test `{word}`: {_told(TESTS)}")
 
 
 def _check_map(tag: _Tag, number: int) -> None:
     """Let `map` do no more than read a member of each item: it would else apply any filter of the engine's."""
-    after = tag.tokens[number + 1 : number + 6]
+    after = tag.words[number + 1 : number + 6]
     if len(after) != 5 or not _is_literal(after.pop(3)) or after != _MAPPED:
         raise _Refused(tag.place, "`map` is written map(attribute='name')")
 
 
-def _check_call(tag: _Tag, token: str, before: list[str]) -> None:
+def _check_call(tag: _Tag, word: str, before: list[str]) -> None:
     """Refuse what calls a value: filters, tests and a few functions are all that is called."""
     callee = before[-1]
-    if token != "(" or not (callee.isidentifier() or callee in {")", "]"}) or callee in _KEYWORDS:
+    if word != "(" or not (callee.isidentifier() or callee in {")", "]"}) or callee in _KEYWORDS:
         return
     if before[-2] in _BEFORE_CALLABLE or (callee in FUNCTIONS and before[-2] != "."):
         return
     raise _Refused(tag.place, f"`{callee}(…)` calls a value; only {_told(FUNCTIONS)} can be called")
 
 
-def _is_subscript(token: str, before: str) -> bool:
-    return token == "[" and before not in _KEYWORDS and (before[-1:] in {")", "]", "}", '"', "'"} or before.isidentifier())
+def _is_subscript(word: str, before: str) -> bool:
+    return (
+        word == "["
+        and before not in _KEYWORDS
+        and (before[-1:] in {")", "]", "}", '"', "'"} or before.isidentifier())
+    )
 
 
-def _is_literal(token: str) -> bool:
-    return token[0] in "\"'" or token[0].isdigit()
+def _is_literal(word: str) -> bool:
+    return word[0] in "\"'" or word[0].isdigit()
 
 
 def _included(tag: _Tag) -> str:
-    names = tag.tokens
+    names = tag.words
     if len(names) != 1 or names[0][0] not in "\"'" or "\\" in names[0]:
         raise _Refused(tag.place, "`include` takes the name of a partial in quotes, and nothing else")
     return names[0][1:-1]
@@ -222,41 +231,41 @@ def _tags(template: str) -> Iterator[_Tag]:
             place = end + 2
             continue
         close = "}}" if opening[0] == "{{" else "%}"
-        tokens, place = _tokens(template, start, close)
+        words, place = _read(template, start, close)
         if close == "}}":
-            yield _Tag(start, "", tokens)
+            yield _Tag(start, "", words)
             continue
-        if not tokens:
+        if not words:
             raise _Refused(start, "a statement is empty")
-        yield _Tag(start, tokens[0], tokens[1:])
-        if tokens[0] == "raw":
+        yield _Tag(start, words[0], words[1:])
+        if words[0] == "raw":
             end_raw = _END_RAW.search(template, place)
             if end_raw is None:
                 raise _Refused(start, "`raw` does not end")
             place = end_raw.end()
 
 
-def _tokens(template: str, start: int, close: str) -> tuple[list[str], int]:
+def _read(template: str, start: int, close: str) -> tuple[list[str], int]:
     """The words and signs of a tag, and where it ends; its marks for whitespace are no part of them."""
-    tokens: list[str] = []
+    words: list[str] = []
     place = start + 2
     if template[place : place + 1] in {"-", "+"}:
         place += 1
     braces = 0
     while place < len(template):
         if not braces and template.startswith(close, place):
-            return tokens, place + 2
+            return words, place + 2
         if not braces and template[place] in "-+" and template.startswith(close, place + 1):
-            return tokens, place + 3
+            return words, place + 3
         found = _TOKEN.match(template, place)
         if found is None:
             raise _Refused(place, "a sign that is not part of the template language")
         place = found.end()
         if found.lastgroup is None:
             continue
-        token = found[0]
-        braces += (token == "{") - (token == "}")
-        tokens.append(token)
+        word = found[0]
+        braces += (word == "{") - (word == "}")
+        words.append(word)
     raise _Refused(start, "a tag does not end")
 
 

@@ -65,14 +65,18 @@ def native_body(invocation: ChatInvocation, target: Target, losses: Losses) -> D
         UnsupportedParameter: a part or tool belongs to another target.
     """
     writer = BlockWriter(target, losses, native=True)
-    if invocation.stored:
+    sampling = invocation.sampling
+    if invocation.prompted:
+        # What a prompt version says is of no dialect, and told to each target as it takes it.
+        sampling, stop = _foreign_sampling(sampling, writer.profile, losses)
+        sampling = structs.replace(sampling, stop=stop)
+    if invocation.stored or invocation.prompted:
         system, messages = stored_conversation(invocation, target, losses)
     else:
         system, messages = native_conversation(invocation.messages, writer)
     body: Details = {"model": target.model, "messages": messages}
     if system is not None:
         body["system"] = system
-    sampling = invocation.sampling
     limit = sampling.max_output_tokens
     body["max_tokens"] = writer.profile.max_output_tokens if limit is None else limit
     _add_sampling(body, sampling, sampling.stop)
@@ -92,7 +96,7 @@ def native_body(invocation: ChatInvocation, target: Target, losses: Losses) -> D
         losses.note(LossCode.PARAMETER_DROPPED, "/reasoning")
     elif thinking:
         body["thinking"] = thinking
-    _add_native_config(body, invocation)
+    _add_native_config(body, invocation, writer.profile, losses)
     metadata = dict(invocation.metadata or {})
     if invocation.user is not None:
         metadata["user_id"] = invocation.user
@@ -181,12 +185,15 @@ def _add_sampling(body: Details, sampling: Sampling, stop: tuple[str, ...] | Non
         body["stop_sequences"] = list(stop)
 
 
-def _add_native_config(body: Details, invocation: ChatInvocation) -> None:
+def _add_native_config(body: Details, invocation: ChatInvocation, profile: Profile, losses: Losses) -> None:
     config: Details = {}
     if invocation.reasoning.effort is not None:
         config["effort"] = invocation.reasoning.effort
-    if invocation.output_format is not None:
-        form = _native_format(invocation.output_format)
+    output = invocation.output_format
+    if isinstance(output, JsonSchemaFormat) and output.neutral:
+        config |= _foreign_config(output, profile, StrictRoom(), losses)
+    elif output is not None:
+        form = _native_format(output)
         if _OLDER_FORMAT in form:
             body[_OLDER_FORMAT] = form[_OLDER_FORMAT]
         else:

@@ -98,7 +98,7 @@ class ForeignTurns:
     def _say_in_turns(self, messages: Sequence[Message], position: int) -> int:
         """Write words alone that are said in turns, those of earlier calls as bytes; returns how many there are."""
         role = messages[position].role
-        if self._memo is None or self._open or self._amid:
+        if self._memo is None or self._memo.passes(messages[position]) or self._open or self._amid:
             return 0
         if self._turns[-1]["role"] == role if self._turns else role != "user":
             return 0

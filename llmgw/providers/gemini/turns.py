@@ -97,7 +97,7 @@ class Turns:
     def _say_in_turns(self, messages: Sequence[Message], position: int) -> int:
         """Write words alone that are said in turns, those of earlier calls as bytes; returns how many there are."""
         role = _PLAIN_ROLES[messages[position].role]
-        if self._memo is None or self._calls:
+        if self._memo is None or self._memo.passes(messages[position]) or self._calls:
             return 0
         if self._contents[-1]["role"] == role if self._contents else role != "user":
             return 0

@@ -22,10 +22,11 @@ class AnthropicCount:
     forwarded_headers: tuple[str, ...] = ("anthropic-version", "anthropic-beta")
     id_headers: tuple[str, ...] = ("request-id", "x-request-id")
     ping = PING
+    error_type = "application/json"
 
-    def decode_request(self, body: bytes) -> CountInvocation:
+    def decode_request(self, body: bytes, *, prompted: bool = False) -> CountInvocation:
         """See `WireFormat.decode_request`."""
-        return decode_count(body)
+        return decode_count(body, prompted=prompted)
 
     def encode_completion(self, completion: Completion) -> bytes:
         """See `WireFormat.encode_completion`; what it did to the context beside the count is the vendor's own."""

@@ -21,10 +21,11 @@ class AnthropicMessages:
     forwarded_headers: tuple[str, ...] = ("anthropic-version", "anthropic-beta")
     id_headers: tuple[str, ...] = ("request-id", "x-request-id")
     ping = PING
+    error_type = "application/json"
 
-    def decode_request(self, body: bytes) -> ChatInvocation:
+    def decode_request(self, body: bytes, *, prompted: bool = False) -> ChatInvocation:
         """See `WireFormat.decode_request`."""
-        return decode_message(body)
+        return decode_message(body, prompted=prompted)
 
     def encode_completion(self, completion: Completion) -> bytes:
         """See `WireFormat.encode_completion`."""

@@ -35,6 +35,7 @@ from llmgw.wire.anthropic.members import (
 from llmgw.wire.anthropic.seals import PROTOCOL
 from llmgw.wire.anthropic.tools import tool_choice_of, tools_of
 from llmgw.wire.members import OPTIONS, options, request_object, unknown
+from llmgw.wire.prompt_member import PROMPT
 
 THREAD: Final = "thread"
 """The member that leaves the history of a conversation with Anthropic."""
@@ -46,7 +47,8 @@ LEAST_BUDGET: Final = 1024
 """Fewest tokens of thinking that may be asked for."""
 
 _COUNTED: Final = frozenset({
-    "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", OUTPUT_FORMAT, OPTIONS,
+    "model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", OUTPUT_FORMAT, PROMPT,
+    OPTIONS,
 })  # fmt: skip
 _TYPED: Final = _COUNTED | {
     "max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "stream", "metadata",
@@ -70,12 +72,14 @@ _SCHEMA_NAME: Final = "answer"
 """The name of every JSON schema, as Anthropic's have none and OpenAI's must."""
 
 
-def decode_message(body: bytes) -> ChatInvocation:
+def decode_message(body: bytes, *, prompted: bool = False) -> ChatInvocation:
     """Read the body of a request for a message; see `WireFormat.decode_request`."""
     members = request_object(json.decode(body))
-    model = needed_name(members, "model")
+    own = options(members)
+    prompted = prompted or own.prompt is not None
+    model = _model(members, prompted=prompted)
     most = integer(members, "max_tokens", least=0)
-    if most is None:
+    if most is None and not prompted:
         raise missing("max_tokens")
     sampling = Sampling(
         temperature=share(members, "temperature"),
@@ -91,38 +95,46 @@ def decode_message(body: bytes) -> ChatInvocation:
         members,
         model,
         unknown(members, _TYPED),
+        prompted=prompted,
         sampling=sampling,
         stream=stream,
         user=text(metadata, "user_id", "metadata"),
         metadata=unknown(metadata, ("user_id",)) or None,
-        options=options(members),
+        options=own,
     )
     if stream:
         invocation.needs[Feature.STREAM] = "stream"
     return invocation
 
 
-def decode_count(body: bytes) -> CountInvocation:
+def decode_count(body: bytes, *, prompted: bool = False) -> CountInvocation:
     """Read the body of a request to count tokens; see `WireFormat.decode_request`."""
     members = request_object(json.decode(body))
-    model = needed_name(members, "model")
-    chat = _chat(body, members, model, unknown(members, _COUNTED))
+    own = options(members)
+    prompted = prompted or own.prompt is not None
+    model = _model(members, prompted=prompted)
+    chat = _chat(body, members, model, unknown(members, _COUNTED), prompted=prompted)
     return CountInvocation(
         model=model,
         wire=PROTOCOL,
         chat=chat,
-        options=options(members),
+        options=own,
         needs={**chat.needs, Feature.COUNT_TOKENS: "messages"},
     )
 
 
+def _model(members: Details, *, prompted: bool) -> str:
+    return (text(members, "model") or "") if prompted else needed_name(members, "model")
+
+
 def _chat(
-    body: bytes, members: Details, model: str, passthrough: Details, **of_message: object
+    body: bytes, members: Details, model: str, passthrough: Details, *, prompted: bool, **of_message: object
 ) -> ChatInvocation:
     """Read what both kinds of request have; `of_message` are the fields that only one has."""
     conversation = Conversation(body)
     system = conversation.system(members.get("system"))
-    messages = conversation.messages(members.get("messages"))
+    said = members.get("messages")
+    messages = () if prompted and said in (None, []) else conversation.messages(said)
     conversation.note_mark(members)
     needs = conversation.needs
     needs[Feature.CHAT] = "messages"

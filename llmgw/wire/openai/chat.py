@@ -20,10 +20,11 @@ class OpenAiChat:
     forwarded_headers: tuple[str, ...] = ()
     id_headers: tuple[str, ...] = ("x-request-id",)
     ping = PING
+    error_type = "application/json"
 
-    def decode_request(self, body: bytes) -> ChatInvocation:
+    def decode_request(self, body: bytes, *, prompted: bool = False) -> ChatInvocation:
         """See `WireFormat.decode_request`."""
-        return decode_chat(body)
+        return decode_chat(body, prompted=prompted)
 
     def encode_completion(self, completion: Completion) -> bytes:
         """See `WireFormat.encode_completion`."""

@@ -47,24 +47,36 @@ from llmgw.wire.members import (
     wrong_type,
 )
 from llmgw.wire.openai.chat_messages import PROTOCOL, Conversation
+from llmgw.wire.prompt_member import PROMPT
 
 _TYPED: Final = frozenset({
     "model", "messages", "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "stop", "seed",
     "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "n", "tools",
     "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "metadata", "user", "stream",
-    "stream_options", "prompt_cache_key", "prompt_cache_retention", OPTIONS,
+    "stream_options", "prompt_cache_key", "prompt_cache_retention", PROMPT, OPTIONS,
 })  # fmt: skip
 
 _DEMANDS: Final = frozenset({"functions", "function_call", "web_search_options", "audio", "modalities"})
 """What changes the answer itself: tools under their old name, a search, a voice. Other unknown members tune."""
 
 
-def decode_chat(body: bytes) -> ChatInvocation:
+def decode_chat(body: bytes, *, prompted: bool = False) -> ChatInvocation:
     """Read a request body; see `WireFormat.decode_request`."""
-    members = request_object(json.decode(body))
-    model = needed_text(members, "model", "")
+    return chat_of(request_object(json.decode(body)), prompted=prompted)
+
+
+def chat_of(members: Details, *, prompted: bool = False) -> ChatInvocation:
+    """Read a request from its members; with a prompt it need say neither which model nor what.
+
+    Raises:
+        InvalidRequest: as `WireFormat.decode_request` lists.
+    """
+    own = options(members)
+    prompted = prompted or own.prompt is not None
+    model = (text(members, "model", "") or "") if prompted else needed_text(members, "model", "")
     conversation = Conversation()
-    messages = conversation.messages(members.get("messages"))
+    said = members.get("messages")
+    messages = () if prompted and said in (None, []) else conversation.messages(said)
     stream = flag(members, "stream") or False
     stream_options = _stream_options(members, stream=stream)
     sampling = _sampling(members)
@@ -93,7 +105,7 @@ def decode_chat(body: bytes) -> ChatInvocation:
         stream_options=stream_options,
         passthrough=passthrough,
         demands=_demands(passthrough),
-        options=options(members),
+        options=own,
         needs=conversation.needs,
     )
     _note_needs(invocation)

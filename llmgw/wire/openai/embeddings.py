@@ -4,7 +4,7 @@ from typing import Final
 
 from llmgw.types import json
 from llmgw.types.completion import Completion
-from llmgw.types.errors import GatewayError, InvalidRequest
+from llmgw.types.errors import GatewayError, InvalidRequest, UnsupportedParameter
 from llmgw.types.event import Usage
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import EmbeddingInvocation, Invocation
@@ -25,6 +25,7 @@ from llmgw.wire.members import (
 from llmgw.wire.openai.chat_answer import ChatEncoder
 from llmgw.wire.openai.chat_messages import PROTOCOL
 from llmgw.wire.openai.errors import PING, encode_error
+from llmgw.wire.prompt_member import PROMPT
 
 _TYPED: Final = frozenset({"model", "input", "dimensions", "encoding_format", "user", OPTIONS})
 
@@ -37,10 +38,14 @@ class OpenAiEmbeddings:
     forwarded_headers: tuple[str, ...] = ()
     id_headers: tuple[str, ...] = ("x-request-id",)
     ping = PING
+    error_type = "application/json"
 
-    def decode_request(self, body: bytes) -> EmbeddingInvocation:
-        """See `WireFormat.decode_request`."""
+    def decode_request(self, body: bytes, *, prompted: bool = False) -> EmbeddingInvocation:
+        """See `WireFormat.decode_request`; what is embedded is all that is said."""
         members = request_object(json.decode(body))
+        own = options(members)
+        if prompted or own.prompt is not None:
+            raise UnsupportedParameter("embeddings have no prompt", param=PROMPT)
         return EmbeddingInvocation(
             model=needed_text(members, "model", ""),
             wire=PROTOCOL,
@@ -49,7 +54,7 @@ class OpenAiEmbeddings:
             encoding_format=text(members, "encoding_format", ""),
             user=text(members, "user", ""),
             passthrough=unknown(members, _TYPED),
-            options=options(members),
+            options=own,
             needs={Feature.EMBEDDINGS: "input"},
         )
 

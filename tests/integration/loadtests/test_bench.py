@@ -35,3 +35,12 @@ def test_contexts_are_measured_beside_the_naive_way_and_hold_what_was_said() -> 
     ways = ("warm", "naive", "upstream direct", "stateless", "context", "context, cut")
     expected = {(way, size) for way in ways for size in sizes} | {("cold", size) for size in sizes[1:]}
     assert errors == dict.fromkeys(expected | {("made by the call", "0")}, "0")
+
+
+def test_prompts_are_found_without_the_store() -> None:
+    """The scenario of prompts runs through, and the store counts no command for all the calls it makes."""
+    command = [sys.executable, "-m", "loadtests", "--quick", "--only", "prompts"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| store commands per call | 0 | 0 | yes |" in done.stdout

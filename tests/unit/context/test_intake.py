@@ -51,6 +51,27 @@ def test_what_follows_is_let_through(turns: list[object]) -> None:
     assert found.messages == (message,)
 
 
+def test_what_a_prompt_version_instructs_is_compared_with_nothing() -> None:
+    """It is said anew with each call and passed on; what the caller instructs behind it is compared as ever."""
+    rendered = said("system", text("remind them"))
+    again = examine(
+        (rendered, said("system", text("be brief")), said("user", text())),
+        INSTRUCTED,
+        Policy(rules={"system.changed": "strict"}),
+        place,
+        rendered=1,
+    )
+    assert (again.messages, again.violations) == ((rendered, said("user", text())), ())
+    changed = examine(
+        (rendered, said("system", text("be long")), said("user", text())),
+        INSTRUCTED,
+        Policy(),
+        place,
+        rendered=1,
+    )
+    assert told(changed) == [("system.changed", "observe", "/messages/1", None)]
+
+
 def test_instructions_said_again_are_no_change() -> None:
     """The same words are left out, whatever the dialect; other words are noted and passed on."""
     again = examined(said("developer", text("be brief")), said("user", text()), course=INSTRUCTED)

@@ -9,6 +9,7 @@ from llmgw.http.data_plane import Endpoint
 from llmgw.http.exchange import Exchange
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
+from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
 from llmgw.telemetry.logs import configure
@@ -66,6 +67,7 @@ def serve(body: bytes) -> list[dict[str, Any]]:
             clock,
         ),
         archive=None,  # type: ignore[arg-type]
+        prompts=Prompts(state),
         clock=clock,
         limits=Limits(max_body=9999, max_in_flight=9, body_timeout_s=9, drain_s=9, hold_s=9, ping_s=9),
         generation=Generation(number=1, source=None, loaded_unix_ns=0, gateway=BrokenGateway()),  # type: ignore[arg-type]

@@ -84,6 +84,21 @@ def test_silence_is_filled_with_comments() -> None:
     play(scene)
 
 
+def test_what_is_known_early_goes_out_with_the_first_comment() -> None:
+    """As it is known by then, not as it was when the writer was made; what comes later is not told twice."""
+
+    async def scene(wire: Wire, exchange: Exchange) -> None:
+        known: list[tuple[bytes, bytes]] = []
+        writer = StreamWriter(exchange, [], ping=PING, hold_s=0, ping_s=0, early=lambda: known)
+        known.append((b"x-early", b"yes"))
+        await wire.until(lambda: bool(wire.bodies))
+        assert (b"x-early", b"yes") in wire.sent[0]["headers"]
+        await writer.end(b"data: 1\n\n", [(b"x-late", b"no")])
+        assert [message["type"] for message in wire.sent].count("http.response.start") == 1
+
+    play(scene)
+
+
 def test_a_stopped_writer_is_silent() -> None:
     """After its end, or abandoned, no timer is left to speak."""
 

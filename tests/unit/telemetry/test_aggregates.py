@@ -150,7 +150,10 @@ def test_names_units_and_labels_are_as_the_conventions_ask() -> None:
 
 
 def test_no_label_is_an_id_or_a_tenants_text() -> None:
-    """Labels are these: words of ours, of the conventions, of the configuration; no id, tenant, alias or tag."""
+    """Labels are these: words of ours, of the conventions, of the configuration, and names of prompts.
+
+    None is an id, a tenant, an alias or a tag.
+    """
     labels = {label for each in DEFINITIONS for label in each.labels}
     assert labels == {
         "gen_ai.operation.name",
@@ -159,12 +162,15 @@ def test_no_label_is_an_id_or_a_tenants_text() -> None:
         "gen_ai.token.type",
         "error.type",
         "http.route",
+        "arm",
         "cache",
         "code",
         "from",
         "kind",
         "level",
         "op",
+        "outcome",
+        "prompt",
         "result",
         "rule",
         "severity",
@@ -172,6 +178,7 @@ def test_no_label_is_an_id_or_a_tenants_text() -> None:
         "to",
         "unit",
         "verdict",
+        "version",
     }
 
 

@@ -8,7 +8,7 @@ from llmgw.types.call import Call, Caller
 from llmgw.types.event import Usage
 from llmgw.types.violation import Violation
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
-from tests.traced_calls import ALL_PASS, MS, continued, finished, lost, tried
+from tests.traced_calls import ALL_PASS, MS, continued, finished, lost, prompted, tried
 
 Points = dict[str, list[tuple[dict[str, Any], Any]]]
 
@@ -216,6 +216,48 @@ def test_calls_made_for_a_call_are_measured_as_what_they_are() -> None:
     models = [labels["gen_ai.request.model"] for labels, _ in found["gen_ai.client.operation.duration"]]
     assert sorted(models) == ["gpt-5", "mini"]
     assert found["llmgw.overhead"] == [({"http.route": "/v1/chat/completions"}, (1, 0.01))]
+
+
+@pytest.mark.parametrize(
+    ("facts", "output", "outcome"),
+    [
+        ({}, "valid", "ok"),
+        ({}, "invalid", "invalid_output"),
+        ({"status": 502, "error": "output_schema_violation"}, "invalid", "invalid_output"),
+        ({"status": 422, "error": "input_schema_violation"}, "", "refused"),
+        ({"status": 503, "error": "no_healthy_target"}, "", "failed"),
+    ],
+)
+def test_calls_are_counted_by_the_version_that_served_them(
+    facts: dict[str, Any], output: str, outcome: str
+) -> None:
+    """With the side of a rollout and what came of it; a call without a prompt is not counted."""
+    served = prompted(output=output)
+    found = measured(call(prompt=served, **facts), call())["llmgw.prompt.calls"]
+    assert found == [
+        ({"prompt": "support/triage", "version": "7", "arm": "candidate", "outcome": outcome}, 1)
+    ]
+
+
+def test_publishers_cannot_make_labels_without_end() -> None:
+    """The two hundred and first prompt is `other`, with all that follow; none is lost."""
+    calls = [call(prompt=prompted(name=f"p{number}")) for number in range(300)]
+    found = measured(*calls)["llmgw.prompt.calls"]
+    assert len(found) == 201
+    assert sum(count for _, count in found) == 300
+    assert [count for labels, count in found if labels["prompt"] == "other"] == [100]
+
+
+@pytest.mark.parametrize(("age", "points"), [(3.5, [({}, 3.5)]), (float("inf"), None)])
+def test_the_age_of_what_is_known_of_prompts_is_asked_for_each_report(age: float, points: Any) -> None:
+    """What was never known has no age."""
+    measurements = Measurements(0)
+    measurements.watch_prompts(lambda: age)
+    found = {
+        metric.name: [(dict(point.attributes or {}), _value(point)) for point in metric.data.data_points]
+        for metric in measurements.metrics(1)
+    }
+    assert found.get("llmgw.prompt.snapshot.age") == points
 
 
 def test_models_go_by_name_only_where_the_configuration_names_them() -> None:

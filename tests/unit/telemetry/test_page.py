@@ -10,7 +10,12 @@ import pytest
 from llmgw.settings import Telemetry
 from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import Facts
-from llmgw.telemetry.call_attributes import attempt_attributes, chat_attributes, server_attributes
+from llmgw.telemetry.call_attributes import (
+    attempt_attributes,
+    chat_attributes,
+    prompt_attributes,
+    server_attributes,
+)
 from llmgw.telemetry.call_log import CallLine
 from llmgw.telemetry.context_attributes import (
     REFUSED_BY_CONTEXT,
@@ -26,7 +31,7 @@ from llmgw.types.call import Call
 from llmgw.types.event import Usage
 from llmgw.types.operation import ContextOperation, OperationName
 from llmgw.types.violation import Violation
-from tests.traced_calls import MS, continued, finished, lost, tried
+from tests.traced_calls import MS, continued, finished, lost, prompted, tried
 
 PAGE = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 NAMES = {value for name, value in vars(semconv).items() if name.isupper() and not name.startswith("_")}
@@ -112,6 +117,7 @@ def said_of_operations() -> set[str]:
     [
         ("Of every span", resource_of("1", {ABOUT_PROCESS: "x"}).attributes),
         ("Of the request", server_attributes(call())),
+        ("Of the prompt", {**prompt_attributes(prompted()), semconv.ERROR_TYPE: None}),
         ("Of the logical call", {**chat_attributes(call(), tried()), semconv.LLMGW_CALL_ID: None}),
         ("Of an attempt", attempt_attributes(tried(), 0)),
         ("Of the context", context_attributes(continued())),
@@ -123,6 +129,18 @@ def test_each_spans_attributes_are_listed(heading: str, said: Facts) -> None:
     """Under the span they are on, once, all that are and none that are not."""
     listed = first_column(heading)
     assert sorted(listed) == sorted(said)
+
+
+def test_a_call_with_a_prompt_has_a_span_for_it() -> None:
+    """Beside what it says on the request; a call without one has neither."""
+    builder = TraceBuilder("1", {})
+    spans = {span.name: span for span in builder.trace(call(prompt=prompted(), context=None))}
+    resolve, request = spans[semconv.LLMGW_PROMPT_RESOLVE], spans["POST /v1/chat/completions"]
+    said = {name: value for name, value in prompt_attributes(prompted()).items() if value is not None}
+    assert dict(resolve.attributes or {}) == said
+    assert said.items() <= dict(request.attributes or {}).items()
+    assert (resolve.parent, resolve.end_time) == (request.context, (resolve.start_time or 0) + MS)
+    assert semconv.LLMGW_PROMPT_RESOLVE not in {span.name for span in builder.trace(call())}
 
 
 def test_the_members_of_events_are_listed() -> None:

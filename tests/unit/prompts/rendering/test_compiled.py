@@ -386,4 +386,4 @@ def test_variables_are_found() -> None:
         includes={"p": partial("{{ d|default(e) }}")},
     )
     assert scan.variables(version) == {"a", "xs", "d", "e"}
-    assert scan.included(version.messages[0].text) == ["p"]
+    assert scan.includes_of(version.messages[0].text) == ["p"]

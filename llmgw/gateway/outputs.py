@@ -1,0 +1,106 @@
+"""Answers held against the output schema of the prompt version they were asked with.
+
+Of an ordinary call it is only noted whether its answer fits. An API answers with what fits, or not at all: where
+its version says so, the model is once shown its answer and what is wrong with it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from llmgw.gateway.summaries import Ask
+from llmgw.types import json
+from llmgw.types.call import Call
+from llmgw.types.completion import Choice, Completion
+from llmgw.types.event import Finish, StreamEvent, TextDelta
+from llmgw.types.invocation import CallOptions, ChatInvocation
+from llmgw.types.json import Json
+from llmgw.types.message import Message, TextPart
+from llmgw.types.prompt_errors import OutputViolation
+from llmgw.types.violation import Violation
+
+if TYPE_CHECKING:
+    from llmgw.prompts.rendering.compiled import CompiledPrompt
+
+_SHOWN: Final = 20
+"""Violations that a model is shown."""
+_MEND: Final = (
+    "Your answer does not fit the schema it must fit. Answer again, with the corrected JSON alone. "
+    "What is wrong, as data: "
+)
+
+
+async def judged(
+    completion: Completion, asked: ChatInvocation, compiled: "CompiledPrompt", call: Call, ask: Ask
+) -> Completion:
+    """Hold a whole answer against its schema; of an API the text of what is returned is the JSON to be sent.
+
+    Raises:
+        OutputViolation: the answer of an API does not fit.
+        GatewayError: it could not be mended, as the model failed.
+    """
+    prompt = asked.options.prompt
+    is_api = prompt is not None and bool(prompt.slug)
+    text = text_of(completion)
+    if compiled.content.output_schema is None:
+        return _saying(completion, {"text": text}) if is_api else completion
+    value, violations = compiled.check_output(text)
+    if call.prompt is not None:
+        call.prompt.output = "invalid" if violations else "valid"
+    if is_api and violations and compiled.content.api is not None and compiled.content.api.repair:
+        mended = await ask(_mending(asked, text, violations))
+        value, violations = compiled.check_output(text_of(mended))
+        if call.prompt is not None and not violations:
+            call.prompt.output = "repaired"
+    if not is_api:
+        return completion
+    if violations:
+        raise OutputViolation(f"the answer of {call.id} does not fit the output schema", violations)
+    return _saying(completion, value)
+
+
+class Watch:
+    """Notes of a streamed answer whether it fits, as its end goes by; one that breaks off is not judged."""
+
+    def __init__(self, compiled: "CompiledPrompt", call: Call) -> None:
+        self._compiled = compiled
+        self._call = call
+        self._text: list[str] = []
+
+    def __call__(self, events: Iterable[StreamEvent]) -> None:
+        """Take in what the provider says."""
+        for event in events:
+            if isinstance(event, TextDelta) and event.choice == 0:
+                self._text.append(event.text)
+            elif isinstance(event, Finish) and self._call.prompt is not None:
+                _, violations = self._compiled.check_output("".join(self._text))
+                self._call.prompt.output = "invalid" if violations else "valid"
+
+
+def text_of(completion: Completion) -> str:
+    """The words of the first answer."""
+    parts = completion.choices[0].message.parts if completion.choices else ()
+    return "".join(part.text for part in parts if isinstance(part, TextPart))
+
+
+def _saying(completion: Completion, value: Json) -> Completion:
+    """The answer of an API: one JSON text, without what the model said or thought beside it."""
+    words = TextPart(text=json.encode(value).decode())
+    message = Message(role="assistant", parts=(words,))
+    return replace(completion, choices=(Choice(index=0, message=message, reason="stop"),))
+
+
+def _mending(asked: ChatInvocation, text: str, violations: Sequence[Violation]) -> ChatInvocation:
+    """Ask again, behind the answer that did not fit and what is wrong with it; neither is rendered."""
+    wrong = [{"pointer": each.pointer, "message": each.message} for each in violations[:_SHOWN]]
+    return replace(
+        asked,
+        messages=(
+            *asked.messages,
+            Message(role="assistant", parts=(TextPart(text=text or "(nothing)"),)),
+            Message(role="user", parts=(TextPart(text=f"{_MEND}{json.encode(wrong).decode()}"),)),
+        ),
+        options=CallOptions(timeout_ms=asked.options.timeout_ms, tags=asked.options.tags),
+        stream=False,
+    )

@@ -1,0 +1,97 @@
+"""The prompts of one worker: what it knows of them, and where they are changed."""
+
+from collections import OrderedDict
+from typing import Final
+
+from llmgw.prompts import last_good
+from llmgw.prompts.follower import Follower, RegistryProblem
+from llmgw.prompts.registry import Registry
+from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
+from llmgw.prompts.settings import PromptSettings
+from llmgw.prompts.snapshot import Resolved, Snapshot
+from llmgw.prompts.usage import Outcome, Usage
+from llmgw.state.connection import State
+from llmgw.types.call import Caller
+from llmgw.types.clock import Clock, SystemClock
+from llmgw.types.prompt import PromptFacts, content_bytes
+
+COMPILED_MAX: Final = 1024
+"""Compiled versions that are kept, at most."""
+COMPILED_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Bytes of contents whose compiled versions are kept; what is compiled takes a few times as many."""
+
+
+class Prompts:
+    """One per worker. A call finds its version in `snapshot`, without asking the store."""
+
+    def __init__(
+        self, state: State, settings: PromptSettings | None = None, clock: Clock | None = None
+    ) -> None:
+        self.settings = settings or PromptSettings()
+        clock = clock or SystemClock()
+        self.snapshot = Snapshot(clock)
+        self.registry = Registry(state, self.settings, clock)
+        self._usage = Usage(clock)
+        directory = self.settings.state_dir
+        self._follower = Follower(
+            state,
+            self.snapshot,
+            self._usage,
+            clock,
+            poll_s=self.settings.poll_s,
+            file=directory / last_good.FILE if directory is not None else None,
+        )
+        self._compiled: OrderedDict[str, CompiledPrompt] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._size = 0
+
+    async def start(self) -> None:
+        """Read the registry once, and follow it from then on; a store that is away is no error."""
+        await self._follower.start()
+
+    async def aclose(self) -> None:
+        """Stop following; what was counted is brought to the store."""
+        await self._follower.aclose()
+
+    def problems(self) -> list[RegistryProblem]:
+        """Why prompts may not be as they are in the registry; they are served all the same."""
+        return self._follower.problems()
+
+    def compiled(self, resolved: Resolved, tenant: str) -> CompiledPrompt:
+        """The version ready to be rendered.
+
+        Raises:
+            PromptVersionNotFound: it went away since it was found.
+            TemplateError, SchemaRejected: what is stored cannot be rendered.
+        """
+        digest = resolved.info.hash
+        known = self._compiled.get(digest)
+        if known is None:
+            known = compile_prompt(self.snapshot.content(tenant, resolved.name, digest))
+            self._keep(digest, known)
+        self._compiled.move_to_end(digest)
+        return known
+
+    def _keep(self, digest: str, compiled: CompiledPrompt) -> None:
+        size = len(content_bytes(compiled.content))
+        self._compiled[digest] = compiled
+        self._sizes[digest] = size
+        self._size += size
+        while len(self._compiled) > 1 and (
+            len(self._compiled) > COMPILED_MAX or self._size > COMPILED_BYTES_MAX
+        ):
+            oldest, _ = self._compiled.popitem(last=False)
+            self._size -= self._sizes.pop(oldest)
+
+    def count(self, facts: PromptFacts, caller: Caller, outcome: Outcome) -> None:
+        """Count one call that was served by a prompt; the store hears of it within seconds."""
+        self._usage.count(facts, caller, outcome, self._rollout(facts, caller.tenant))
+
+    def _rollout(self, facts: PromptFacts, tenant: str) -> str | None:
+        """The rollout that chose the arm of a call, unless it has ended since."""
+        info = self.snapshot.prompts(tenant).get(facts.name)
+        label = info.labels.get(facts.label) if info is not None else None
+        if facts.arm is None or label is None or label.rollout is None:
+            return None
+        chosen = label.rollout.candidate if facts.arm == "candidate" else label.version
+        return label.rollout.id if chosen == facts.version else None
