@@ -39,6 +39,11 @@ def json_schema() -> dict[str, Any]:
     (root,), definitions = msgspec.json.schema_components([Head], ref_template="#/$defs/{name}")
     for cls in _STRUCTS:
         describe(definitions[cls.__name__], cls)
+    for definition in definitions.values():
+        for member in definition["properties"].values():
+            if "pattern" in member:
+                # What ends a text in Python; elsewhere it is no escape, or the letter.
+                member["pattern"] = member["pattern"].replace(r"\Z", "$")
     definitions["Head"]["properties"]["name"]["pattern"] = f"^{PROMPT_NAME.pattern}$"
     return {
         "$schema": _DIALECT,
