@@ -12,6 +12,7 @@ from llmgw.prompts.rendering.limits import (
     HAS,
     INCLUDES_DEEP,
     MISSING,
+    OUTPUT_MAX,
     TEXT,
     TEXT_MAX,
     TOLD,
@@ -34,6 +35,7 @@ from llmgw.user_schemas import CompiledSchema, compile_schema
 __all__ = [
     "FUEL",
     "INCLUDES_DEEP",
+    "OUTPUT_MAX",
     "TEXT_MAX",
     "VARIABLES_MAX",
     "WHOLE_MAX",
@@ -121,6 +123,9 @@ class CompiledPrompt:
 
     def check_output(self, text: str) -> tuple[Json, tuple[Violation, ...]]:
         """Read an answer as JSON and hold it against the output schema; says what keeps it from fitting."""
+        if len(text) > OUTPUT_MAX:
+            words = f"the answer has more than {OUTPUT_MAX} characters"
+            return None, (Violation(rule="output.size", pointer="", message=words),)
         try:
             value = json.decode(text.encode("utf-8", "surrogatepass"))
         except InvalidJson as error:

@@ -169,7 +169,7 @@ class Engine:
             )
         if OWN not in detail and (error.kind in _TELLING or _HARMLESS.fullmatch(detail)):
             return self._placed(name, detail)
-        return self._placed(name, "it has no use for such a value")
+        return self._placed(name, "it does what cannot be done with a value of this kind")
 
     def _placed(self, name: str, message: str) -> TemplateError:
         meter = self.meter

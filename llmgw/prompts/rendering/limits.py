@@ -36,6 +36,8 @@ TEXT_MAX: Final = 256 * 1024
 """Characters that one message may come to."""
 WHOLE_MAX: Final = 1024 * 1024
 """Characters that all messages may come to."""
+OUTPUT_MAX: Final = 1024 * 1024
+"""Characters of an answer that is read as JSON; a schema takes less, but white space is no part of that."""
 FUEL: Final = 50_000
 """What the messages may cost together: a step of the engine costs 1, and 64 characters made or read cost 1."""
 FUEL_MIN: Final = 8_000
