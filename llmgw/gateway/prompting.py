@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec.structs import replace
 
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.snapshot import Resolved, Units
+from llmgw.prompts.serving.snapshot import Resolved, Units
 from llmgw.types.call import DEFAULT_TENANT, Call
 from llmgw.types.clock import Clock
 from llmgw.types.context import ContextOptions

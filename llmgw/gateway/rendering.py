@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from llmgw.gateway.prompting import facts_of, schema_name
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.snapshot import Units
+from llmgw.prompts.serving.snapshot import Units
 from llmgw.types.clock import Clock
 from llmgw.types.json import Json
 from llmgw.types.message import Details, Message, TextPart

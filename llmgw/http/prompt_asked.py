@@ -8,11 +8,10 @@ from litestar import Response
 from llmgw.http.asked import HttpRequest, answer, caller_of
 from llmgw.http.exchange import request_id
 from llmgw.http.runtime import Runtime
-from llmgw.prompts.audit import Author
-from llmgw.prompts.registry import Registry
-from llmgw.prompts.snapshot import SERVED
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.registry import Registry
 from llmgw.types.errors import StoreUnavailable
-from llmgw.types.prompt import LATEST, PromptContent, PromptInfo, VersionInfo
+from llmgw.types.prompt import LATEST, SERVED, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptVersionNotFound
 
 ROOT: Final = "/admin/v1/prompts"

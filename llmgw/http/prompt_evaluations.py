@@ -15,9 +15,9 @@ from llmgw.http.prompt_asked import ROOT, Desk, done, meant
 from llmgw.http.prompt_paths import name_of, paths, version_of
 from llmgw.http.runtime import Runtime
 from llmgw.http.while_there import while_there
-from llmgw.prompts.audit import Author
 from llmgw.prompts.gates.dataset import DATASET_MAX, read_cases
 from llmgw.prompts.gates.results import GateResult
+from llmgw.prompts.registry.audit import Author
 from llmgw.prompts.rendering.compiled import compile_prompt
 from llmgw.types.call import Call
 from llmgw.types.errors import ClientGone, Draining, GatewayError, InternalError, InvalidRequest

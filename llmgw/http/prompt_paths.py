@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from llmgw.http.asked import HttpRequest
-from llmgw.types.prompt import LABEL, PROMPT_NAME, RESERVED
+from llmgw.types.prompt import LABEL, is_prompt_name
 from llmgw.types.prompt_errors import PromptNotFound, PromptVersionNotFound
 
 _PARTS: Final = ("part1", "part2", "part3", "part4")
@@ -36,7 +36,7 @@ def name_in(found: Mapping[str, str]) -> str:
         PromptNotFound: no prompt can be called so.
     """
     name = "/".join(found[part] for part in _PARTS if part in found)
-    if PROMPT_NAME.fullmatch(name) is None or not RESERVED.isdisjoint(name.split("/")):
+    if not is_prompt_name(name):
         raise PromptNotFound("no prompt can have this name")
     return name
 

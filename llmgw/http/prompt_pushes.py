@@ -15,8 +15,8 @@ from llmgw.http.runtime import Runtime
 from llmgw.prompts.files import parse
 from llmgw.prompts.gates.findings import Finding
 from llmgw.prompts.gates.lint import SECRET, errors, lint
-from llmgw.prompts.registry import CONTENT_MAX
-from llmgw.prompts.wishes import Push
+from llmgw.prompts.registry.registry import CONTENT_MAX
+from llmgw.prompts.registry.wishes import Push
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import GitSource, PromptContent, PromptInfo, content_bytes
 from llmgw.types.prompt_errors import InvalidPrompt, PromptRejected

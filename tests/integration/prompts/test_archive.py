@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import Push, Start
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.storage import keys
-from llmgw.prompts.wishes import Push, Start
 from llmgw.state.connection import State
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import PromptApi

@@ -1,11 +1,11 @@
 """The registry on a real store: what is pushed is kept as it is, by number and by hash."""
 
 import pytest
-from llmgw.prompts import lifecycle, registry
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry import lifecycle, registry
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import LabelMove, Push
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.storage import keys, store
-from llmgw.prompts.wishes import LabelMove, Push
 from llmgw.state.connection import State
 from llmgw.types.errors import InternalError, InvalidRequest
 from llmgw.types.prompt import GitSource, PromptApi, PromptContent, content_hash

@@ -8,19 +8,16 @@ from typing import Final
 
 import msgspec
 
-from llmgw.prompts import labels, lifecycle, rollouts
-from llmgw.prompts.archive import Archive, Imported
-from llmgw.prompts.audit import Author
-from llmgw.prompts.changes import TEXT_MAX, At, Change, text, version_of
-from llmgw.prompts.events import as_commit
 from llmgw.prompts.gates.lint import secret_findings
-from llmgw.prompts.names import check_name
-from llmgw.prompts.pinning import pinned
-from llmgw.prompts.reading import Reader
-from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
-from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.snapshot import told
-from llmgw.prompts.wishes import (
+from llmgw.prompts.names import check_name, told
+from llmgw.prompts.registry import labels, lifecycle, rollouts
+from llmgw.prompts.registry.archive import Archive, Imported
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import TEXT_MAX, At, Change, text, version_of
+from llmgw.prompts.registry.events import as_commit
+from llmgw.prompts.registry.pinning import pinned
+from llmgw.prompts.registry.reading import Reader
+from llmgw.prompts.registry.wishes import (
     Back,
     Deprecate,
     Gate,
@@ -32,6 +29,8 @@ from llmgw.prompts.wishes import (
     Start,
     Turn,
 )
+from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
+from llmgw.prompts.settings import PromptSettings
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.errors import InternalError, InvalidRequest, StoreUnavailable

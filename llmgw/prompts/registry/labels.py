@@ -4,13 +4,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.prompts.apis import OLD_MAJOR
-from llmgw.prompts.changes import At, Change, changed, expect, label_name, label_of, text, version_of
-from llmgw.prompts.snapshot import SERVED
-from llmgw.prompts.wishes import Back, LabelMove
+from llmgw.prompts.registry.changes import At, Change, changed, expect, label_name, label_of, text, version_of
+from llmgw.prompts.registry.wishes import Back, LabelMove
+from llmgw.prompts.serving.apis import OLD_MAJOR
 from llmgw.types import prompt
 from llmgw.types.errors import InvalidRequest
-from llmgw.types.prompt import Label, PendingMove, PromptInfo, VersionInfo
+from llmgw.types.prompt import SERVED, Label, PendingMove, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import GateMissing, PromptConflict
 
 LABELS_MAX: Final = 100

@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from llmgw.prompts.names import told
 from llmgw.prompts.rendering.scan import includes_of
-from llmgw.prompts.snapshot import told
 from llmgw.types.prompt import DEFAULT_LABEL, PROMPT_NAME, Include, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptRejected
 from llmgw.types.violation import Violation, pointer_to

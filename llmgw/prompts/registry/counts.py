@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final, get_args
 
+from llmgw.prompts.registry.wishes import ArmUse, CallerUse
+from llmgw.prompts.serving.usage import Sums
 from llmgw.prompts.storage import keys
 from llmgw.prompts.storage.store import CALLERS_MS, PromptStore
-from llmgw.prompts.usage import Sums
-from llmgw.prompts.wishes import ArmUse, CallerUse
 from llmgw.types.prompt import Arm
 
 _FIELDS: Final = Sums.__struct_fields__

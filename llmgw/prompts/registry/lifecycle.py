@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.prompts.changes import At, Change, changed, text, version_of
-from llmgw.prompts.wishes import Deprecate, Retire
-from llmgw.types.prompt import GateSummary, PromptContent, PromptInfo, VersionInfo
+from llmgw.prompts.registry.changes import At, Change, changed, text, version_of
+from llmgw.prompts.registry.wishes import Deprecate, Retire
+from llmgw.types.prompt import SERVED, GateSummary, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptChanged, PromptConflict
 
 VERSIONS_MAX: Final = 10_000
@@ -79,7 +79,7 @@ def deprecate(info: PromptInfo, wish: Deprecate, at: At) -> Change | None:
         PromptVersionNotFound, PromptConflict, InvalidRequest: as their names say.
     """
     versions = _meant(info, wish.version)
-    if wish.version is not None and versions[0].state not in {"published", "deprecated"}:
+    if wish.version is not None and versions[0].state not in SERVED:
         raise PromptConflict(f"{info.name}@{wish.version} is {versions[0].state}: nobody is served it")
     successor = _successor(wish.successor)
     touched = [
@@ -91,7 +91,7 @@ def deprecate(info: PromptInfo, wish: Deprecate, at: At) -> Change | None:
             successor=successor,
         )
         for each in versions
-        if each.state in {"published", "deprecated"}
+        if each.state in SERVED
     ]
     return _change(info, "deprecate", [each for each in touched if each != info.versions[each.number]], at)
 

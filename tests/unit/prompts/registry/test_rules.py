@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from llmgw.prompts import labels, lifecycle, rollouts
-from llmgw.prompts.audit import Author
-from llmgw.prompts.changes import At, Change, etag
+from llmgw.prompts.registry import labels, lifecycle, rollouts
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import At, Change, etag
+from llmgw.prompts.registry.wishes import Back, Deprecate, LabelMove, Retire, Start, Turn
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.wishes import Back, Deprecate, LabelMove, Retire, Start, Turn
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import GateSummary, PromptApi, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import (

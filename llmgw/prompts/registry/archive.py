@@ -12,17 +12,17 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from llmgw.prompts.audit import Author
-from llmgw.prompts.changes import At, Change
-from llmgw.prompts.events import as_commit
-from llmgw.prompts.labels import LABELS_MAX
-from llmgw.prompts.lifecycle import VERSIONS_MAX
 from llmgw.prompts.names import check_name
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import At, Change
+from llmgw.prompts.registry.events import as_commit
+from llmgw.prompts.registry.labels import LABELS_MAX
+from llmgw.prompts.registry.lifecycle import VERSIONS_MAX
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.storage.store import BYTES_MAX, PromptStore, decode_info
 from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.json import encode
-from llmgw.types.prompt import LABEL, LATEST, PromptContent, PromptInfo, content_hash
+from llmgw.types.prompt import LABEL, LATEST, PromptContent, PromptInfo, content_hash, decode_content
 from llmgw.types.prompt_errors import PromptConflict
 
 FORMAT: Final = "llmgw-prompts/1"
@@ -95,7 +95,6 @@ class _Whole(Struct):
 
 
 _decode = msgspec.json.Decoder(Line).decode
-_decode_content = msgspec.json.Decoder(PromptContent).decode
 
 
 class Archive:
@@ -262,8 +261,8 @@ def _check(whole: _Whole, compiles: Callable[[PromptContent], Any]) -> None:
         if version.number != number or content is None or content_hash(content) != version.hash:
             raise InvalidRequest(f"the content of {info.name}@{number} is missing, or not what its hash says")
         try:
-            decoded = _decode_content(content)
-        except (msgspec.DecodeError, ValueError):
+            decoded = decode_content(content)
+        except ValueError:
             raise InvalidRequest(f"the content of {info.name}@{number} is none") from None
         if version.state != "retired":
             compiles(decoded)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from llmgw.prompts.audit import Author
+from llmgw.prompts.registry.audit import Author
 from llmgw.prompts.settings import PromptSettings
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import LABEL, LATEST, Label, PromptInfo, VersionInfo
