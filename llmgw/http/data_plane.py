@@ -263,8 +263,7 @@ def error_headers(error: GatewayError) -> Headers:
     if isinstance(error, PromptRetired) and error.successor:
         headers += successor_link(error.successor)
     if error.etag:
-        # The registry of prompts has its tags as they are written, with quotes.
-        headers.append((b"etag", f'"{error.etag.strip(chr(34))}"'.encode()))
+        headers.append((b"etag", f'"{error.etag}"'.encode()))
     return headers
 
 

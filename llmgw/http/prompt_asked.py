@@ -123,12 +123,6 @@ def meant(info: PromptInfo, written: str) -> VersionInfo:
     return numbered(info, label.version)
 
 
-def expected_of(request: HttpRequest) -> str | None:
-    """The entity tag that a label has for the caller, as it is written; None for none, or any."""
-    written = request.headers.get("if-match", "").strip()
-    return None if written in {"", "*"} else written
-
-
 def done(author: Author, value: Any, status: int = 200, *, etag: str | None = None) -> Response[bytes]:
     """Answer a change, under the request id that the audit has."""
     return answer(value, status, etag=etag, x_request_id=author.call)

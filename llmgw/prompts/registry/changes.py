@@ -48,21 +48,20 @@ def changed(info: PromptInfo, at: At, *, labels: Mapping[str, Label | None] | No
 
 
 def etag(label: Label | None) -> str:
-    """The entity tag of a label; one that is not there has one, too."""
-    return f'"{label.rev if label is not None else 0}"'
+    """The entity tag of a label, without its quotes; one that is not there has one, too."""
+    return str(label.rev if label is not None else 0)
 
 
 def expect(label: Label | None, if_match: str | None) -> None:
-    """Hold what a caller has seen of a label against what it is; None and `*` expect nothing.
+    """Hold what a caller has seen of a label against what it is; None expects nothing.
 
     Raises:
         PromptChanged: it is another.
     """
     there = etag(label)
-    if if_match not in {None, "*", there}:
-        raise PromptChanged(
-            f"the label is at revision {there}, not at {text(str(if_match), 'If-Match', 64)}", etag=there
-        )
+    if if_match is not None and if_match != there:
+        seen = text(if_match, "If-Match", 64)
+        raise PromptChanged(f'the label is at revision "{there}", not at "{seen}"', etag=there)
 
 
 def version_of(info: PromptInfo, number: int) -> VersionInfo:

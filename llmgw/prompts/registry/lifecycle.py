@@ -30,7 +30,7 @@ def keep(
         return None
     if version.parent and version.parent != info.newest:
         raise PromptChanged(
-            f"the newest version is {info.newest}, not {version.parent}", etag=f'"{info.newest}"'
+            f"the newest version is {info.newest}, not {version.parent}", etag=str(info.newest)
         )
     if len(info.versions) >= VERSIONS_MAX:
         raise PromptConflict(f"a prompt has at most {VERSIONS_MAX} versions")
