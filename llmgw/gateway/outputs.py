@@ -5,11 +5,12 @@ its version says so, the model is once shown its answer and what is wrong with i
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from llmgw.gateway.summaries import Ask
+from llmgw.prompts.rendering.compiled import CompiledPrompt
 from llmgw.types import json
 from llmgw.types.call import Call
 from llmgw.types.completion import Choice, Completion
@@ -20,9 +21,6 @@ from llmgw.types.message import Message, TextPart
 from llmgw.types.prompt_errors import OutputViolation
 from llmgw.types.violation import Violation
 
-if TYPE_CHECKING:
-    from llmgw.prompts.rendering.compiled import CompiledPrompt
-
 _SHOWN: Final = 20
 """Violations that a model is shown."""
 _MEND: Final = (
@@ -32,7 +30,7 @@ _MEND: Final = (
 
 
 async def judged(
-    completion: Completion, asked: ChatInvocation, compiled: "CompiledPrompt", call: Call, ask: Ask
+    completion: Completion, asked: ChatInvocation, compiled: CompiledPrompt, call: Call, ask: Ask
 ) -> Completion:
     """Hold a whole answer against its schema; of an API the text of what is returned is the JSON to be sent.
 
@@ -42,7 +40,7 @@ async def judged(
     """
     prompt = asked.options.prompt
     is_api = prompt is not None and bool(prompt.slug)
-    text = text_of(completion)
+    text = completion.text
     if compiled.content.output_schema is None:
         return _saying(completion, {"text": text}) if is_api else completion
     value, violations = compiled.check_output(text)
@@ -50,7 +48,7 @@ async def judged(
         call.prompt.output = "invalid" if violations else "valid"
     if is_api and violations and compiled.content.api is not None and compiled.content.api.repair:
         mended = await ask(_mending(asked, text, violations))
-        value, violations = compiled.check_output(text_of(mended))
+        value, violations = compiled.check_output(mended.text)
         if call.prompt is not None and not violations:
             call.prompt.output = "repaired"
     if not is_api:
@@ -63,7 +61,7 @@ async def judged(
 class Watch:
     """Notes of a streamed answer whether it fits, as its end goes by; one that breaks off is not judged."""
 
-    def __init__(self, compiled: "CompiledPrompt", call: Call) -> None:
+    def __init__(self, compiled: CompiledPrompt, call: Call) -> None:
         self._compiled = compiled
         self._call = call
         self._text: list[str] = []
@@ -76,12 +74,6 @@ class Watch:
             elif isinstance(event, Finish) and self._call.prompt is not None:
                 _, violations = self._compiled.check_output("".join(self._text))
                 self._call.prompt.output = "invalid" if violations else "valid"
-
-
-def text_of(completion: Completion) -> str:
-    """The words of the first answer."""
-    parts = completion.choices[0].message.parts if completion.choices else ()
-    return "".join(part.text for part in parts if isinstance(part, TextPart))
 
 
 def _saying(completion: Completion, value: Json) -> Completion:

@@ -9,6 +9,7 @@ from llmgw.http.asked import HttpRequest, answer, caller_of
 from llmgw.http.exchange import request_id
 from llmgw.http.runtime import Runtime
 from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import version_of
 from llmgw.prompts.registry.registry import Registry
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.prompt import LATEST, SERVED, PromptContent, PromptInfo, VersionInfo
@@ -77,7 +78,7 @@ class Desk:
             known = self._snapshot.prompts(tenant).get(name)
             if known is None:
                 raise
-            info = numbered(known, number)
+            info = version_of(known, number)
             if info.state not in SERVED:
                 raise
             return info, self._snapshot.content(tenant, name, info.hash)
@@ -93,19 +94,6 @@ class Desk:
         )
 
 
-def numbered(info: PromptInfo, number: int) -> VersionInfo:
-    """Find a version by its number.
-
-    Raises:
-        PromptVersionNotFound: there is none; the message lists the newest there are.
-    """
-    found = info.versions.get(number)
-    if found is None:
-        known = ", ".join(map(str, sorted(info.versions)[-_LISTED:])) or "none"
-        raise PromptVersionNotFound(f"the prompt {info.name} has no version {number}; versions: {known}")
-    return found
-
-
 def meant(info: PromptInfo, written: str) -> VersionInfo:
     """Find what a number or a label means.
 
@@ -113,14 +101,14 @@ def meant(info: PromptInfo, written: str) -> VersionInfo:
         PromptVersionNotFound: nothing; the message lists what there is.
     """
     if _NUMBER.fullmatch(written):
-        return numbered(info, int(written))
+        return version_of(info, int(written))
     if written == LATEST and info.latest is not None:
         return info.versions[info.latest]
     label = info.labels.get(written)
     if label is None or not label.version:
         known = ", ".join(sorted(info.labels)[:_LISTED]) or "none"
         raise PromptVersionNotFound(f"the prompt {info.name} has no such version or label; labels: {known}")
-    return numbered(info, label.version)
+    return version_of(info, label.version)
 
 
 def done(author: Author, value: Any, status: int = 200, *, etag: str | None = None) -> Response[bytes]:

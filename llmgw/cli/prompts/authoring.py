@@ -1,6 +1,5 @@
 """`llmgw prompts new|lint|render|diff`: a prompt as its author has it in hand, mostly without a gateway."""
 
-import difflib
 import re
 from pathlib import Path
 from typing import Final
@@ -33,10 +32,11 @@ from llmgw.cli.remote import Refused, Remote, connected
 from llmgw.gateway.rendering import rendered_as_told
 from llmgw.prompts.files import write
 from llmgw.prompts.files.schema import json_schema_text
+from llmgw.prompts.gates.differences import Titled, as_text
 from llmgw.prompts.samples import sample, sample_names
 from llmgw.types.errors import GatewayError, InvalidJson
 from llmgw.types.json import Json, decode
-from llmgw.types.prompt import PromptContent, content_bytes
+from llmgw.types.prompt import content_bytes, decode_content
 
 _NAME_LINE: Final = re.compile(r"^name:.*$", re.MULTILINE)
 _DATASET: Final = re.compile(r"(?<=dataset: )[\w./-]+")
@@ -180,13 +180,9 @@ def _with_file(remote: Remote, path: Path, start: str | None) -> dict[str, Json]
             raise
         there, version, title = "", 0, "nothing"
     # As the registry keeps it: the members of schemas have an order there that files need not have.
-    kept = msgspec.json.decode(content_bytes(local.content), type=PromptContent)
+    kept = decode_content(content_bytes(local.content))
     here = write(local.name, kept)
-    text = "".join(
-        difflib.unified_diff(
-            there.splitlines(keepends=True), here.splitlines(keepends=True), title, str(path)
-        )
-    )
+    text = as_text(Titled(title, there), Titled(str(path), here))
     return {"name": local.name, "from": version, "file": str(path), "text": text}
 
 

@@ -1,6 +1,7 @@
-"""What sets two versions apart, and what of that breaks those who call: compared member by member."""
+"""What sets two versions apart, and what of that breaks those who call: compared member by member, or as text."""
 
-from typing import Final
+import difflib
+from typing import Final, NamedTuple
 
 from msgspec.structs import fields, replace
 
@@ -13,6 +14,19 @@ from llmgw.user_schemas import compile_schema, incompatibilities
 
 _MEMBERS: Final = tuple(field.name for field in fields(PromptContent))
 _ANYTHING: Final[dict[str, Json]] = {}
+
+
+class Titled(NamedTuple):
+    """The text of a prompt file, and what it is called in a comparison."""
+
+    title: str
+    text: str
+
+
+def as_text(old: Titled, new: Titled) -> str:
+    """Write a unified diff of two files; empty where there is no difference."""
+    before, after = (each.text.splitlines(keepends=True) for each in (old, new))
+    return "".join(difflib.unified_diff(before, after, old.title, new.title))
 
 
 def changed_members(old: PromptContent, new: PromptContent) -> list[str]:

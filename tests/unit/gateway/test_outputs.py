@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from llmgw.gateway.outputs import judged, text_of
+from llmgw.gateway.outputs import judged
 from llmgw.prompts.rendering.compiled import compile_prompt
 from llmgw.types.call import Call
 from llmgw.types.completion import Choice, Completion
@@ -87,7 +87,7 @@ def output(call: Call) -> str:
 def test_what_fits_is_told_as_json_alone() -> None:
     """Without what the model thought, and without blanks around it."""
     completion, call = held('  {"mood": "good"}\n', version())
-    assert text_of(completion) == '{"mood":"good"}'
+    assert completion.text == '{"mood":"good"}'
     assert [type(part) for part in completion.choices[0].message.parts] == [TextPart]
     assert output(call) == "valid"
 
@@ -105,7 +105,7 @@ def test_the_model_is_shown_once_what_is_wrong() -> None:
     """Its answer and the violations as they are: they are not rendered, nor is a prompt asked for again."""
     model = Model(answer('{"mood": "bad"}'))
     completion, call = held('{"mood": "{{ 7 * 7 }}"}', version(repair=True), model)
-    assert text_of(completion) == '{"mood":"bad"}'
+    assert completion.text == '{"mood":"bad"}'
     assert output(call) == "repaired"
     (asked,) = model.asked
     assert asked.options == CallOptions(tags=("t",))
@@ -143,5 +143,5 @@ def test_an_ordinary_call_gets_what_the_model_said(text: str, noted: str) -> Non
 def test_an_api_without_an_output_schema_answers_with_text() -> None:
     """In one member, so that others may come."""
     completion, call = held("so-so", version(schema=None))
-    assert json.loads(text_of(completion)) == {"text": "so-so"}
+    assert json.loads(completion.text) == {"text": "so-so"}
     assert output(call) == ""
