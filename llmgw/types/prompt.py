@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from llmgw.types.json import Json
 from llmgw.types.scalars import Count
@@ -335,8 +336,17 @@ _canonical = msgspec.json.Encoder(order="sorted").encode
 _decode_content = msgspec.json.Decoder(PromptContent).decode
 
 
+_CONFIG: Final = PromptContent().config
+_GATE: Final = PromptTests().gate
+
+
 def content_bytes(content: PromptContent) -> bytes:
-    """The canonical bytes of a content: compact JSON, members sorted, defaults left out."""
+    """The canonical bytes of a content: compact JSON, members sorted, defaults left out, those written out, too."""
+    # The encoder leaves out a struct only if it is the very default, and not one that equals it.
+    if content.config == _CONFIG:
+        content = replace(content, config=_CONFIG)
+    if content.tests is not None and content.tests.gate == _GATE:
+        content = replace(content, tests=replace(content.tests, gate=_GATE))
     return _canonical(content)
 
 

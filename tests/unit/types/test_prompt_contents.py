@@ -1,0 +1,42 @@
+"""A content has one name, however it was written down."""
+
+import msgspec
+import pytest
+from llmgw.types.prompt import PromptContent, content_bytes, content_hash
+
+SHORT = PromptContent(model="fast")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"model": "fast"},
+        {"model": "fast", "config": {}},
+        {"model": "fast", "config": {"temperature": None, "stop": []}},
+        {"model": "fast", "description": "", "messages": [], "tools": [], "includes": {}, "metadata": {}},
+    ],
+)
+def test_defaults_that_are_written_out_change_no_hash(written: dict[str, object]) -> None:
+    """The same content is the same version, whether its author wrote down what goes without saying or not."""
+    content = msgspec.convert(written, PromptContent)
+    assert content == SHORT
+    assert content_bytes(content) == content_bytes(SHORT) == b'{"model":"fast"}'
+    assert content_hash(content) == content_hash(content_bytes(SHORT))
+
+
+def test_the_gate_that_goes_without_saying_changes_no_hash() -> None:
+    """So do tests that write out the gate that holds anyway; another gate is another content."""
+    usual = msgspec.convert({"tests": {"dataset": "a.jsonl"}}, PromptContent)
+    written = msgspec.convert({"tests": {"dataset": "a.jsonl", "gate": {"min_pass": 0.95}}}, PromptContent)
+    other = msgspec.convert({"tests": {"dataset": "a.jsonl", "gate": {"min_pass": 0.9}}}, PromptContent)
+    assert content_bytes(usual) == content_bytes(written) == b'{"tests":{"dataset":"a.jsonl"}}'
+    assert content_hash(other) != content_hash(usual)
+
+
+def test_bytes_name_what_they_are_read_as() -> None:
+    """Read back and written again they are the same."""
+    content = msgspec.convert(
+        {"config": {"temperature": 1, "stop": ["x"]}, "tests": {"gate": {"min_pass": 1}}}, PromptContent
+    )
+    again = msgspec.json.decode(content_bytes(content), type=PromptContent)
+    assert content_bytes(again) == content_bytes(content)
