@@ -6,7 +6,7 @@ from typing import Any, Final
 from litestar import Response
 
 from llmgw.http.asked import HttpRequest, answer, caller_of
-from llmgw.http.exchange import request_id
+from llmgw.http.own_calls import request_id_of
 from llmgw.http.runtime import Runtime
 from llmgw.prompts.registry.audit import Author
 from llmgw.prompts.registry.changes import version_of
@@ -86,12 +86,8 @@ class Desk:
 
     def author(self, request: HttpRequest) -> Author:
         """Who changes something, in the request that the answer will name."""
-        headers = dict(request.scope["headers"])
-        return Author(
-            tenant=caller_of(request).tenant,
-            who=caller_of(request).key_id,
-            call=request_id(headers, self._runtime.new_id),
-        )
+        caller = caller_of(request)
+        return Author(tenant=caller.tenant, who=caller.key_id, call=request_id_of(request, self._runtime))
 
 
 def meant(info: PromptInfo, written: str) -> VersionInfo:

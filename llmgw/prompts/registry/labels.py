@@ -7,9 +7,8 @@ from msgspec.structs import replace
 from llmgw.prompts.registry.changes import At, Change, changed, expect, label_name, label_of, text, version_of
 from llmgw.prompts.registry.wishes import Back, LabelMove
 from llmgw.prompts.serving.apis import OLD_MAJOR
-from llmgw.types import prompt
 from llmgw.types.errors import InvalidRequest
-from llmgw.types.prompt import SERVED, Label, PendingMove, PromptInfo, VersionInfo
+from llmgw.types.prompt import SERVED, Label, Move, PendingMove, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import GateMissing, PromptConflict
 
 LABELS_MAX: Final = 100
@@ -153,7 +152,7 @@ def lead(
     """Lead a label to a version, remembering where it led; the major version it leaves gets a label of its own."""
     before = label.before
     if label.version:
-        left = prompt.Move(version=label.version, at_ms=at.now_ms, by=at.author.who)
+        left = Move(version=label.version, at_ms=at.now_ms, by=at.author.who)
         before = (*before, left)[-BEFORE_MAX:]
     moved = Label(
         version=version.number,
@@ -234,7 +233,7 @@ def _old_major(info: PromptInfo, name: str, label: Label, new: VersionInfo, at: 
     if len(kept) > _LABEL_MAX:
         return {}
     there = info.labels.get(kept) or _new(info, at)
-    left = (prompt.Move(version=there.version, at_ms=at.now_ms, by=at.author.who),) if there.version else ()
+    left = (Move(version=there.version, at_ms=at.now_ms, by=at.author.who),) if there.version else ()
     return {
         kept: Label(
             version=old.number,

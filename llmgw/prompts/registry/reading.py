@@ -92,7 +92,7 @@ class Reader:
         return Stored(info=version, content=content)
 
     async def callers(self, tenant: str, name: str) -> list[CallerUse]:
-        """Who calls which version, as far as it was counted; the last seconds may be missing."""
+        """Who called which version in the last 30 days; what was counted in the last seconds may be missing."""
         await self.info(tenant, name)
         return await self._counts.callers(tenant, name, self._now_ms())
 

@@ -56,7 +56,6 @@ GATE_BYTES_MAX: Final = 1024 * 1024
 TRIES: Final = 200
 """How often a change is worked out anew when others were faster."""
 _NAMED_MAX: Final = 10
-_LATELY_MS: Final = 30 * 86_400_000
 
 _Step = Callable[[PromptInfo, At], Change | None]
 
@@ -210,14 +209,13 @@ class Registry(Reader):
         Raises:
             PromptConflict: somebody still calls it, or a label leads to it, and it is not forced.
         """
-        lately = self._now_ms() - _LATELY_MS
         used = [] if wish.force else await self.callers(author.tenant, name)
 
         def callers(versions: frozenset[int]) -> list[str]:
             who = [
                 f"{each.key_name or each.key_id} (version {each.version}, {each.calls} calls)"
                 for each in used
-                if each.version in versions and each.last_seen_ms >= lately
+                if each.version in versions
             ]
             return [*who[:_NAMED_MAX], *([f"{len(who) - _NAMED_MAX} more"] if len(who) > _NAMED_MAX else [])]
 
