@@ -15,6 +15,8 @@ from llmgw.cli.prompts.checking import lint_file
 from llmgw.cli.prompts.datasets import read_object
 from llmgw.cli.prompts.local import compiled, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
+    DIRECTORY,
+    FORCE,
     JSON,
     NEWEST,
     SUFFIX,
@@ -48,15 +50,8 @@ _VARIABLE: Final = re.compile(r"([A-Za-z_]\w{0,127})(:?=)(.*)", re.ASCII | re.DO
 @click.argument("name", callback=parsed(ref))
 @click.option("--sample", "which", default="sentiment", show_default=True, help="What to begin with.")
 @click.option("--model", help="The alias or model it asks.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("prompts"),
-    show_default=True,
-    help="A directory.",
-)
-@click.option("--force", is_flag=True, help="Overwrite files that differ.")
+@DIRECTORY
+@FORCE
 def new(name: Ref, which: str, model: str | None, output: Path, *, force: bool, as_json: bool) -> None:
     """Write a prompt and its datasets as files, from one of the samples."""
     if name != Ref(name.name):

@@ -173,3 +173,12 @@ LABEL_OPTION: Final = click.option(
 )
 REASON: Final = click.option("--reason", default="", help="Why; kept in the history.")
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+DIRECTORY: Final = click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("prompts"),
+    show_default=True,
+    help="A directory.",
+)
+FORCE: Final = click.option("--force", is_flag=True, help="Overwrite files that differ.")
