@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from llmgw.types.prompt import PromptContent, content_bytes, content_hash
+from llmgw.types.prompt import Include, PromptContent, content_bytes, content_hash
 
 SHORT = PromptContent(model="fast")
 
@@ -40,3 +40,24 @@ def test_bytes_name_what_they_are_read_as() -> None:
     )
     again = msgspec.json.decode(content_bytes(content), type=PromptContent)
     assert content_bytes(again) == content_bytes(content)
+
+
+def test_the_order_of_a_schema_is_its_authors() -> None:
+    """A model writes the members of an answer in the order of the schema: another order is another content."""
+    first, second = (
+        PromptContent(output_schema={"type": "object", "properties": {name: {} for name in names}})
+        for names in (["verdict", "reason"], ["reason", "verdict"])
+    )
+    stored = content_bytes(first)
+    again = msgspec.json.decode(stored, type=PromptContent)
+    assert again.output_schema is not None
+    assert list(again.output_schema["properties"]) == ["verdict", "reason"]
+    assert content_hash(first) != content_hash(second)
+
+
+def test_the_order_of_partials_means_nothing() -> None:
+    """Partials are found by name."""
+    tone, facts = (Include(version=1, hash="sha256:0", text=text) for text in ("kind", "true"))
+    assert content_bytes(PromptContent(includes={"b": tone, "a": facts})) == content_bytes(
+        PromptContent(includes={"a": facts, "b": tone})
+    )
