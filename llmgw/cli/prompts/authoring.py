@@ -174,7 +174,7 @@ def _with_file(remote: Remote, path: Path, start: str | None) -> dict[str, Json]
         if refused.code != "prompt_not_found" or start is not None:
             raise
         there, version, title = "", 0, "nothing"
-    # As the registry keeps it: the members of schemas have an order there that files need not have.
+    # As the registry keeps it: without what goes without saying.
     kept = decode_content(content_bytes(local.content))
     here = write(local.name, kept)
     text = as_text(Titled(title, there), Titled(str(path), here))
