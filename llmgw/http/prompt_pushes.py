@@ -13,9 +13,9 @@ from llmgw.http.prompt_asked import ROOT, Desk, done
 from llmgw.http.prompt_paths import name_of, paths
 from llmgw.http.runtime import Runtime
 from llmgw.prompts.files import parse
+from llmgw.prompts.foreign import CONTENT_MAX
 from llmgw.prompts.gates.findings import Finding
 from llmgw.prompts.gates.lint import SECRET, errors, lint
-from llmgw.prompts.registry import CONTENT_MAX
 from llmgw.prompts.wishes import Push
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import GitSource, PromptContent, PromptInfo, content_bytes

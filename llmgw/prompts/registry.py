@@ -1,6 +1,7 @@
 """The registry: where prompts are changed. Each change is whole, has one event in the audit, and is told to all."""
 
 import asyncio
+import io
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,7 @@ from llmgw.prompts.archive import Archive, Imported
 from llmgw.prompts.audit import Author
 from llmgw.prompts.changes import TEXT_MAX, At, Change, text, version_of
 from llmgw.prompts.events import as_commit
+from llmgw.prompts.foreign import CONTENT_MAX
 from llmgw.prompts.gates.lint import secret_findings
 from llmgw.prompts.names import check_name
 from llmgw.prompts.pinning import pinned
@@ -48,8 +50,6 @@ from llmgw.types.prompt import (
 )
 from llmgw.types.prompt_errors import InvalidPrompt, PromptNotFound, PromptRejected
 
-CONTENT_MAX: Final = 512 * 1024
-"""Bytes of a version's content."""
 GATES_MAX: Final = 20
 """Evaluations that are kept of one content."""
 GATE_BYTES_MAX: Final = 1024 * 1024
@@ -254,13 +254,15 @@ class Registry(Reader):
     async def take_over(self, author: Author, archive: bytes) -> Imported:
         """Take over prompts that were exported: with their numbers and hashes, and labels where the prompt is new.
 
+        Their evaluations stay behind: this gateway did not see them.
+
         Raises:
             InvalidRequest: it is no archive, or not whole.
             PromptConflict: a prompt is there and has another content at one of the numbers.
             PromptRejected: a version has credentials in it.
             TemplateError, SchemaRejected: a version cannot be rendered.
         """
-        return await self._archive.take_over(author, archive.splitlines(), _compile_foreign)
+        return await self._archive.take_over(author, io.BytesIO(archive), _compile_foreign)
 
     async def _turn(
         self, author: Author, name: str, label: str, kind: rollouts.Kind, wish: Turn | None

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -97,11 +96,10 @@ def _one_for_each_worker(gateway: RunningGateway, stack: ExitStack) -> list[Line
 
 
 def _files(pid: int) -> set[str]:
-    root = f"/proc/{pid}/fd"
     found = set()
-    for each in os.listdir(root):
+    for each in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            found.add(os.readlink(f"{root}/{each}"))
+            found.add(str(each.readlink()))
         except FileNotFoundError:
             continue
     return found
