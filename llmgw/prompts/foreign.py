@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from llmgw.prompts.changes import TEXT_MAX, At, text
+from llmgw.prompts.changes import TEXT_MAX, At, check_source, text
 from llmgw.prompts.labels import BEFORE_MAX, LABELS_MAX, check_target
 from llmgw.prompts.lifecycle import SUCCESSOR_MAX, VERSIONS_MAX
 from llmgw.prompts.names import check_name
@@ -81,6 +81,7 @@ def _version(
         raise InvalidRequest(f"the content of {called} is none") from None
     if version.state != "retired":
         compiles(decoded)
+    check_source(version.source)
     return replace(
         version,
         author=text(version.author, "author", _WHO_MAX),

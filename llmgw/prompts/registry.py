@@ -12,7 +12,7 @@ import msgspec
 from llmgw.prompts import labels, lifecycle, rollouts
 from llmgw.prompts.archive import Archive, Imported
 from llmgw.prompts.audit import Author
-from llmgw.prompts.changes import TEXT_MAX, At, Change, text, version_of
+from llmgw.prompts.changes import TEXT_MAX, At, Change, check_source, text, version_of
 from llmgw.prompts.events import as_commit
 from llmgw.prompts.foreign import CONTENT_MAX
 from llmgw.prompts.gates.lint import secret_findings
@@ -85,6 +85,7 @@ class Registry(Reader):
         """
         check_name(name)
         text(wish.message, "message", TEXT_MAX)
+        check_source(wish.source)
 
         async def info_of(other: str) -> PromptInfo | None:
             return (await self._store.peek(author.tenant, other)).info
