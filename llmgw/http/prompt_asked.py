@@ -9,6 +9,7 @@ from llmgw.http.asked import HttpRequest, answer, caller_of
 from llmgw.http.exchange import request_id
 from llmgw.http.runtime import Runtime
 from llmgw.prompts.audit import Author
+from llmgw.prompts.changes import etag
 from llmgw.prompts.registry import Registry
 from llmgw.prompts.snapshot import SERVED
 from llmgw.types.errors import StoreUnavailable
@@ -125,8 +126,13 @@ def meant(info: PromptInfo, written: str) -> VersionInfo:
 
 
 def expected_of(request: HttpRequest) -> str | None:
-    """The entity tag that a label has for the caller, as it is written; None for none, or any."""
+    """The entity tags that a label may have for the caller, as they are written; None for none, or any.
+
+    Whoever would make a label, and change none, says `If-None-Match: *`.
+    """
     written = request.headers.get("if-match", "").strip()
+    if not written and request.headers.get("if-none-match", "").strip() == "*":
+        return etag(None)
     return None if written in {"", "*"} else written
 
 

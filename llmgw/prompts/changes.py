@@ -19,6 +19,8 @@ REASON_MAX: Final = 1024
 TEXT_MAX: Final = 4096
 """Characters of a version's message."""
 _LISTED: Final = 20
+_IF_MATCH_MAX: Final = 256
+_TAGS: Final = re.compile(r'(?:W/)?"[^"]*"')
 _PASSWORD: Final = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
 
 
@@ -58,14 +60,18 @@ def etag(label: Label | None) -> str:
 def expect(label: Label | None, if_match: str | None) -> None:
     """Hold what a caller has seen of a label against what it is; None and `*` expect nothing.
 
+    Of several entity tags one must be the label's; weak ones never are (RFC 9110, 13.1.1).
+
     Raises:
         PromptChanged: it is another.
     """
     there = etag(label)
-    if if_match not in {None, "*", there}:
-        raise PromptChanged(
-            f"the label is at revision {there}, not at {text(str(if_match), 'If-Match', 64)}", etag=there
-        )
+    if if_match in {None, "*"} or there in _TAGS.findall(text(str(if_match), "If-Match", _IF_MATCH_MAX)):
+        return
+    raise PromptChanged(
+        f"the label is at revision {there}, not at {if_match}: see what was changed, then name that revision",
+        etag=there,
+    )
 
 
 def version_of(info: PromptInfo, number: int) -> VersionInfo:
