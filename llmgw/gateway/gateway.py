@@ -17,7 +17,7 @@ from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.linting import models_of
-from llmgw.gateway.outputs import Watch, judged
+from llmgw.gateway.outputs import InTime, Watch, ends_at, judged
 from llmgw.gateway.prompting import Prompted, Prompting
 from llmgw.gateway.reply import Reply
 from llmgw.prompts.gates.lint import Models
@@ -107,12 +107,15 @@ class Gateway:
             asked, compiled = prompted
         if isinstance(asked, CountInvocation):
             return Answered(await self._count(asked, call))
+        now_ns = self._conversations.contexts.monotonic_ns
+        began_ns = now_ns()
         reply = await self._open(asked, invocation, call)
         if isinstance(reply, Replay):
             return reply
         completion = await reply.completion()
         if compiled is not None and isinstance(asked, ChatInvocation):
-            completion = await judged(completion, asked, compiled, call, partial(self.ask, call))
+            ask = InTime(partial(self.ask, call), now_ns, ends_at(began_ns, asked, reply.target))
+            completion = await judged(completion, asked, compiled, call, ask)
         return Answered(completion, reply)
 
     async def _prompted(self, invocation: Invocation, call: Call) -> Prompted | Replay:

@@ -4,7 +4,7 @@ Of an ordinary call it is only noted whether its answer fits. An API answers wit
 its version says so, the model is once shown its answer and what is wrong with it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -14,11 +14,13 @@ from llmgw.prompts.rendering.compiled import CompiledPrompt
 from llmgw.types import json
 from llmgw.types.call import Call
 from llmgw.types.completion import Choice, Completion
+from llmgw.types.errors import DeadlineExceeded
 from llmgw.types.event import Finish, StreamEvent, TextDelta
 from llmgw.types.invocation import CallOptions, ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.message import Message, TextPart
 from llmgw.types.prompt_errors import OutputViolation
+from llmgw.types.target import Target
 from llmgw.types.violation import Violation
 
 _SHOWN: Final = 20
@@ -58,6 +60,39 @@ async def judged(
     return _saying(completion, value)
 
 
+class InTime:
+    """Asks on behalf of a call in the time that the call has left: what it may take is one bound for all of it.
+
+    `ends_ns` is when that is over, on the clock that `now_ns` reads.
+    """
+
+    def __init__(self, ask: Ask, now_ns: Callable[[], int], ends_ns: int) -> None:
+        self._ask = ask
+        self._now_ns = now_ns
+        self._ends_ns = ends_ns
+
+    async def __call__(self, invocation: ChatInvocation) -> Completion:
+        """See `Ask`.
+
+        Raises:
+            DeadlineExceeded: no time is left.
+        """
+        left_ms = (self._ends_ns - self._now_ns()) // 1_000_000
+        if left_ms < 1:
+            raise DeadlineExceeded(
+                "the answer does not fit the output schema, and no time is left to mend it"
+            )
+        return await self._ask(replace(invocation, options=replace(invocation.options, timeout_ms=left_ms)))
+
+
+def ends_at(began_ns: int, invocation: ChatInvocation, target: Target) -> int:
+    """When the time of a call is over that began then: the caller's bound, if it is less than the target's."""
+    total_s = target.timeouts.total_s
+    if invocation.options.timeout_ms is not None:
+        total_s = min(total_s, invocation.options.timeout_ms / 1000)
+    return began_ns + int(total_s * 1e9)
+
+
 class Watch:
     """Notes of a streamed answer whether it fits, as its end goes by; one that breaks off is not judged."""
 
@@ -93,6 +128,6 @@ def _mending(asked: ChatInvocation, text: str, violations: Sequence[Violation]) 
             Message(role="assistant", parts=(TextPart(text=text or "(nothing)"),)),
             Message(role="user", parts=(TextPart(text=f"{_MEND}{json.encode(wrong).decode()}"),)),
         ),
-        options=CallOptions(timeout_ms=asked.options.timeout_ms, tags=asked.options.tags),
+        options=CallOptions(tags=asked.options.tags),
         stream=False,
     )

@@ -9,7 +9,7 @@ from llmgw.http.asked import HttpRequest, answer, caller_of
 from llmgw.http.own_calls import request_id_of
 from llmgw.http.runtime import Runtime
 from llmgw.prompts.registry.audit import Author
-from llmgw.prompts.registry.changes import version_of
+from llmgw.prompts.registry.changes import etag, version_of
 from llmgw.prompts.registry.registry import Registry
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.prompt import LATEST, SERVED, PromptContent, PromptInfo, VersionInfo
@@ -105,6 +105,17 @@ def meant(info: PromptInfo, written: str) -> VersionInfo:
         known = ", ".join(sorted(info.labels)[:_LISTED]) or "none"
         raise PromptVersionNotFound(f"the prompt {info.name} has no such version or label; labels: {known}")
     return version_of(info, label.version)
+
+
+def expected_of(request: HttpRequest) -> str | None:
+    """The entity tags that a label may have for the caller, as they are written; None for none, or any.
+
+    Whoever would make a label, and change none, says `If-None-Match: *`.
+    """
+    written = request.headers.get("if-match", "").strip()
+    if not written and request.headers.get("if-none-match", "").strip() == "*":
+        return etag(None)
+    return None if written in {"", "*"} else written
 
 
 def done(author: Author, value: Any, status: int = 200, *, etag: str | None = None) -> Response[bytes]:

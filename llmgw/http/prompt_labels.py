@@ -6,9 +6,9 @@ from litestar import Response, delete, post, put
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta, Struct
 
-from llmgw.http.asked import HttpRequest, body_of, if_match_of
+from llmgw.http.asked import HttpRequest, body_of
 from llmgw.http.permissions import Permission
-from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done
+from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done, expected_of
 from llmgw.http.prompt_paths import label_of, name_of, paths
 from llmgw.prompts.registry.wishes import Back, LabelMove, Moved
 from llmgw.types.prompt import Number
@@ -46,7 +46,7 @@ def label_routes(desk: Desk) -> list[HTTPRouteHandler]:
             version=wanted.version,
             reason=wanted.reason,
             break_glass=wanted.break_glass,
-            if_match=if_match_of(request),
+            if_match=expected_of(request),
         )
         moved = await desk.registry.move(author, name, label, wish)
         return done(author, moved.label, _status(moved), etag=str(moved.label.rev))
@@ -60,13 +60,13 @@ def label_routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def approve(request: HttpRequest) -> Response[bytes]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
         await body_of(request, Nothing, default=Nothing())
-        moved = await desk.registry.approve(author, name, label, if_match_of(request))
+        moved = await desk.registry.approve(author, name, label, expected_of(request))
         return done(author, moved, etag=str(moved.rev))
 
     @delete(paths(ROOT, _LABEL), status_code=200, opt={"permission": Permission.PUBLISH})
     async def remove(request: HttpRequest) -> Response[bytes]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
-        await desk.registry.remove_label(author, name, label, if_match_of(request))
+        await desk.registry.remove_label(author, name, label, expected_of(request))
         return done(author, {"name": name, "label": label, "removed": True})
 
     @post(
@@ -78,7 +78,7 @@ def label_routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def roll_back(request: HttpRequest) -> Response[bytes]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
         wanted = await body_of(request, BackRequest, default=BackRequest())
-        wish = Back(to=wanted.to, reason=wanted.reason, if_match=if_match_of(request))
+        wish = Back(to=wanted.to, reason=wanted.reason, if_match=expected_of(request))
         moved = await desk.registry.rollback(author, name, label, wish)
         return done(author, moved, etag=str(moved.rev))
 

@@ -7,9 +7,9 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta, Struct
 
-from llmgw.http.asked import HttpRequest, answer, body_of, caller_of, if_match_of
+from llmgw.http.asked import HttpRequest, answer, body_of, caller_of
 from llmgw.http.permissions import Permission
-from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done
+from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done, expected_of
 from llmgw.http.prompt_paths import label_of, name_of, paths
 from llmgw.prompts.registry.audit import Author
 from llmgw.prompts.registry.wishes import Start, Turn
@@ -63,7 +63,7 @@ def rollout_routes(desk: Desk) -> list[HTTPRouteHandler]:
             sticky_by=wanted.sticky_by,
             reason=wanted.reason,
             break_glass=wanted.break_glass,
-            if_match=if_match_of(request),
+            if_match=expected_of(request),
         )
         return _left(author, await registry.start_rollout(author, name, label, wish), 201)
 
@@ -83,7 +83,7 @@ def rollout_routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def step(request: HttpRequest) -> Response[bytes]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
         wanted = await body_of(request, StepRequest, default=StepRequest())
-        wish = Turn(weight=wanted.weight, reason=wanted.reason, if_match=if_match_of(request))
+        wish = Turn(weight=wanted.weight, reason=wanted.reason, if_match=expected_of(request))
         return _left(author, await registry.step(author, name, label, wish))
 
     return [
@@ -113,7 +113,7 @@ def _turning(
     async def handle(request: HttpRequest) -> Response[bytes]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
         wanted = await body_of(request, TurnRequest, default=TurnRequest())
-        wish = Turn(reason=wanted.reason, if_match=if_match_of(request))
+        wish = Turn(reason=wanted.reason, if_match=expected_of(request))
         return _left(author, await turn(author, name, label, wish))
 
     return handle

@@ -18,7 +18,7 @@ from llmgw.http.prompt_pushes import rejected
 from llmgw.http.runtime import Runtime
 from llmgw.prompts.files import write
 from llmgw.prompts.gates.dataset import read_cases
-from llmgw.prompts.gates.differences import Titled, as_text, breaking, changed_members
+from llmgw.prompts.gates.differences import breaking, changed_members, unified
 from llmgw.prompts.gates.lint import Models, errors, lint
 from llmgw.prompts.rendering.compiled import compile_prompt
 from llmgw.types.errors import InvalidRequest
@@ -121,13 +121,11 @@ def _difference(
     name: str, old: tuple[VersionInfo, PromptContent], new: tuple[VersionInfo, PromptContent]
 ) -> dict[str, Json]:
     (was, before), (now, after) = old, new
+    old_lines, new_lines = (write(name, each).splitlines(keepends=True) for each in (before, after))
     return {
         "from": was.number,
         "to": now.number,
-        "text": as_text(
-            Titled(f"{name}@{was.number}", write(name, before)),
-            Titled(f"{name}@{now.number}", write(name, after)),
-        ),
+        "text": unified(old_lines, new_lines, f"{name}@{was.number}", f"{name}@{now.number}"),
         "changed": changed_members(before, after),
         "breaking": breaking(before, after),
     }

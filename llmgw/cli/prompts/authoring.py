@@ -34,7 +34,7 @@ from llmgw.cli.remote import Refused, Remote, connected
 from llmgw.gateway.rendering import rendered_as_told
 from llmgw.prompts.files import write
 from llmgw.prompts.files.schema import json_schema_text
-from llmgw.prompts.gates.differences import Titled, as_text
+from llmgw.prompts.gates.differences import unified
 from llmgw.prompts.samples import sample, sample_names
 from llmgw.types.errors import GatewayError, InvalidJson
 from llmgw.types.json import Json, decode
@@ -177,7 +177,7 @@ def _with_file(remote: Remote, path: Path, start: str | None) -> dict[str, Json]
     # As the registry keeps it: without what goes without saying.
     kept = decode_content(content_bytes(local.content))
     here = write(local.name, kept)
-    text = as_text(Titled(title, there), Titled(str(path), here))
+    text = unified(there.splitlines(keepends=True), here.splitlines(keepends=True), title, str(path))
     return {"name": local.name, "from": version, "file": str(path), "text": text}
 
 

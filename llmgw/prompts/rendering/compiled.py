@@ -36,6 +36,12 @@ _TELLING: Final = frozenset(
     {"UndefinedError", "SyntaxError", "UnknownFilter", "UnknownTest", "UnknownFunction"}
 )
 """Kinds of error whose details name what stands in the template, never what stands in a variable."""
+_MEANINGS: Final = {
+    "UndefinedError": "uses a value that the variables do not have; `default` says what to write instead",
+    "InvalidOperation": "does what cannot be done with a value of this kind, such as a loop over a number",
+    "NonKey": "reads a member of what has no members",
+    "CannotUnpack": "takes a value apart that has not as many parts",
+}
 _OUT_OF_FUEL: Final = "engine ran out of fuel"
 _PLACE: Final = re.compile(r"\(in ([a-z0-9/_-]{1,300}):(\d{1,6})\)")
 """Where the engine says it was, in a partial: the last of several is the innermost."""
@@ -232,5 +238,7 @@ def _refusal(name: str, error: minijinja.TemplateError) -> TemplateError:
 
 
 def _words(kind: str) -> str:
-    """`InvalidOperation` as words."""
+    """What a kind of error means for whoever wrote the template; else its name as words."""
+    if kind in _MEANINGS:
+        return _MEANINGS[kind]
     return "".join(f" {each.lower()}" if each.isupper() else each for each in kind).strip()
