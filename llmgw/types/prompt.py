@@ -4,10 +4,10 @@ import hashlib
 import re
 from typing import Annotated, Final, Literal, TypeAlias
 
-import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from llmgw.types.json import Json
+from llmgw.types.json import Json, encode
 from llmgw.types.scalars import Count
 
 PROMPT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(?:/[a-z0-9][a-z0-9_-]{0,63}){0,3}", re.ASCII)
@@ -324,12 +324,23 @@ class PromptFacts(Struct, kw_only=True):
         return f"{self.name}@{self.version}"
 
 
-_canonical = msgspec.json.Encoder(order="sorted").encode
+_CONFIG: Final = PromptContent().config
+_GATE: Final = PromptTests().gate
 
 
 def content_bytes(content: PromptContent) -> bytes:
-    """The canonical bytes of a content: compact JSON, members sorted, defaults left out."""
-    return _canonical(content)
+    """The canonical bytes of a content: compact JSON, defaults left out, those written out, too.
+
+    Members of schemas stay in their author's order: it is the order in which many models write their answers.
+    """
+    # The encoder leaves out a struct only if it is the very default, and not one that equals it.
+    if content.config == _CONFIG:
+        content = replace(content, config=_CONFIG)
+    if content.tests is not None and content.tests.gate == _GATE:
+        content = replace(content, tests=replace(content.tests, gate=_GATE))
+    if content.includes:
+        content = replace(content, includes=dict(sorted(content.includes.items())))
+    return encode(content)
 
 
 def content_hash(content: PromptContent | bytes) -> str:

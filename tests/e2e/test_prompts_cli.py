@@ -12,6 +12,7 @@ from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.conftest import config_for
 from tests.running import RunningGateway
 
+FOREIGN = Path(__file__).parents[1] / "fixtures" / "prompts"
 CASES = "".join(
     json.dumps({"vars": {"text": f"number {number}"}, "assert": [{"type": "json-schema"}]}) + "\n"
     for number in range(20)
@@ -361,6 +362,29 @@ def test_export_and_import(desk: Desk) -> None:
     desk.run("import", "--format", "word", str(foreign), code=2)
     foreign.write_text("no front matter, {{#unknown}}", encoding="utf-8")
     assert "hello.prompt" in desk.run("import", "--format", "dotprompt", str(foreign), code=1).stderr
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "dotprompt/code-review.prompt",
+        "prompty/chat.prompty",
+        "langfuse/movie-critic-chat.json",
+        "litellm/coding_assistant.prompt",
+    ],
+)
+def test_a_real_file_of_each_tool_becomes_a_prompt(desk: Desk, path: str) -> None:
+    """What is written is a file that the lint finds no error in, and that is pushed as it stands."""
+    kind = path.partition("/")[0]
+    name = f"taken-over/{kind}"
+    done = desk.ask("import", "--format", kind, str(FOREIGN / path), "--name", name, "-o", str(desk.home))[
+        "imported"
+    ]
+    assert [each["name"] for each in done] == [name]
+    assert desk.ask("lint", done[0]["file"])["ok"] is True
+    assert desk.ask("push", done[0]["file"])["pushed"][0]["created"] is True
+    again = desk.ask("import", "--format", kind, str(FOREIGN / path), "--name", name, "--push")["imported"]
+    assert (again[0]["version"], again[0]["created"]) == (1, False)
 
 
 def test_a_second_person_approves(simulator: SimulatorProcess, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from llmgw.prompts.files.reading import Head, Shape
 from llmgw.types.member_docs import describe
 from llmgw.types.prompt import (
     PROMPT_NAME,
+    RESERVED,
     ApiExample,
     Prices,
     PromptApi,
@@ -39,7 +40,15 @@ def json_schema() -> dict[str, Any]:
     (root,), definitions = msgspec.json.schema_components([Head], ref_template="#/$defs/{name}")
     for cls in _STRUCTS:
         describe(definitions[cls.__name__], cls)
-    definitions["Head"]["properties"]["name"]["pattern"] = f"^{PROMPT_NAME.pattern}$"
+    for definition in definitions.values():
+        for member in definition["properties"].values():
+            if "pattern" in member:
+                # What ends a text in Python; elsewhere it is no escape, or the letter.
+                member["pattern"] = member["pattern"].replace(r"\Z", "$")
+    definitions["Head"]["properties"]["name"] |= {
+        "pattern": f"^{PROMPT_NAME.pattern}$",
+        "not": {"pattern": f"(^|/)({'|'.join(sorted(RESERVED))})(/|$)"},
+    }
     return {
         "$schema": _DIALECT,
         "$id": _ID,

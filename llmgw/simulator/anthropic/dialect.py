@@ -2,15 +2,19 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from llmgw.simulator import faults
 from llmgw.simulator.anthropic import strict as strict_anthropic
 from llmgw.simulator.anthropic.ask import MessagesAsk, read_messages, read_prompt
 from llmgw.simulator.anthropic.shapes import invalid, text
 from llmgw.simulator.anthropic.tell import Telling, error_body, spoiled, stream_events, usage_of, whole_body
+from llmgw.simulator.anthropic.told_bounds import with_told_bounds
 from llmgw.simulator.brain import answer
 from llmgw.simulator.calls import BadTool
 from llmgw.simulator.dialect import Handler
@@ -21,6 +25,7 @@ from llmgw.simulator.metering import prompt_tokens
 from llmgw.simulator.refusal import Refused
 from llmgw.simulator.reply import Headers, Reply, Request, Whole
 from llmgw.simulator.speech import Speech, speak
+from llmgw.simulator.transcript import Answer, Prompt
 from llmgw.types.errors import InvalidJson
 from llmgw.types.json import Json, decode, encode
 
@@ -200,9 +205,18 @@ def _described(name: str) -> Json:
 
 def _speech(ask: MessagesAsk, knobs: Knobs) -> Speech:
     try:
-        said = answer(ask.prompt)
+        said = _answer(ask.prompt)
     except NoInstance as error:
         raise invalid("output_config.format.schema", str(error)) from None
     except BadTool as error:
         raise invalid("tools", f"input_schema of '{error.name}': {error}") from None
     return speak(said, knobs, ask.max_tokens, ask.stop)
+
+
+def _answer(prompt: Prompt) -> Answer:
+    """Answer within the bounds that descriptions tell of, where that can be: they are advice."""
+    within = with_told_bounds(prompt.output)
+    if within != prompt.output:
+        with suppress(NoInstance):
+            return answer(replace(prompt, output=within))
+    return answer(prompt)

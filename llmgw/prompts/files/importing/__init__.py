@@ -35,4 +35,8 @@ def import_prompt(kind: str, text: str) -> list[Imported]:
         raise InvalidPrompt(f"there is no format {kind[:64]!r}: there are {', '.join(FORMATS)}")
     if len(text) > TEXT_MAX:
         raise InvalidPrompt(f"a file to import has at most {TEXT_MAX} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidPrompt("it has characters that no text has") from None
     return reader(text)

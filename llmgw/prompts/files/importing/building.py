@@ -56,10 +56,11 @@ CONFIG: Final = {
 """Sampling members of other tools, and ours."""
 NAME_MAX: Final = 63
 NOTES_MAX: Final = 200
+MESSAGES_MAX: Final = 200
 
 _CONDITION: Final = re.compile(
     r"\{%[-+]?\s*(?:(?:el)?if\s+(?:not\s+)?|for\s+[\w, ]{1,200}\s+in\s+)\(*([A-Za-z_]\w*)"
-    r"(?=\s*[-+]?%\}|\s+(?:and|or)\s|[.\[][^%]{0,300}\|default\()"
+    r"(?=\s*[-+]?%\}|\s+(?:and|or|[=!]=)\s|[.\[][^%]{0,300}\|default\()"
 )
 """What is asked for before it is used: it may be missing, here as there."""
 _EMPTY: Final = {"array": "[]", "object": "{}"}
@@ -95,6 +96,8 @@ class Draft:
     def add(self, role: str, text: str, line: int) -> None:
         """Add a message without the blank space around its text; one with no text is none."""
         kept = text.strip()
+        if len(self.messages) == MESSAGES_MAX and kept:
+            raise InvalidPrompt(f"line {line}: a prompt has at most {MESSAGES_MAX} messages")
         if kept:
             skipped = text[: len(text) - len(text.lstrip())].count("\n")
             try:
@@ -132,8 +135,15 @@ class Draft:
         for number, each in enumerate(tools if isinstance(tools, list) else [tools]):
             said = each.get("function") if isinstance(each, dict) else None
             said = said if isinstance(said, dict) else each
+            known = said
+            if isinstance(said, dict):
+                known = {
+                    member: value for member, value in said.items() if member in PromptTool.__struct_fields__
+                }
             try:
-                found.append(msgspec.convert(said, PromptTool))
+                found.append(msgspec.convert(known, PromptTool))
+                for member in set(said) - set(known) - {"type", "kind"}:
+                    self.note(f"{where}: {member[:64]} of a tool has no place here, and is left out")
             except msgspec.ValidationError:
                 name = said.get("name") if isinstance(said, dict) else said
                 self.note(
@@ -197,6 +207,8 @@ class Draft:
                 said += self._default(name, properties)
             elif name not in required and (name in properties or name in asked):
                 said += f"{{% set {name} = {name}|default({_empty(properties.get(name))}) %}}"
+            elif properties and name not in properties:
+                self.note(f"{name} is used, but not described in the input schema: calls have to say it")
         if len(said) + len(message.text) > scan.TEMPLATE_MAX:
             raise InvalidPrompt(f"line {line}: a message has at most {scan.TEMPLATE_MAX} characters")
         return TemplateMessage(role=message.role, text=said + message.text)

@@ -72,6 +72,7 @@ class _Translation:
                 self._open(tag)
             case "^" if tag.words:
                 self._open(tag._replace(words=("unless", *tag.words)))
+                self._blocks[-1] = self._blocks[-1]._replace(word=tag.words[0])
             case "^":
                 self._otherwise(tag)
             case "/":
@@ -188,7 +189,7 @@ class _Translation:
         if word in _CONDITIONS and len(rest) == 1:
             self._condition(word, rest[0], params, tag.line)
         elif word in _EQUALITY and len(rest) == 2:
-            left, right = (self._scopes.value(each, tag.line) for each in rest)
+            left, right = (self._scopes.condition(each, tag.line) for each in rest)
             self._emit(f"{{% if {left} {_EQUALITY[word]} {right} %}}")
             self._blocks.append(_Block(word, "{% endif %}", scoped=False, line=tag.line))
         elif word == "each" and len(rest) == 1:
@@ -237,7 +238,7 @@ class _Translation:
     def _close(self, tag: Tag) -> None:
         block = self._blocks.pop() if self._blocks else None
         named = tag.words[0] if tag.words else ""
-        if block is None or block.word not in {named, "unless"}:
+        if block is None or named != block.word:
             raise InvalidPrompt(f"line {tag.line}: `{named[:64]}` ends here, but does not begin before")
         if block.scoped:
             self._scopes.leave()

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from llmgw.types import json
 from llmgw.types.json import Json
 from llmgw.types.prompt_errors import InvalidPrompt
 
@@ -58,6 +59,10 @@ def read_yaml(written: str, line: int) -> dict[str, Json]:
         raise InvalidPrompt(f"line {line}: the front matter is no YAML") from None
     if found is None:
         return {}
+    try:
+        json.encode(found)
+    except (ValueError, OverflowError):
+        raise InvalidPrompt(f"line {line}: the front matter has characters that no text has") from None
     if not isinstance(found, dict):
         raise InvalidPrompt(f"line {line}: the front matter is an object: `name: …` and so on")
     return found

@@ -6,7 +6,8 @@ from typing import Final
 
 from llmgw.prompts.files.importing.building import ROLES, Draft, Imported, fit_name
 from llmgw.prompts.files.importing.dotprompt import read_model
-from llmgw.prompts.files.importing.openai import read_response_format
+from llmgw.prompts.files.importing.paths import TAKEN
+from llmgw.prompts.files.importing.response_format import read_response_format
 from llmgw.types import json
 from llmgw.types.errors import InvalidJson
 from llmgw.types.json import Json
@@ -18,9 +19,6 @@ PROMPTS_MAX: Final = 1000
 _PART: Final = re.compile(
     r"\{\{\s{0,20}(?P<name>[A-Za-z_][A-Za-z0-9_]{0,127})\s{0,20}\}\}|@@@langfusePrompt:(?P<other>[^@\n]{1,500})@@@"
     r"|(?P<opening>\{[{%#])"
-)
-_TAKEN: Final = frozenset(
-    {"and", "or", "not", "in", "is", "if", "else", "for", "true", "false", "none", "loop", "range"}
 )
 _READ: Final = frozenset({"name", "type", "prompt", "config", "labels", "tags", "version"})
 _BOOKS: Final = frozenset({
@@ -65,10 +63,15 @@ def several(text: str) -> list[Mapping[str, Json]]:
 
 
 def _read(said: Mapping[str, Json]) -> Imported:
+    around = isinstance(said.get("prompt"), dict)
+    if around:
+        said = said["prompt"]
     name = said.get("name")
     if not isinstance(name, str):
         raise InvalidPrompt("a prompt has no name")
     draft = Draft(name)
+    if around:
+        draft.note("what a webhook says around the prompt is left out")
     called = f"the prompt {name[:64]!r}"
     if "prompt" not in said:
         raise InvalidPrompt(f"{called} has no text: it is an entry of a list; export the prompts themselves")
@@ -116,7 +119,7 @@ def _template(text: str, draft: Draft) -> str:
 
     def written(found: re.Match[str]) -> str:
         if found["name"] is not None:
-            if found["name"] not in _TAKEN:
+            if found["name"] not in TAKEN:
                 return f"{{{{ {found['name']} }}}}"
             draft.note(f"{found[0]} cannot be a variable here, and stays text")
         elif found["other"] is not None:

@@ -14,9 +14,10 @@ _WORD: Final = re.compile(
     r"""|(?P<word>(?:[^\s"'=()|{}\[\]~]|\[[^\]]{0,200}\])+)""",
     re.DOTALL,
 )
+_END: Final = re.compile(r"~?\}\}")
+_END_LONG: Final = re.compile(r"--~?\}\}")
 _ALONE: Final = frozenset("#^/!>")
 _ALONE_WORDS: Final = frozenset({"else"})
-_BEFORE: Final = re.compile(r"(?:\A|\n)[ \t]*\Z")
 _AFTER: Final = re.compile(r"[ \t]*(?:\n|\Z)")
 
 
@@ -77,12 +78,11 @@ def _is_alone(found: list[Text | Tag], at: int) -> bool:
     after = found[at + 1] if at + 1 < len(found) else None
     if isinstance(before, Tag) or isinstance(after, Tag):
         return False
-    starts = before is None or (
-        bool(_BEFORE.search(before.said[-200:]))
-        if at > 1 or "\n" in before.said
-        else not before.said.strip(" \t")
-    )
-    return starts and (after is None or bool(_AFTER.match(after.said)))
+    blank = "" if before is None else before.said.rstrip(" \t")
+    starts = before is None or blank.endswith("\n") or (not blank and at == 1)
+    if after is None:
+        return starts
+    return starts and ("\n" in after.said or at + 2 == len(found)) and bool(_AFTER.match(after.said))
 
 
 def _split(template: str, line: int) -> Iterator[Text | Tag]:
@@ -155,15 +155,9 @@ def _tag(template: str, place: int, line: int) -> tuple[Tag, int]:
 
 def _comment(template: str, place: int, line: int, *, strips_before: bool) -> tuple[Tag, int]:
     long = template.startswith("!--", place)
-    end = template.find("--}}" if long else "}}", place)
-    quick = template.find("--~}}", place) if long else -1
-    if quick >= 0 and (end < 0 or quick < end):
-        said, end, after = template[place + 3 : quick], quick + 5, True
-    elif end < 0:
+    place += 3 if long else 1
+    found = (_END_LONG if long else _END).search(template, place)
+    if found is None:
         raise InvalidPrompt(f"line {line}: a comment does not end")
-    elif long:
-        said, end, after = template[place + 3 : end], end + 4, False
-    else:
-        after = template[end - 1] == "~"
-        said, end = template[place + 1 : end - after], end + 2
-    return Tag("!", (said.strip(),), line, strips_before, after), end
+    said = template[place : found.start()].strip()
+    return Tag("!", (said,), line, strips_before, found[0][-3:-2] == "~"), found.end()

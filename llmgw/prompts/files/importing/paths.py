@@ -69,11 +69,13 @@ class Scopes:
 
     def condition(self, word: str, line: int) -> str:
         """Write a path as what is asked for: what is not there counts as false."""
-        written = self.value(word, line)
-        plain = (
-            NAME.match(written) or not NAME.match(written.partition(".")[0]) or written.startswith("loop.")
-        )
-        return written if plain and "[" not in written else f'{written}|default("")'
+        self._soft = True
+        try:
+            written = self.value(word, line)
+        finally:
+            self._soft = False
+        is_path = word[0] not in "\"'@" and not _NUMBER.match(word) and word not in _WORDS
+        return f'{written}|default("")' if is_path and not NAME.match(written) else written
 
     def loop(self, word: str, params: tuple[str, ...], line: int) -> tuple[str, Scope]:
         """Write the beginning of a loop, and say what names mean in it."""

@@ -2,33 +2,37 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from llmgw.prompts.files.importing import handlebars, properties
 from llmgw.prompts.files.importing.building import ROLES, Draft, Imported
 from llmgw.prompts.files.importing.dotprompt import name_of, object_of, read_model
 from llmgw.prompts.files.importing.head import read_head
-from llmgw.prompts.files.importing.openai import read_response_format
+from llmgw.prompts.files.importing.response_format import read_response_format
 from llmgw.types.json import Json
 from llmgw.types.prompt_errors import InvalidPrompt
 
 _ROLE: Final = re.compile(
-    r"^[ \t]*#?[ \t]*(?P<role>system|developer|user|assistant|tool|function)[ \t]*(?P<more>\[[^\]\n]{0,200}\])?[ \t]*:"
-    r"[ \t]*$",
+    r"^[ \t]*(?:#[ \t]*)?(?P<role>system|developer|user|assistant|tool|function)"
+    r"(?:[ \t]*(?P<more>\[[^\]\n]{0,200}\]))?[ \t]*:[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _LOOP: Final = re.compile(
     r"\{%-?[ \t]*for[ \t]+(?P<item>\w{1,64})[ \t]+in[ \t]+(?P<list>\w{1,64})[ \t]*-?%\}\s{0,20}"
-    r"\{\{[ \t]*(?P=item)\.role[ \t]*\}\}:\s{0,20}\{\{[ \t]*(?P=item)\.content[ \t]*\}\}\s{0,20}\{%-?[ \t]*endfor[ \t]*-?%\}"
+    r"\{\{[ \t]*(?P=item)\.role[ \t]*\}\}:\s{0,20}\{\{[ \t]*(?P=item)\.content[ \t]*\}\}\s{0,20}"
+    r"\{%-?[ \t]*endfor[ \t]*-?%\}"
 )
 """How Prompty files say a conversation."""
 _THREAD: Final = re.compile(r"^[ \t]*\{\{[ \t]*(?P<list>\w{1,64})[ \t]*\}\}[ \t]*$", re.MULTILINE)
 _IMAGE: Final = re.compile(r"!\[[^\]\n]{0,200}\]\(")
 _READ: Final = frozenset({
-    "name", "description", "model", "inputs", "inputSchema", "outputs", "outputSchema", "sample", "tools", "metadata",
-    "authors", "author", "tags", "version", "template",
+    "name", "description", "model", "inputs", "inputSchema", "outputs", "outputSchema", "sample", "tools",
+    "metadata", "authors", "author", "tags", "version", "template",
 })  # fmt: skip
-_METADATA: Final = ("authors", "author", "tags", "version")
+_METADATA: Final = frozenset({"authors", "author", "tags", "version"})
+_IMAGES_MAX: Final = 20
+"""Images that notes tell of."""
 _ENGINES: Final = {"jinja2": False, "jina2": False, "mustache": True, "handlebars": True}
 
 
@@ -54,12 +58,15 @@ def read(text: str) -> list[Imported]:
     _read_model(members.get("model"), draft)
     threads = _read_shapes(members, draft)
     _read_tools(members.get("tools"), draft)
-    kept = {name: members[name] for name in _METADATA if name in members}
-    draft.keep({**kept, **object_of(members, "metadata", draft)})
+    draft.keep({name: value for name, value in members.items() if name in _METADATA})
+    draft.keep(object_of(members, "metadata", draft))
     for name in members:
         if name not in _READ:
             draft.note(f"{name[:64]} has no place here, and is left out")
     is_mustache = _is_mustache(members, draft)
+    for image in islice(_IMAGE.finditer(head.body), _IMAGES_MAX):
+        at = head.line + head.body.count("\n", 0, image.start())
+        draft.note(f"line {at}: an image is sent as the text it is written as")
     for piece in _pieces(head.body, head.line, threads, draft):
         if piece.role is None:
             draft.place(piece.line)
@@ -203,8 +210,9 @@ def _pieces(body: str, line: int, threads: list[str], draft: Draft) -> Iterator[
     marks = [*_ROLE.finditer(body), *_LOOP.finditer(body)]
     marks += [found for found in _THREAD.finditer(body) if found["list"] in threads]
     for mark in sorted(marks, key=re.Match.start):
-        yield _Piece(role, body[place : mark.start()], line + body.count("\n", 0, place))
-        at = line + body.count("\n", 0, mark.start())
+        yield _Piece(role, body[place : mark.start()], line)
+        at = line + body.count("\n", place, mark.start())
+        line = at + mark[0].count("\n")
         place = mark.end()
         if "role" in mark.re.groupindex:
             role = mark["role"].lower()
@@ -216,8 +224,4 @@ def _pieces(body: str, line: int, threads: list[str], draft: Draft) -> Iterator[
         draft.note(f"line {at}: {mark['list']} is the place of the conversation")
         properties.forget(draft, mark["list"])
         yield _Piece(None, "", at)
-    yield _Piece(role, body[place:], line + body.count("\n", 0, place))
-    for image in _IMAGE.finditer(body):
-        draft.note(
-            f"line {line + body.count(chr(10), 0, image.start())}: an image is sent as the text it is written as"
-        )
+    yield _Piece(role, body[place:], line)

@@ -27,8 +27,8 @@ KINDS: Final = {
 _THREAD: Final = "thread"
 _DEFINES: Final = frozenset({"type", "kind", "default", "sample", "example", "description", "required"})
 _KEPT: Final = frozenset({
-    "name", "type", "kind", "default", "sample", "example", "description", "required", "enum", "enumValues", "items",
-    "properties",
+    "name", "type", "kind", "default", "sample", "example", "description", "required", "enum", "enumValues",
+    "items", "properties",
 })  # fmt: skip
 
 
@@ -96,6 +96,7 @@ def used(messages: Iterable[TemplateMessage]) -> set[str]:
 def forget(draft: Draft, name: str) -> None:
     """Take what is a conversation out of the variables."""
     draft.defaults.pop(name, None)
+    draft.notes = [each for each in draft.notes if not each.startswith(f"inputs.{name} ")]
     schema = draft.members.get("input_schema")
     if schema is None:
         return

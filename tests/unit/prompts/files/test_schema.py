@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import msgspec
 import pytest
 import yaml
@@ -36,8 +37,10 @@ def test_every_member_is_described() -> None:
 
 @pytest.mark.parametrize("name", sample_names())
 def test_the_samples_fit(name: str) -> None:
-    """What the reader takes, the schema takes."""
-    VALIDATOR.validate(split_front_matter(sample(name)[0]).members)
+    """What the reader takes, the schema takes: also where patterns are those of JavaScript, as in editors."""
+    members = split_front_matter(sample(name)[0]).members
+    VALIDATOR.validate(members)
+    jsonschema_rs.Draft202012Validator(json_schema()).validate(members)
 
 
 @pytest.mark.parametrize(
