@@ -37,7 +37,9 @@ def name_in(found: Mapping[str, str]) -> str:
     """
     name = "/".join(found[part] for part in _PARTS if part in found)
     if not is_prompt_name(name):
-        raise PromptNotFound("no prompt can have this name")
+        raise PromptNotFound(
+            "no prompt can have this name: names are up to four words of a-z, 0-9, '_' and '-' with slashes between"
+        )
     return name
 
 
@@ -61,5 +63,7 @@ def label_of(request: HttpRequest) -> str:
     """
     label: str = request.path_params["label"]
     if LABEL.fullmatch(label) is None:
-        raise PromptVersionNotFound("no label can have this name")
+        raise PromptVersionNotFound(
+            "no label can have this name: it is 1 to 64 of a-z, 0-9, '_', '.' and '-', and begins with a letter"
+        )
     return label

@@ -109,7 +109,9 @@ def _variables(body: bytes) -> dict[str, json.Json]:
 
 def _slug(written: str) -> str:
     if SLUG.fullmatch(written) is None:
-        raise ApiNotFound("no API can have this name")
+        raise ApiNotFound(
+            "no API can have this name: it is 1 to 64 of a-z, 0-9 and '-', and begins with a letter"
+        )
     return written
 
 

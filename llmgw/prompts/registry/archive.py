@@ -255,7 +255,10 @@ def _missing(whole: _Whole, there: PromptInfo | None) -> list[int]:
     known = there.versions if there is not None else {}
     for number, version in whole.info.versions.items():
         if number in known and known[number].hash != version.hash:
-            raise PromptConflict(f"{whole.info.name}@{number} is there and has another content")
+            raise PromptConflict(
+                f"{whole.info.name}@{number} is there and has another content: take it over under another tenant, "
+                "or push its files"
+            )
     hashes = {each.hash for each in known.values()}
     missing = sorted(set(whole.info.versions) - set(known))
     if any(whole.info.versions[number].hash in hashes for number in missing):

@@ -209,9 +209,13 @@ def gate_passed(version: VersionInfo, label: str, at: At, *, reason: str, break_
     if verdict is None:
         raise GateMissing(f"{what} was not evaluated: evaluate it, or break the glass with a reason")
     if at.settings.is_protected(label) and verdict != "pass":
-        raise GateMissing(f"the label {label} is protected, and the evaluation of {what} came to {verdict}")
+        more = f"on {at.settings.min_cases} cases or more" if verdict == "insufficient_data" else "anew"
+        raise GateMissing(
+            f"the label {label} is protected, and the evaluation of {what} came to {verdict}: "
+            f"evaluate it {more}, or break the glass with a reason"
+        )
     if verdict == "fail":
-        raise GateMissing(f"{what} failed its evaluation")
+        raise GateMissing(f"{what} failed its evaluation: see why in its gates, and evaluate another version")
 
 
 def needs_approval(label: str, at: At) -> bool:

@@ -30,10 +30,11 @@ def keep(
         return None
     if version.parent and version.parent != info.newest:
         raise PromptChanged(
-            f"the newest version is {info.newest}, not {version.parent}", etag=str(info.newest)
+            f"the newest version is {info.newest}, not {version.parent}: take up what it says, then name it",
+            etag=str(info.newest),
         )
     if len(info.versions) >= VERSIONS_MAX:
-        raise PromptConflict(f"a prompt has at most {VERSIONS_MAX} versions")
+        raise PromptConflict(f"a prompt has at most {VERSIONS_MAX} versions: go on under another name")
     number = info.newest + 1
     numbered = replace(
         version,
@@ -116,7 +117,9 @@ def retire(
             )
         still = callers(frozenset(each.number for each in versions))
         if still:
-            raise PromptConflict(f"still called in the last 30 days by {', '.join(still)}")
+            raise PromptConflict(
+                f"still called in the last 30 days by {', '.join(still)}: deprecate it and tell them, or force it"
+            )
     retired = [replace(each, state="retired", successor=successor or each.successor) for each in versions]
     return _change(info, "retire", retired, at, detail="forced" if wish.force else "")
 

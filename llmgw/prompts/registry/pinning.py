@@ -51,7 +51,7 @@ async def pinned(
         found[name] = include
         waiting.extend((inner, pointer) for inner in _named(include.text))
     if violations:
-        raise PromptRejected("partials that the prompt includes are not there", violations)
+        raise PromptRejected(f"the prompt cannot be kept as a version: {violations[0].message}", violations)
     return replace(content, includes=found)
 
 

@@ -27,6 +27,8 @@ WHOLE_MAX: Final = 1024 * 1024
 """Characters that all messages may come to."""
 VARIABLES_MAX: Final = 256 * 1024
 """Bytes of all variables as JSON."""
+OUTPUT_MAX: Final = 1024 * 1024
+"""Characters of an answer that is read as JSON; a schema takes less, but does not count white space."""
 INCLUDES_DEEP: Final = 8
 """Partials in each other."""
 
@@ -103,6 +105,9 @@ class CompiledPrompt:
 
     def check_output(self, text: str) -> tuple[Json, tuple[Violation, ...]]:
         """Read an answer as JSON and hold it against the output schema; says what keeps it from fitting."""
+        if len(text) > OUTPUT_MAX:
+            words = f"the answer has more than {OUTPUT_MAX} characters"
+            return None, (Violation(rule="output.size", pointer="", message=words),)
         try:
             value = json.decode(text.encode("utf-8", "surrogatepass"))
         except InvalidJson as error:

@@ -262,7 +262,9 @@ def _version(kept: Kept, number: int) -> VersionInfo:
             f"{name}@{number} is a partial: other prompts include it, and no call gets it"
         )
     if version is not None and version.state == "retired":
-        instead = f"; call {version.successor} instead" if version.successor else ""
+        # Without a successor at least what there is.
+        there = _those("label", _leading(kept.info))
+        instead = f"; call {version.successor} instead" if version.successor else f"; {there}"
         raise PromptRetired(f"{name}@{number} is retired{instead}", successor=version.successor)
     known = [str(each.number) for each in kept.info.versions.values() if each.state in SERVED]
     why = (

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.prompt_admin.office import ROOT, Office, case, echo, fresh
+from tests.waiting import until
 
 TOKEN = "ghp_" + "aB3dE5gH7jK9mN2pQ4sT6vW8xY" * 2
 
@@ -221,3 +222,38 @@ def test_a_precondition_is_taken_as_it_is_written(
     assert answer.status == status, answer.body
     if status == 412:
         assert answer.headers["etag"] == there
+
+
+def test_refusals_say_what_to_do_next(office: Office, offices: dict[str, Office]) -> None:
+    """A person who reads but the detail knows the place, and the way on."""
+    name = fresh()
+    office.published(name, echo())
+
+    def told(status: int, method: str, path: str, body: Any = None) -> str:
+        answer = office.ask(method, f"/{name}{path}", body)
+        assert answer.status == status, answer.body
+        detail: str = answer.json()["detail"]
+        return detail
+
+    assert told(400, "PUT", "/labels/try", {"version": "1"}).startswith("/version: ")
+    assert "a-z" in told(404, "GET", "/labels/UPPER/rollout")
+    few = {"cases": [case()], "against": None}
+    assert office.done("POST", f"/{name}/versions/1/evaluate", few)["verdict"] == "insufficient_data"
+    assert "3 cases or more" in told(409, "PUT", "/labels/production", {"version": 1})
+    bad = {"cases": [case(type="equals", value="never")] * 3, "against": None}
+    assert office.done("POST", f"/{name}/versions/1/evaluate", bad)["verdict"] == "fail"
+    assert "evaluate it anew, or break the glass" in told(409, "PUT", "/labels/production", {"version": 1})
+    assert "evaluate another version" in told(409, "PUT", "/labels/try", {"version": 1})
+    office.done("PUT", f"/{name}/labels/try", {"version": 1, "break_glass": True, "reason": "a test"})
+    office.done("POST", f"/{name}/versions/1/publish")
+    office.pushed(name, echo("two"))
+    office.done("POST", f"/{name}/retire", {"version": 2})
+    caller = offices["caller"]
+
+    def retired() -> bool:
+        answer = caller.gateway.request(
+            f"/v1/prompts/{name}/render", {"version": 2, "variables": {"text": "x"}}, key=caller.key
+        )
+        return answer.status == 410 and "labels: latest, try" in answer.json()["detail"]
+
+    until(retired, "the retired version to be refused with what there is instead")
