@@ -5,12 +5,13 @@ Nothing here waits: the version is found in what the worker knows.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.snapshot import Resolved, Units
+from llmgw.prompts.rendering.compiled import CompiledPrompt, Rendered
+from llmgw.prompts.serving.snapshot import Resolved, Units
 from llmgw.types.call import DEFAULT_TENANT, Call
 from llmgw.types.clock import Clock
 from llmgw.types.context import ContextOptions
@@ -32,9 +33,6 @@ from llmgw.types.json import Json
 from llmgw.types.message import Message
 from llmgw.types.prompt import PromptConfig, PromptContent, PromptFacts, PromptRef, PromptTool
 
-if TYPE_CHECKING:
-    from llmgw.prompts.rendering.compiled import CompiledPrompt, Rendered
-
 PROMPT: Final = "prompt"
 """The member that errors and needs name."""
 
@@ -51,7 +49,7 @@ class Prompted(NamedTuple):
     """A call as it is asked, and the version that is part of it."""
 
     invocation: Invocation
-    compiled: "CompiledPrompt"
+    compiled: CompiledPrompt
 
 
 class Prompting:
@@ -89,7 +87,7 @@ class Prompting:
 
     def _compiled(
         self, ref: PromptRef, context: ContextOptions | None, user: str | None, call: Call
-    ) -> "CompiledPrompt":
+    ) -> CompiledPrompt:
         started_ns = self._clock.monotonic_ns()
         tenant = call.caller.tenant if call.caller is not None else DEFAULT_TENANT
         units = Units(
@@ -105,7 +103,7 @@ class Prompting:
 
 def joined(
     chat: ChatInvocation,
-    compiled: "CompiledPrompt",
+    compiled: CompiledPrompt,
     variables: Mapping[str, Json],
     *,
     name: str,
@@ -154,7 +152,7 @@ def joined(
 
 
 def _told(
-    said: Sequence[Message], rendered: "Rendered", *, stored: bool
+    said: Sequence[Message], rendered: Rendered, *, stored: bool
 ) -> tuple[tuple[Message, ...], int, tuple[Message, ...]]:
     """The preamble, how many of the messages are the version's, and the messages."""
     before, after, placed = rendered

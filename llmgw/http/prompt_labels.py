@@ -10,7 +10,7 @@ from llmgw.http.asked import HttpRequest, body_of
 from llmgw.http.permissions import Permission
 from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done, expected_of
 from llmgw.http.prompt_paths import label_of, name_of, paths
-from llmgw.prompts.wishes import Back, LabelMove, Moved
+from llmgw.prompts.registry.wishes import Back, LabelMove, Moved
 from llmgw.types.prompt import Number
 
 _LABEL = "/labels/{label:str}"

@@ -11,8 +11,8 @@ from llmgw.http.asked import HttpRequest, answer, body_of, caller_of
 from llmgw.http.permissions import Permission
 from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done, expected_of
 from llmgw.http.prompt_paths import label_of, name_of, paths
-from llmgw.prompts.audit import Author
-from llmgw.prompts.wishes import Start, Turn
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.wishes import Start, Turn
 from llmgw.types.prompt import BasisPoints, Label, Number, StickyBy
 
 _ROLLOUT: Final = "/labels/{label:str}/rollout"

@@ -3,13 +3,13 @@
 from collections import OrderedDict
 from typing import Final
 
-from llmgw.prompts import last_good
-from llmgw.prompts.follower import Follower, RegistryProblem
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.registry import Registry
 from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
+from llmgw.prompts.serving import last_good
+from llmgw.prompts.serving.follower import Follower, RegistryProblem
+from llmgw.prompts.serving.snapshot import Resolved, Snapshot
+from llmgw.prompts.serving.usage import Outcome, Usage
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.snapshot import Resolved, Snapshot
-from llmgw.prompts.usage import Outcome, Usage
 from llmgw.state.connection import State
 from llmgw.types.call import Caller
 from llmgw.types.clock import Clock, SystemClock

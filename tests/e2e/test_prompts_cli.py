@@ -11,6 +11,7 @@ from llmgw.cli import main
 from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.conftest import config_for
 from tests.running import RunningGateway
+from tests.waiting import until
 
 FOREIGN = Path(__file__).parents[1] / "fixtures" / "prompts"
 CASES = "".join(
@@ -261,8 +262,12 @@ def test_from_draft_to_production_and_back(desk: Desk) -> None:
     said = desk.run("promote", "moved@2", "--reason", "briefer").stdout
     assert "production: moved@1 → moved@2" in said
     assert desk.ask("rollback", "moved", "--reason", "too brief")["version"] == 1
-    answer = desk.gateway.request("/v1/prompts/moved/completions", {"variables": {"text": "x"}})
-    assert answer.headers["x-llmgw-prompt"] == "moved@1"
+
+    def served() -> str:
+        answer = desk.gateway.request("/v1/prompts/moved/completions", {"variables": {"text": "x"}})
+        return answer.headers["x-llmgw-prompt"]
+
+    until(lambda: served() == "moved@1", "calls to get the version from before")
     desk.run("promote", "moved", code=2)
     events = desk.ask("history", "moved")
     assert events["intact"] is True

@@ -83,9 +83,9 @@ def _texts(value: Json, pointer: str) -> Iterator[tuple[str, str]]:
         yield pointer, value
     elif isinstance(value, Mapping):
         for name, member in value.items():
-            at = pointer + pointer_to(name)
-            yield at, str(name)
-            yield from _texts(member, at)
+            # A name that is a secret itself is told nowhere, nor is the way through it.
+            yield pointer, str(name)
+            yield from _texts(member, pointer if any(leaks(str(name))) else pointer + pointer_to(name))
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
             yield from _texts(item, pointer + pointer_to(number))

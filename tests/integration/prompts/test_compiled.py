@@ -3,7 +3,7 @@
 import pytest
 from llmgw.prompts import prompts as module
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.wishes import Push
+from llmgw.prompts.registry.wishes import Push
 from llmgw.state.connection import State
 from llmgw.types.message import Message, TextPart
 from llmgw.types.prompt import PromptRef

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from llmgw.prompts.changes import etag
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.changes import etag
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import LabelMove, Moved, Push
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.wishes import LabelMove, Moved, Push
 from llmgw.state.connection import State
 from llmgw.types.prompt_errors import PromptChanged
 from tests.integration.prompts.stage import ANNA, BERT, NAME, TENANT, content, lead, play, ready

@@ -26,7 +26,7 @@ class Pushed(Struct, frozen=True, kw_only=True):
 
 
 class LabelMove(Struct, frozen=True, kw_only=True):
-    """A label shall lead to a version. `if_match` is the label's entity tag as last seen; `"0"` is none at all."""
+    """A label shall lead to a version. `if_match` is its entity tag as last seen, 0 for no such label."""
 
     version: int
     reason: str = ""

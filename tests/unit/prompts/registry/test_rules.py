@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from llmgw.prompts import labels, lifecycle, rollouts
-from llmgw.prompts.audit import Author
-from llmgw.prompts.changes import At, Change, etag
+from llmgw.prompts.registry import labels, lifecycle, rollouts
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import At, Change, etag
+from llmgw.prompts.registry.wishes import Back, Deprecate, LabelMove, Retire, Start, Turn
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.wishes import Back, Deprecate, LabelMove, Retire, Start, Turn
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import GateSummary, PromptApi, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import (
@@ -124,7 +124,7 @@ def test_labels_have_plain_names(name: str) -> None:
 def test_if_match_names_the_label_as_it_was_seen() -> None:
     """A stale tag is refused with the present one; `"0"` is a label that is not there yet."""
     info = prompt(version(1), version(2))
-    assert labels.move(info, "production", LabelMove(version=1, if_match='"0"'), at()) is not None
+    assert labels.move(info, "production", LabelMove(version=1, if_match="0"), at()) is not None
     info = moved(info, 1)
     seen = etag(info.labels["production"])
     info = moved(info, 2)
@@ -132,7 +132,7 @@ def test_if_match_names_the_label_as_it_was_seen() -> None:
         labels.move(info, "production", LabelMove(version=1, if_match=seen), at())
     assert refusal.value.etag == etag(info.labels["production"])
     with pytest.raises(PromptChanged):
-        labels.move(info, "production", LabelMove(version=1, if_match='"0"'), at())
+        labels.move(info, "production", LabelMove(version=1, if_match="0"), at())
 
 
 def test_a_label_that_was_made_again_has_no_old_tag() -> None:

@@ -14,16 +14,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from llmgw.prompts import last_good
-from llmgw.prompts.last_good import KeptPrompt, LastGoodRefused
-from llmgw.prompts.snapshot import SERVED, Snapshot
+from llmgw.prompts.serving import last_good
+from llmgw.prompts.serving.last_good import KeptPrompt, LastGoodRefused
+from llmgw.prompts.serving.snapshot import Snapshot
+from llmgw.prompts.serving.usage import Counted, Sums, Usage
 from llmgw.prompts.storage import keys
 from llmgw.prompts.storage.store import PAGE, PromptStore, Standing, decode_info
-from llmgw.prompts.usage import Counted, Sums, Usage
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock
 from llmgw.types.errors import InternalError, StoreUnavailable
-from llmgw.types.prompt import PromptInfo
+from llmgw.types.prompt import SERVED, PromptInfo
 
 DEAF_POLL_S: Final = 0.5
 """Seconds between two looks for changes while nothing tells of them."""
