@@ -122,7 +122,7 @@ class Gateway:
         """Join a call with its prompt; one that was answered before gets that answer, though the prompt is gone."""
         named = self._naming_context(invocation, call)
         try:
-            return self.prompting.apply(named, call)
+            return await self.prompting.applied(named, call)
         except GatewayError:
             replay = await self._conversations.again(named.options, call)
             if replay is None:

@@ -1,10 +1,11 @@
 """Calls with a prompt: which version, rendered with the call's variables, and joined with what the caller says.
 
-Nothing here waits: the version is found in what the worker knows.
+The version is found in what the worker knows, and no store is asked.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -59,6 +60,14 @@ class Prompting:
         self._prompts = prompts
         self._clock = clock
 
+    async def applied(self, invocation: Invocation, call: Call) -> Prompted:
+        """Do as `apply`, once the version is ready: one that is large is compiled off the loop.
+
+        Raises:
+            GatewayError: as `apply` lists.
+        """
+        return await self._prompts.when_ready(partial(self.apply, invocation, call))
+
     def apply(self, invocation: Invocation, call: Call) -> Prompted:
         """Join a call with the prompt version it names, and note on the call which that is.
 
@@ -67,6 +76,7 @@ class Prompting:
             InputViolation: the variables do not fit the version's input schema.
             TemplateError: it cannot be rendered with them.
             InvalidRequest: the call says what belongs to the version, or neither says what must be said.
+            NotCompiled: the version is large, and was not asked for yet.
         """
         ref = invocation.options.prompt
         if ref is None:

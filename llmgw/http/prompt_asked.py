@@ -12,7 +12,7 @@ from llmgw.prompts.registry.audit import Author
 from llmgw.prompts.registry.changes import etag, version_of
 from llmgw.prompts.registry.registry import Registry
 from llmgw.types.errors import StoreUnavailable
-from llmgw.types.prompt import LATEST, SERVED, PromptContent, PromptInfo, VersionInfo
+from llmgw.types.prompt import LATEST, SERVED, Label, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptVersionNotFound
 
 ROOT: Final = "/admin/v1/prompts"
@@ -116,6 +116,11 @@ def expected_of(request: HttpRequest) -> str | None:
     if not written and request.headers.get("if-none-match", "").strip() == "*":
         return etag(None)
     return None if written in {"", "*"} else written
+
+
+def left(author: Author, label: Label, status: int = 200) -> Response[bytes]:
+    """Answer with a label as it is now; 202 where a move of it waits for somebody."""
+    return done(author, label, 202 if label.pending is not None else status, etag=str(label.rev))
 
 
 def done(author: Author, value: Any, status: int = 200, *, etag: str | None = None) -> Response[bytes]:

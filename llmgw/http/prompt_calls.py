@@ -1,5 +1,7 @@
 """What callers do with prompts: list them, render them, ask with them, and call those that are APIs."""
 
+from functools import partial
+
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
@@ -59,7 +61,8 @@ def prompt_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         refuse_unknown(members, CHOICES, "")
         ref = own_ref(members, name=name_of(request))
         tenant = caller_of(request).tenant
-        told, facts = rendering_of(runtime.prompts, tenant, ref, runtime.new_id(), runtime.clock)
+        rendering = partial(rendering_of, runtime.prompts, tenant, ref, runtime.new_id(), runtime.clock)
+        told, facts = await runtime.prompts.when_ready(rendering)
         response = answer(told)
         for name, value in prompt_headers(facts):
             response.headers[name.decode()] = value.decode()

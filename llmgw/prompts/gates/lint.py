@@ -58,7 +58,7 @@ def _order(finding: Finding) -> tuple[bool, bool]:
 
 def _findings(content: PromptContent, models: Models | None) -> Iterator[Finding]:
     yield from secret_findings(content)
-    yield from _shape(content)
+    yield from shape_findings(content)
     yield from _tools(content)
     input_schema = yield from _schema(content.input_schema, "/input_schema")
     output_schema = yield from _schema(content.output_schema, "/output_schema")
@@ -91,7 +91,8 @@ def _texts(value: Json, pointer: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, pointer + pointer_to(number))
 
 
-def _shape(content: PromptContent) -> Iterator[Finding]:
+def shape_findings(content: PromptContent) -> Iterator[Finding]:
+    """Find what keeps a content from saying anything to a model."""
     if content.partial is not None:
         if content.messages:
             yield error("shape", "/partial", "a partial is for others to include and has no messages")

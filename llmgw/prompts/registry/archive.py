@@ -6,7 +6,7 @@ for the record; taking an archive over is an event of its own for each prompt.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -138,7 +138,7 @@ class Archive:
         yield _line(End(prompts=prompts, contents=contents, lines=lines + first))
 
     async def take_over(
-        self, author: Author, lines: Iterable[bytes], compiles: Callable[[PromptContent], Any]
+        self, author: Author, lines: Iterable[bytes], compiles: Callable[[PromptContent], object]
     ) -> Imported:
         """Take over an archive: prompts that are not there as they are in it; to others, versions they lack.
 

@@ -7,10 +7,11 @@ an evaluation that this gateway did not see says nothing, and no move is waiting
 import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
+from llmgw.prompts.gates.lint import shape_findings
 from llmgw.prompts.names import check_name
 from llmgw.prompts.registry.changes import TEXT_MAX, At, check_source, text
 from llmgw.prompts.registry.labels import BEFORE_MAX, LABELS_MAX, check_target
@@ -22,6 +23,7 @@ from llmgw.types.errors import InvalidJson, InvalidRequest
 from llmgw.types.prompt import (
     LABEL,
     LATEST,
+    SERVED,
     Label,
     PromptContent,
     PromptInfo,
@@ -35,11 +37,14 @@ from llmgw.types.prompt_errors import PromptConflict, PromptVersionNotFound
 CONTENT_MAX: Final = 512 * 1024
 """Bytes of a version's content."""
 _WHO_MAX: Final = 256
+_REV_MAX: Final = 2**53
+_LAST_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 _ROLLOUT: Final = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 
 
 def believed(
-    info: PromptInfo, contents: Mapping[str, bytes], compiles: Callable[[PromptContent], Any], at: At
+    info: PromptInfo, contents: Mapping[str, bytes], compiles: Callable[[PromptContent], object], at: At
 ) -> PromptInfo:
     """What is taken over of an archived prompt; its contents by hash.
 
@@ -56,6 +61,10 @@ def believed(
     if len({each.hash for each in versions.values()}) < len(versions):
         raise InvalidRequest(f"two versions of {info.name} have the same content")
     known = replace(info, rev=1, created_ms=at.now_ms, updated_ms=at.now_ms, versions=versions, labels={})
+    for moment in (info.created_ms, info.updated_ms):
+        _check_moment(info.name, moment)
+    if not 0 < info.rev <= _REV_MAX:
+        raise InvalidRequest(f"the revision of {info.name} is none")
     labels = {name: _label(known, name, label) for name, label in info.labels.items() if label.version}
     if len(labels) > LABELS_MAX:
         raise InvalidRequest(f"{info.name} has more than {LABELS_MAX} labels")
@@ -63,7 +72,7 @@ def believed(
 
 
 def _version(
-    info: PromptInfo, number: int, contents: Mapping[str, bytes], compiles: Callable[[PromptContent], Any]
+    info: PromptInfo, number: int, contents: Mapping[str, bytes], compiles: Callable[[PromptContent], object]
 ) -> VersionInfo:
     version = info.versions[number]
     called = f"{info.name}@{number}"
@@ -80,6 +89,10 @@ def _version(
         raise InvalidRequest(f"the content of {called} is none") from None
     if version.state != "retired":
         compiles(decoded)
+    if version.state in SERVED and (found := next(shape_findings(decoded), None)):
+        raise InvalidRequest(f"{called} is {version.state}, and cannot be: {found.message}")
+    for moment in (version.created_ms, version.deprecated_ms, version.sunset_ms):
+        _check_moment(called, moment)
     check_source(version.source)
     return replace(
         version,
@@ -103,10 +116,20 @@ def _label(info: PromptInfo, name: str, label: Label) -> Label:
         _leads(info, name, rollout.candidate)
         _check_rollout(info, name, rollout)
         text(rollout.started_by, "started_by", _WHO_MAX)
+    if not 0 < label.rev <= _REV_MAX:
+        raise InvalidRequest(f"the revision of the label {name} of {info.name} is none")
+    for moment in (label.moved_ms, *(each.at_ms for each in label.before)):
+        _check_moment(info.name, moment)
     before = tuple(each for each in label.before if each.version in info.versions)[-BEFORE_MAX:]
     for who in (label.moved_by, *(each.by for each in before)):
         text(who, "moved_by", _WHO_MAX)
     return replace(label, pending=None, before=before)
+
+
+def _check_moment(called: str, unix_ms: int | None) -> None:
+    """Refuse what no calendar has: times are written in headers and pages."""
+    if unix_ms is not None and not 0 <= unix_ms <= _LAST_MS:
+        raise InvalidRequest(f"a time of {called} is none: it is before 1970, or after the year 9999")
 
 
 def _leads(info: PromptInfo, name: str, number: int) -> None:

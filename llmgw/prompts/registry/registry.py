@@ -24,7 +24,6 @@ from llmgw.prompts.registry.wishes import (
     Deprecate,
     Gate,
     LabelMove,
-    Moved,
     Push,
     Pushed,
     Retire,
@@ -129,16 +128,15 @@ class Registry(Reader):
         info = await self._change(author, name, lambda info, at: lifecycle.publish(info, version, at))
         return info.versions[version]
 
-    async def move(self, author: Author, name: str, label: str, wish: LabelMove) -> Moved:
-        """Lead a label to a version, or have that wait for a second person.
+    async def move(self, author: Author, name: str, label: str, wish: LabelMove) -> Label:
+        """Lead a label to a version; `pending` in it says that a second person must agree.
 
         Raises:
             PromptNotFound, PromptVersionNotFound, PromptChanged: as their names say.
             PromptConflict, GateMissing, InvalidRequest: the rules of labels forbid it.
         """
         info = await self._change(author, name, lambda info, at: labels.move(info, label, wish, at))
-        moved = info.labels[label]
-        return Moved(label=moved, pending=moved.pending is not None)
+        return info.labels[label]
 
     async def approve(self, author: Author, name: str, label: str, if_match: str | None = None) -> Label:
         """Do what another person proposed.

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from llmgw.types.prompt import GitSource, Label, PromptContent, StickyBy, VersionInfo
+from llmgw.types.prompt import GitSource, PromptContent, StickyBy, VersionInfo
 
 
 class Push(Struct, frozen=True, kw_only=True):
@@ -33,13 +33,6 @@ class LabelMove(Struct, frozen=True, kw_only=True):
     break_glass: bool = False
     """Whether it shall be done without an evaluation that passed; asks for a reason."""
     if_match: str | None = None
-
-
-class Moved(Struct, frozen=True, kw_only=True):
-    """A label as it is now; `pending` says that its move waits for a second person."""
-
-    label: Label
-    pending: bool
 
 
 class Back(Struct, frozen=True, kw_only=True):

@@ -174,6 +174,11 @@ class Snapshot:
             raise PromptVersionNotFound(f"no version of the prompt {name} has the content {digest}")
         return decode_content(stored)
 
+    def size(self, tenant: str, name: str, digest: str) -> int:
+        """Bytes of the content of a version; 0 where it is not here."""
+        kept = self.kept(tenant, name)
+        return len(kept.contents.get(digest, b"")) if kept is not None else 0
+
     def resolve(self, tenant: str, ref: PromptRef, units: Units) -> Resolved:
         """Find the version that a call gets.
 

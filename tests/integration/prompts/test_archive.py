@@ -11,7 +11,7 @@ from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.storage import keys
 from llmgw.state.connection import State
 from llmgw.types.errors import InvalidRequest
-from llmgw.types.prompt import PromptApi, PromptInfo, content_hash
+from llmgw.types.prompt import PromptApi, PromptContent, PromptInfo, content_hash
 from llmgw.types.prompt_errors import GateMissing, PromptConflict, PromptNotFound
 from msgspec.structs import replace
 from redis import Redis
@@ -241,6 +241,11 @@ def test_what_an_archive_says_of_a_version_is_taken_from_its_content(store_url: 
         lambda info: info["labels"].update({"production-v7": info["labels"]["production"]}),
         lambda info: info["versions"]["1"].update(message="\x1b[31m"),
         lambda info: info["versions"]["1"].update(author="a\x00b"),
+        lambda info: info["versions"]["1"].update(sunset_ms=-(10**18)),
+        lambda info: info["versions"]["1"].update(created_ms=10**30),
+        lambda info: info["labels"]["production"].update(moved_ms=10**18),
+        lambda info: info["labels"]["production"].update(rev=-1),
+        lambda info: info.update(rev=10**30),
         lambda info: info["versions"].update({"9": {**info["versions"]["1"], "number": 9}}),
     ],
 )
@@ -273,5 +278,24 @@ def test_a_content_that_nests_deeper_than_any_body_is_refused(store_url: str) ->
             registry = Registry(state, PromptSettings())
             with pytest.raises(InvalidRequest):
                 await registry.take_over(ANNA._replace(tenant="t"), altered.replace(old, nested))
+
+    play(store_url, scene)
+
+
+def test_a_published_version_in_an_archive_says_something(store_url: str) -> None:
+    """As it must here; a draft may be unfinished."""
+
+    async def scene(state: State) -> None:
+        registry = Registry(state, PromptSettings())
+        await registry.push(ANNA, NAME, Push(content=PromptContent(messages=())))
+        archive = await exported(registry)
+        other = ANNA._replace(tenant="third")
+        assert (await registry.take_over(other, archive)).versions == 1
+
+        def alter(info: dict[str, Any]) -> None:
+            info["versions"]["1"]["state"] = "published"
+
+        with pytest.raises(InvalidRequest, match="no messages"):
+            await registry.take_over(ANNA._replace(tenant="fourth"), forged(archive, alter))
 
     play(store_url, scene)
