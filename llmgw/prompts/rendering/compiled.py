@@ -28,7 +28,7 @@ WHOLE_MAX: Final = 1024 * 1024
 VARIABLES_MAX: Final = 256 * 1024
 """Bytes of all variables as JSON."""
 OUTPUT_MAX: Final = 1024 * 1024
-"""Characters of an answer that is read as JSON; a schema takes less, but white space is no part of what it takes."""
+"""Characters of an answer that is read as JSON; a schema takes less, but not counting white space."""
 INCLUDES_DEEP: Final = 8
 """Partials in each other."""
 
