@@ -402,8 +402,10 @@ def test_a_second_person_approves(simulator: SimulatorProcess, tmp_path: Path) -
         path = desk.write("awaited")
         desk.run("eval", path)
         desk.run("publish", path)
-        assert "approve awaited" in desk.run("promote", "awaited@1").stdout
+        assert "approve awaited@1" in desk.run("promote", "awaited@1").stdout
         assert running.request("/v1/prompts/awaited/completions", {"variables": {"text": "x"}}).status == 404
         desk.run("approve", "awaited", code=1)
-        assert desk.ask("approve", "awaited", key=key)["version"] == 1
+        desk.run("approve", "awaited@2", code=1, key=key)
+        assert running.request("/v1/prompts/awaited/completions", {"variables": {"text": "x"}}).status == 404
+        assert desk.ask("approve", "awaited@1", key=key)["version"] == 1
         assert running.request("/v1/prompts/awaited/completions", {"variables": {"text": "x"}}).status == 200
