@@ -182,7 +182,8 @@ class Evaluator:
         if trial.baseline is not None:
             version = trial.baseline.info.number
             comparison = compared(tally, _tally(baseline_runs), against=trial.against, version=version)
-        came_to, reasons = verdict(tally, gate, comparison, min_cases=trial.min_cases)
+        telling = trial.dataset.telling
+        came_to, reasons = verdict(tally, gate, comparison, min_cases=trial.min_cases, telling=telling)
         return GateResult(
             verdict=came_to,
             reasons=reasons,
