@@ -83,9 +83,14 @@ def remove(info: PromptInfo, name: str, if_match: str | None, at: At) -> Change:
 
     Raises:
         PromptVersionNotFound, PromptChanged: as their names say.
+        PromptConflict: a second person must agree to what becomes of it, and nobody can be asked about nothing.
     """
     label = label_of(info, name)
     expect(label, if_match)
+    if label.version and needs_approval(name, at):
+        raise PromptConflict(
+            f"the label {name} takes two people to move, and is not removed: move it instead"
+        )
     return Change(
         info=changed(info, at, labels={name: None}),
         op="label.remove",

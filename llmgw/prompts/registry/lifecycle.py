@@ -6,6 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from llmgw.prompts.registry.changes import At, Change, changed, text, version_of
+from llmgw.prompts.registry.labels import needs_approval
 from llmgw.prompts.registry.wishes import Deprecate, Retire
 from llmgw.types.prompt import SERVED, GateSummary, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptChanged, PromptConflict
@@ -105,11 +106,18 @@ def retire(
     `callers` tells who called these versions lately, as they shall be listed.
 
     Raises:
-        PromptConflict: somebody still calls it, or a label leads there, and it is not forced.
+        PromptConflict: somebody still calls it, or a label leads there, and it is not forced; or that label takes
+            two people to move.
         PromptVersionNotFound, InvalidRequest: as their names say.
     """
     versions = [each for each in _meant(info, wish.version) if each.state != "retired"]
     successor = _successor(wish.successor)
+    for version in versions:
+        if guarded := [each for each in _leading(info, version.number) if needs_approval(each, at)]:
+            raise PromptConflict(
+                f"{info.name}@{version.number} is behind {', '.join(guarded)}, which takes two people to move: "
+                "move the label first"
+            )
     if not wish.force:
         if wish.version is not None and (labels := _leading(info, wish.version)):
             raise PromptConflict(

@@ -162,6 +162,22 @@ def test_two_people_move_a_protected_label() -> None:
         labels.approve(change.info, "production", None, at("carl", approvals=1))
 
 
+def test_one_person_does_not_take_away_what_two_move() -> None:
+    """A label that needs approval is not removed, and what it leads to is not retired, forced or not."""
+    info = moved(prompt(version(1), version(2)), 1)
+    two = at("anna", approvals=1)
+    with pytest.raises(PromptConflict, match="takes two people"):
+        labels.remove(info, "production", None, two)
+    for number in (1, None):
+        with pytest.raises(PromptConflict, match="takes two people"):
+            lifecycle.retire(info, Retire(version=number, force=True), two, lambda _: [])
+    assert (
+        done(lifecycle.retire(info, Retire(version=2), two, lambda _: [])).info.versions[2].state == "retired"
+    )
+    staged = moved(info, 2, label="staging")
+    assert "staging" not in labels.remove(staged, "staging", None, two).info.labels
+
+
 def test_the_first_move_of_a_protected_label_waits_too() -> None:
     """Until somebody agrees the label leads nowhere; other labels move at once."""
     info = prompt(version(1))
