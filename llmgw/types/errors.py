@@ -8,6 +8,7 @@
     │   │   └── ForbiddenField       400  forbidden_field
     │   ├── InvalidApiKey            401  invalid_api_key
     │   ├── PermissionDenied         403  permission_denied
+    │   │   └── ModelNotAllowed      403  model_not_allowed
     │   ├── NotFound                 404  not_found
     │   │   └── ModelNotFound        404  model_not_found
     │   ├── MethodNotAllowed         405  method_not_allowed
@@ -123,6 +124,12 @@ class PermissionDenied(RequestError):
 
     code = "permission_denied"
     status = 403
+
+
+class ModelNotAllowed(PermissionDenied):
+    """A good key whose list does not have this model; said alike whether there is such a model or not."""
+
+    code = "model_not_allowed"
 
 
 class NotFound(RequestError):
