@@ -28,7 +28,14 @@ from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.call import DEFAULT_TENANT, Call
 from llmgw.types.completion import Completion
 from llmgw.types.context import ContextOptions
-from llmgw.types.errors import GatewayError, InternalError, ModelNotFound, Unavailable, UnsupportedParameter
+from llmgw.types.errors import (
+    GatewayError,
+    InternalError,
+    ModelNotFound,
+    Unavailable,
+    UnsupportedParameter,
+    unknown_model,
+)
 from llmgw.types.event import Usage
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
@@ -188,8 +195,7 @@ class Gateway:
         try:
             return self.catalog.resolve(model)
         except ModelNotFound:
-            # What the names are that come near is not for every key to know.
-            raise ModelNotFound("there is no model of this name", param="model") from None
+            raise unknown_model() from None
 
     def _plan(self, alias: Alias, invocation: Invocation) -> tuple[Target, ...]:
         return plan(alias, invocation.needs, self._health, self._draw())

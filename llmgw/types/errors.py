@@ -13,6 +13,7 @@
     │   │   └── ModelNotFound        404  model_not_found
     │   ├── MethodNotAllowed         405  method_not_allowed
     │   ├── RequestTimeout           408  request_timeout
+    │   ├── KeyConflict              409  key_conflict
     │   ├── RequestTooLarge          413  request_too_large
     │   ├── UnsupportedMediaType     415  unsupported_media_type
     │   ├── HeadersTooLarge          431  headers_too_large
@@ -145,6 +146,11 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+def unknown_model() -> ModelNotFound:
+    """Say that there is no such model to who is not to know which names come near."""
+    return ModelNotFound("there is no model of this name", param="model")
+
+
 class MethodNotAllowed(RequestError):
     """The path exists with another method."""
 
@@ -160,6 +166,13 @@ class RequestTimeout(RequestError):
     code = "request_timeout"
     status = 408
     retryable = True
+
+
+class KeyConflict(RequestError):
+    """What is asked does not go with what a key or an access request has become."""
+
+    code = "key_conflict"
+    status = 409
 
 
 class RequestTooLarge(RequestError):
