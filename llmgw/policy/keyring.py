@@ -38,6 +38,8 @@ _NO_DIGEST = bytes(32)
 class _Known(Struct, frozen=True, kw_only=True, gc=False):
     caller: Caller
     checked_ns: int
+    round: int
+    """How often all keys had been doubted when it was asked for."""
     expires_ms: int | None
 
 
@@ -77,7 +79,7 @@ class Keyring:
         self._stale_ns = round(stale_auth_s * 1e9)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._checks: dict[bytes, asyncio.Task[Caller]] = {}
-        self._doubted_ns = -1
+        self._round = 0
         self._first: keyformat.FreshKey | None = None
 
     def cached(self, token: str) -> Caller | None:
@@ -92,7 +94,7 @@ class Keyring:
         if known is None or self._expired(known):
             return None
         age_ns = self._clock.monotonic_ns() - known.checked_ns
-        if age_ns > self._fresh_ns or known.checked_ns <= self._doubted_ns:
+        if age_ns > self._fresh_ns or known.round != self._round:
             return None
         if age_ns > self._fresh_ns // 2:
             self._check(digest, known.caller.key_id)
@@ -252,7 +254,7 @@ class Keyring:
 
     def doubt(self) -> None:
         """Ask about every key again before its next call: a change may have been missed."""
-        self._doubted_ns = self._clock.monotonic_ns()
+        self._round += 1
         self._checks.clear()
 
     def _check(self, digest: bytes, key_id: str) -> asyncio.Task[Caller]:
@@ -311,6 +313,7 @@ class Keyring:
                 allowed=None if record.allow is None else Allowance(record.allow),
             ),
             checked_ns=began_ns,
+            round=self._round,
             expires_ms=min(ends, default=None),
         )
         return None if record.revoked_ms is not None or self._expired(known) else known
