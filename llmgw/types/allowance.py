@@ -1,6 +1,7 @@
 """What a key may call: a list of names and patterns, held against what a call names."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -14,6 +15,8 @@ ENTRY: Final = re.compile(r"(?:api:|prompt:)?[^\s\x00-\x1f\x7f]{1,256}")
 API: Final = "api:"
 PROMPT: Final = "prompt:"
 _SHOWN: Final = 64
+_NAME_MAX: Final = 512
+_REMEMBERED: Final = 2048
 
 
 class Allowance(Struct, frozen=True):
@@ -26,7 +29,8 @@ class Allowance(Struct, frozen=True):
 
     def has(self, name: str) -> bool:
         """Whether an entry names this; `api:` and `prompt:` are part of the name."""
-        return any(_fits(entry, name) for entry in self.entries)
+        # Nothing longer can be called, and what is remembered is bounded.
+        return len(name) <= _NAME_MAX and _any_fits(self.entries, name)
 
     def has_model(self, name: str) -> bool:
         """Whether an entry names this alias or `provider/model`, whatever it looks like."""
@@ -58,6 +62,11 @@ class Allowance(Struct, frozen=True):
 def kind_of(entry: str) -> str:
     """What an entry or a name is of: an API, a prompt, or, where it is empty, a model."""
     return next((kind for kind in (API, PROMPT) if entry.startswith(kind)), "")
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _any_fits(entries: tuple[str, ...], name: str) -> bool:
+    return any(_fits(entry, name) for entry in entries)
 
 
 def _fits(pattern: str, name: str) -> bool:

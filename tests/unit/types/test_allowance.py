@@ -42,6 +42,11 @@ def test_an_entry_lets_a_model_through(entry: str, model: str, *, allowed: bool)
     assert Allowance((entry,)).has_model(model) is allowed
 
 
+def test_a_name_without_end_is_let_through_by_nothing() -> None:
+    """Nobody can have such a model, and nothing of it is remembered."""
+    assert not Allowance(("*", "*/*")).has_model("x" * 1_000_000)
+
+
 def test_an_empty_list_lets_nothing_through() -> None:
     """No entry, no model."""
     assert not Allowance(()).has_model("fast")
