@@ -71,6 +71,11 @@ class Completion(Struct, frozen=True, kw_only=True):
     facts: Details = {}
     raw: bytes = b""
 
+    @property
+    def text(self) -> str:
+        """The words of the first answer."""
+        return self.choices[0].message.text if self.choices else ""
+
 
 def fold(events: Iterable[StreamEvent], raw: bytes = b"") -> Completion:
     """Build the completion that a sequence of events describes.
