@@ -38,6 +38,7 @@ from llmgw.http.own_routes import own_routes
 from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
+from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
 from llmgw.prompts.settings import PromptSettings
@@ -131,6 +132,7 @@ class Worker:
                 bootstrap=secrets.bootstrap,
                 stale_auth_s=settings.auth.stale_auth_s,
             )
+        self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
@@ -192,6 +194,8 @@ class Worker:
         sweeping = loop.create_task(_sweep(self._contexts))
         await self._state.connect()
         await self._prompts.start()
+        if self._key_watch is not None:
+            self._key_watch.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -204,6 +208,8 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            if self._key_watch is not None:
+                await self._key_watch.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._upstream.aclose()

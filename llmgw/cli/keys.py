@@ -1,17 +1,18 @@
-"""`llmgw keys`: make, list and revoke API keys, beside a running gateway or without one."""
+"""`llmgw keys`: make, list, change and revoke API keys, beside a running gateway or without one."""
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmgw.cli.durations import End, Span, when
 from llmgw.cli.stored import CONFIG, with_state
-from llmgw.policy.keyring import KeyRecord, Keyring
+from llmgw.policy.keyring import Keyring
+from llmgw.policy.keys import KeyRecord, Terms
 from llmgw.policy.pepper import load_pepper
 from llmgw.settings import Settings
 from llmgw.state.connection import State
@@ -25,7 +26,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys."""
+    """Make, list, change and revoke API keys."""
 
 
 @keys.command()
@@ -35,12 +36,26 @@ def keys() -> None:
     "--role", type=click.Choice(get_args(Role)), default="caller", show_default=True, help="What it may do."
 )
 @click.option("--tenant", default=DEFAULT_TENANT, show_default=True, help="Whose contexts it reaches.")
-@click.option("--expires-days", type=click.IntRange(1, 36_500), help="Days until it ends; never by default.")
-def create(config: str | None, name: str, role: Role, tenant: str, expires_days: int | None) -> None:
+@click.option("--team", default="", help="Which team of the tenant uses it.")
+@click.option("--tag", "tags", multiple=True, help="A mark for sums of what it used; may be repeated.")
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="ENTRY",
+    help="What it may call: an alias, provider/model, api:SLUG, prompt:NAME, with '*'; may be repeated. "
+    "Everything by default.",
+)
+@click.option("--allow-nothing", is_flag=True, help="Nothing until a request for access is approved.")
+@click.option("--note", default="", help="What administrators should know.")
+@click.option("--expires", type=End(), help="When it ends: 90d, 24h, or 2030-01-31; never by default.")
+@click.option("--expires-days", type=click.IntRange(1, 36_500), help="Days until it ends.")
+def create(config: str | None, name: str, role: Role, **options: Any) -> None:
     """Make a key and print it, once: the gateway keeps only a digest of it."""
-    expires_at_ms = None if expires_days is None else time.time_ns() // 1_000_000 + expires_days * DAY_MS
-    made = _with_keyring(config, lambda keyring: keyring.create(name, role, expires_at_ms, tenant=tenant))
-    click.echo(f"key {made.id} for {name} ({role} of {tenant}); keep it, it is not shown again:", err=True)
+    terms = _terms(**options)
+    made = _with_keyring(config, lambda keyring: keyring.create(name, role, terms))
+    click.echo(
+        f"key {made.id} for {name} ({role} of {terms.tenant}); keep it, it is not shown again:", err=True
+    )
     click.echo(made.token.reveal())
 
 
@@ -53,7 +68,7 @@ def list_(config: str | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(encode(records).decode())
     elif records:
-        Console(soft_wrap=True).print(_table(records, time.time_ns() // 1_000_000))
+        Console(soft_wrap=True).print(_table(records, _now_ms()))
     else:
         click.echo("no keys yet; make one: llmgw keys create --name NAME", err=True)
 
@@ -61,11 +76,72 @@ def list_(config: str | None, *, as_json: bool) -> None:
 @keys.command()
 @CONFIG
 @click.argument("key_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; times are unix milliseconds.")
+def show(config: str | None, key_id: str, *, as_json: bool) -> None:
+    """Show all there is to know of a key; its secret is nowhere."""
+    record = _with_keyring(config, lambda keyring: keyring.find(key_id))
+    if as_json:
+        click.echo(encode(record).decode())
+        return
+    table = Table(show_header=False)
+    for name, value in _told(record, _now_ms()):
+        table.add_row(name, Text(value))  # what people wrote is text, never markup
+    Console(soft_wrap=True).print(table)
+
+
+@keys.command()
+@CONFIG
+@click.argument("key_id", metavar="ID")
+@click.option(
+    "--overlap",
+    type=Span(),
+    default="24h",
+    show_default=True,
+    help="How long older secrets stay good; 0s ends them all at once.",
+)
+def rotate(config: str | None, key_id: str, overlap: int) -> None:
+    """Give the key with this ID a new secret and print it, once; its id, rights and sums stay."""
+    made = _with_keyring(config, lambda keyring: keyring.rotate(key_id, overlap))
+    ends = f"until {when(_now_ms() + overlap)}" if overlap else "no more"
+    click.echo(f"key {key_id} has a new secret, older ones are good {ends}; keep it:", err=True)
+    click.echo(made.token.reveal())
+
+
+@keys.command()
+@CONFIG
+@click.argument("key_id", metavar="ID")
+@click.argument("entries", metavar="[ENTRY]...", nargs=-1)
+@click.option("--everything", is_flag=True, help="Take the list away: the key may call everything.")
+def allow(config: str | None, key_id: str, entries: tuple[str, ...], *, everything: bool) -> None:
+    """Let the key with this ID call these ENTRIES and nothing else; without any, nothing at all."""
+    if everything and entries:
+        raise click.UsageError("give either entries or --everything")
+    listed = None if everything else entries
+    _with_keyring(config, lambda keyring: keyring.allow(key_id, listed))
+    click.echo(f"key {key_id} may call {_allowed(listed)}", err=True)
+
+
+@keys.command()
+@CONFIG
+@click.argument("key_id", metavar="ID")
 def revoke(config: str | None, key_id: str) -> None:
-    """End the key with this ID for good; running gateways notice within seconds."""
+    """End the key with this ID for good; running gateways hear of it within a second."""
     if not _with_keyring(config, lambda keyring: keyring.revoke(key_id)):
         raise click.ClickException(f"there is no key {key_id!r}; see the IDs with: llmgw keys list")
     click.echo(f"key {key_id} is revoked", err=True)
+
+
+def _terms(
+    tenant: str, allow: tuple[str, ...], expires: int | None, expires_days: int | None, **options: Any
+) -> Terms:
+    nothing = options.pop("allow_nothing")
+    if nothing and allow:
+        raise click.UsageError("give either --allow or --allow-nothing")
+    if expires is not None and expires_days is not None:
+        raise click.UsageError("give either --expires or --expires-days")
+    if expires_days is not None:
+        expires = _now_ms() + expires_days * DAY_MS
+    return Terms(tenant=tenant, allow=allow if allow or nothing else None, expires_ms=expires, **options)
 
 
 def _with_keyring(config: str | None, act: Callable[[Keyring], Awaitable[T]]) -> T:
@@ -76,27 +152,51 @@ def _with_keyring(config: str | None, act: Callable[[Keyring], Awaitable[T]]) ->
 
 
 def _table(records: list[KeyRecord], now_ms: int) -> Table:
-    table = Table("ID", "Name", "Role", "Tenant", "Created", "Expires", "State")
+    table = Table("ID", "Name", "Role", "Tenant", "Team", "May call", "Created", "Expires", "State")
     for record in records:
         table.add_row(
             record.id,
             Text(record.name),  # a name is text, never markup
             record.role,
             record.tenant,
-            _day(record.created_ms),
-            "never" if record.expires_ms is None else _day(record.expires_ms),
+            record.team,
+            Text(_allowed(record.allow)),
+            when(record.created_ms),
+            "never" if record.expires_ms is None else when(record.expires_ms),
             _state(record, now_ms),
         )
     return table
 
 
+def _told(record: KeyRecord, now_ms: int) -> list[tuple[str, str]]:
+    return [
+        ("ID", record.id),
+        ("Name", record.name),
+        ("Role", record.role),
+        ("Tenant", record.tenant),
+        ("Team", record.team),
+        ("Tags", ", ".join(record.tags)),
+        ("May call", _allowed(record.allow)),
+        ("Note", record.note),
+        ("Created", when(record.created_ms)),
+        ("Rotated", "never" if record.rotated_ms is None else when(record.rotated_ms)),
+        ("Older secrets until", ", ".join(map(when, record.previous_until_ms)) or "none is good"),
+        ("Expires", "never" if record.expires_ms is None else when(record.expires_ms)),
+        ("State", _state(record, now_ms)),
+    ]
+
+
+def _allowed(entries: tuple[str, ...] | None) -> str:
+    return "everything" if entries is None else ", ".join(entries) or "nothing"
+
+
 def _state(record: KeyRecord, now_ms: int) -> str:
     if record.revoked_ms is not None:
-        return f"revoked {_day(record.revoked_ms)}"
+        return f"revoked {when(record.revoked_ms)}"
     if record.expires_ms is not None and record.expires_ms <= now_ms:
         return "expired"
     return "active"
 
 
-def _day(unix_ms: int) -> str:
-    return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

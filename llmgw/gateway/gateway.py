@@ -28,10 +28,18 @@ from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.call import DEFAULT_TENANT, Call
 from llmgw.types.completion import Completion
 from llmgw.types.context import ContextOptions
-from llmgw.types.errors import GatewayError, InternalError, Unavailable, UnsupportedParameter
+from llmgw.types.errors import (
+    GatewayError,
+    InternalError,
+    ModelNotFound,
+    Unavailable,
+    UnsupportedParameter,
+    unknown_model,
+)
 from llmgw.types.event import Usage
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
+from llmgw.types.prompt import PromptRef
 from llmgw.types.target import Target
 
 
@@ -74,6 +82,7 @@ class Gateway:
 
         Raises:
             ModelNotFound: no alias or provider of that name.
+            ModelNotAllowed: the caller's key has a list without it.
             UnsupportedParameter: no target can honour a member of the request.
             NoHealthyTarget: every target is resting.
             ProviderError: every attempt failed; the error is the last one's.
@@ -141,7 +150,7 @@ class Gateway:
 
     async def _open(self, invocation: Invocation, said: Invocation, call: Call) -> Reply | Replay:
         """Open the answer to a call as it is asked; `said` is what its caller says of that."""
-        alias = self.catalog.resolve(invocation.model)
+        alias = self._resolved(invocation.model, said.options.prompt, call)
         call.alias, call.stream, call.tags = alias.name, invocation.stream, invocation.options.tags
         context = invocation.options.context
         if context is None:
@@ -171,6 +180,25 @@ class Gateway:
         """
         compacting = Compacting(self._conversations.contexts, partial(self.ask, call))
         await compacting.compact(asker, options, alias, keep_last)
+
+    def _resolved(self, model: str, prompt: PromptRef | None, call: Call) -> Alias:
+        """Find a model that the caller may call.
+
+        Raises:
+            ModelNotAllowed: its key's list does not have it.
+            ModelNotFound: there is none.
+        """
+        allowed = call.caller.allowed if call.caller is not None else None
+        if allowed is None:
+            return self.catalog.resolve(model)
+        if model != call.admitted:
+            slug = prompt.slug if prompt is not None else ""
+            name = call.prompt.name if prompt is not None and call.prompt is not None else ""
+            allowed.require(model, slug=slug, prompt=name)
+        try:
+            return self.catalog.resolve(model)
+        except ModelNotFound:
+            raise unknown_model() from None
 
     def _plan(self, alias: Alias, invocation: Invocation) -> tuple[Target, ...]:
         return plan(alias, invocation.needs, self._health, self._draw())
@@ -233,7 +261,8 @@ class Gateway:
 
     async def _count(self, invocation: CountInvocation, call: Call) -> Completion:
         """Ask the target that would answer first, if it counts; an alias with one that does not is counted here."""
-        counting = [_counts(each.target) for each in self.catalog.resolve(invocation.model).targets]
+        alias = self._resolved(invocation.model, invocation.options.prompt, call)
+        counting = [_counts(each.target) for each in alias.targets]
         if not counting[0]:
             return await self._estimate(invocation, call)
         if invocation.options.context is not None:

@@ -35,6 +35,11 @@ _HELD: dict[Role, frozenset[Permission]] = {
 }  # fmt: skip
 
 
+def held_by(role: Role) -> list[Permission]:
+    """What a role may do, as it is told to its holder."""
+    return sorted(_HELD[role] - {Permission.PUBLIC})
+
+
 def require(caller: Caller, permission: Permission) -> None:
     """Let the caller pass or raise.
 

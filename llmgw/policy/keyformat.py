@@ -33,9 +33,9 @@ class FreshKey(Struct, frozen=True, kw_only=True):
         return f"FreshKey(id={self.id!r})"
 
 
-def draw(env: str = "live") -> FreshKey:
-    """Draw a new key from the system's randomness."""
-    key_id = _digits(ID_LENGTH)
+def draw(env: str = "live", *, key_id: str | None = None) -> FreshKey:
+    """Draw a new key from the system's randomness, or a new secret for the id of one."""
+    key_id = key_id or _digits(ID_LENGTH)
     body = f"llmgw_{env}_{key_id}_{_digits(SECRET_LENGTH)}"
     return FreshKey(id=key_id, token=body + checksum(body))
 

@@ -1,87 +1,46 @@
 """Who holds which key.
 
 Only HMAC-SHA-256(pepper, key) is stored, looked up by the id inside the key. A key that was checked is
-remembered by its whole digest: fresh for `FRESH_S`, and for `stale_auth_s` when the store is away. The store
-being away never makes a key wrong.
+remembered by its whole digest: fresh for `FRESH_S` unless a change is heard of, and for `stale_auth_s` when the
+store is away. The store being away never makes a key wrong.
 """
 
 import asyncio
 import hmac
 import re
-import unicodedata
 from collections import OrderedDict
 from functools import partial
-from typing import get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.policy import keyformat
+from llmgw.policy.key_store import PREVIOUS_MAX, KeyStore, Stored
+from llmgw.policy.keys import OVERLAP_MAX_MS, KeyRecord, NewKey, Terms, check_entries, check_key
 from llmgw.state.connection import State
-from llmgw.state.scripts import Script
-from llmgw.types.call import DEFAULT_TENANT, TENANT, Caller, Role
+from llmgw.types.allowance import Allowance
+from llmgw.types.call import Caller, Role
 from llmgw.types.clock import Clock, SystemClock
-from llmgw.types.errors import InvalidApiKey, InvalidRequest, StoreUnavailable
+from llmgw.types.errors import InvalidApiKey, InvalidRequest, KeyConflict, NotFound, StoreUnavailable
 from llmgw.types.secret import Secret
 
 FRESH_S = 5.0
-"""Seconds a checked key needs no look-up; so long may a revoked key live on in another worker."""
+"""Seconds a checked key needs no look-up where no change of it is heard of."""
 CACHE_SIZE = 10_000
+BOOTSTRAP_ID = "bootstrap"
 BOOTSTRAP_MIN = 24
 TOKEN_MAX = 512
-NAME_MAX = 128
 
-INDEX = "llmgw:keys"
-
-_CLAIM_FIRST = Script(
-    "claim_first_admin",
-    """#!lua
-if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 1 then return 1 end
-if redis.call('SCARD', KEYS[1]) > 0 then return 0 end
-redis.call('SADD', KEYS[1], ARGV[1])
-return 1
-""",
-)
-_REVOKE = Script(
-    "revoke_key",
-    """#!lua
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSETNX', KEYS[1], 'revoked_ms', ARGV[1])
-return 1
-""",
-)
 _ID = re.compile(rf"[0-9A-Za-z]{{{keyformat.ID_LENGTH}}}", re.ASCII)
 _NO_DIGEST = bytes(32)
-_FIELDS = ("name", "role", "tenant", "created_ms", "expires_ms", "revoked_ms", "digest")
-
-
-class KeyRecord(Struct, frozen=True, kw_only=True):
-    """A key as its administrators see it; times are unix milliseconds."""
-
-    id: str
-    name: str
-    role: Role
-    tenant: str
-    created_ms: int
-    expires_ms: int | None = None
-    revoked_ms: int | None = None
-
-
-class NewKey(Struct, frozen=True, kw_only=True):
-    """A key just made; its `token` is known to nobody else and cannot be asked for again."""
-
-    id: str
-    token: Secret
 
 
 class _Known(Struct, frozen=True, kw_only=True, gc=False):
     caller: Caller
     checked_ns: int
+    round: int
+    """How often all keys had been doubted when it was asked for."""
     expires_ms: int | None
-
-
-class _Stored(Struct, frozen=True, kw_only=True):
-    record: KeyRecord
-    digest: bytes
 
 
 class Keyring:
@@ -112,7 +71,7 @@ class Keyring:
                 f"the bootstrap admin key must have {BOOTSTRAP_MIN} to {TOKEN_MAX} characters: draw one with "
                 "'openssl rand -hex 32'"
             )
-        self._state = state
+        self.store = KeyStore(state)
         self._pepper = pepper.reveal().encode()
         self._bootstrap = self._digest(bootstrap.reveal()) if bootstrap is not None else None
         self._clock = clock or SystemClock()
@@ -120,6 +79,7 @@ class Keyring:
         self._stale_ns = round(stale_auth_s * 1e9)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._checks: dict[bytes, asyncio.Task[Caller]] = {}
+        self._round = 0
         self._first: keyformat.FreshKey | None = None
 
     def cached(self, token: str) -> Caller | None:
@@ -134,7 +94,7 @@ class Keyring:
         if known is None or self._expired(known):
             return None
         age_ns = self._clock.monotonic_ns() - known.checked_ns
-        if age_ns > self._fresh_ns:
+        if age_ns > self._fresh_ns or known.round != self._round:
             return None
         if age_ns > self._fresh_ns // 2:
             self._check(digest, known.caller.key_id)
@@ -152,29 +112,28 @@ class Keyring:
             raise _wrong()
         digest = self._digest(token)
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
-            return Caller(key_id="bootstrap", name="bootstrap", role="admin")
+            return Caller(key_id=BOOTSTRAP_ID, name="bootstrap", role="admin")
         key_id = keyformat.key_id(token)
         if key_id is None:
             raise _wrong()
         # Many calls that wait for one check share it, and none of them can cancel it for the others.
         return await asyncio.shield(self._check(digest, key_id))
 
-    async def create(
-        self, name: str, role: Role, expires_at_ms: int | None = None, *, tenant: str = DEFAULT_TENANT
-    ) -> NewKey:
-        """Make a key; `expires_at_ms` is in unix milliseconds. What it makes belongs to its tenant.
+    async def create(self, name: str, role: Role, terms: Terms | None = None) -> NewKey:
+        """Make a key. What it makes belongs to its tenant.
 
         Raises:
-            InvalidRequest: the name, role, tenant or expiry cannot be meant.
+            InvalidRequest: the name, role or terms cannot be meant.
             StoreUnavailable: the key could not be stored.
         """
-        _check(name, role, tenant)
-        if expires_at_ms is not None and expires_at_ms <= self._now_ms():
-            raise InvalidRequest("the key would be expired already", param="expires_at")
+        terms = terms or Terms()
+        check_key(name, role, terms)
+        if terms.expires_ms is not None and terms.expires_ms <= self._now_ms():
+            raise InvalidRequest("the key would be expired already", param="expires_ms")
         fresh = keyformat.draw()
         # The record first: should the second step fail, what remains is a key that nobody was ever shown.
-        await self._store(fresh, name, role, tenant, expires_at_ms)
-        await self._state.command("SADD", INDEX, fresh.id)
+        await self.store.put(fresh.id, self._digest(fresh.token), name, role, terms, self._now_ms())
+        await self.store.listed(fresh.id)
         return NewKey(id=fresh.id, token=Secret(fresh.token))
 
     async def create_first_admin(self) -> NewKey | None:
@@ -186,42 +145,117 @@ class Keyring:
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        if self._first is None and await self._state.command("SCARD", INDEX):
+        if self._first is None and await self.store.any():
             return None
         fresh = self._first = self._first or keyformat.draw()
-        await self._store(fresh, "first admin", "admin", DEFAULT_TENANT, None)
-        won = await self._state.script(_CLAIM_FIRST, [INDEX], [fresh.id])
-        if not won:
-            await self._state.delete(_key(fresh.id))
+        digest = self._digest(fresh.token)
+        await self.store.put(fresh.id, digest, "first admin", "admin", Terms(), self._now_ms())
+        won = await self.store.claim_first(fresh.id)
         self._first = None
         return NewKey(id=fresh.id, token=Secret(fresh.token)) if won else None
 
-    async def list(self) -> list[KeyRecord]:
-        """List every key, oldest first.
+    async def list(self, tenant: str | None = None) -> list[KeyRecord]:
+        """List every key, or those of a tenant, oldest first.
 
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        ids = await self._state.members(INDEX)
-        found = [await self._load(key_id.decode("ascii")) for key_id in ids]
+        found = [await self.store.load(key_id) for key_id in await self.store.ids()]
+        records = [self._current(stored.record) for stored in found if stored is not None]
         return sorted(
-            (stored.record for stored in found if stored), key=lambda record: (record.created_ms, record.id)
+            (record for record in records if tenant in {None, record.tenant}),
+            key=lambda record: (record.created_ms, record.id),
         )
+
+    async def find(self, key_id: str, tenant: str | None = None) -> KeyRecord:
+        """Return a key, or a key of a tenant.
+
+        Raises:
+            NotFound: there is none by that id, or it is another tenant's.
+            StoreUnavailable: the store cannot be asked.
+        """
+        stored = await self.store.load(key_id) if _ID.fullmatch(key_id) else None
+        if stored is None or tenant not in {None, stored.record.tenant}:
+            raise _nobody()
+        return self._current(stored.record)
 
     async def revoke(self, key_id: str) -> bool:
         """Revoke a key for good; False says that there is none by that id.
 
-        Here it ends at once, in other workers within `FRESH_S`, or `stale_auth_s` while the store is away.
+        Here it ends at once, in other workers within a second, or `stale_auth_s` while the store is away.
 
         Raises:
-            StoreUnavailable: the store cannot be asked.
+            StoreUnavailable: the store cannot be asked, or the others could not be told: do it again.
         """
         if not _ID.fullmatch(key_id):
             return False
-        found = bool(await self._state.script(_REVOKE, [_key(key_id)], [self._now_ms()]))
+        try:
+            return await self.store.revoke(key_id, self._now_ms())
+        finally:
+            self.forget(key_id)
+
+    async def rotate(self, key_id: str, overlap_ms: int) -> NewKey:
+        """Give a key a new secret; those before it are good until the overlap ends. Its id and rights stay.
+
+        Without an overlap every older secret ends.
+
+        Raises:
+            NotFound: there is no such key.
+            InvalidRequest: the overlap is too long.
+            KeyConflict: it is revoked, has expired, or has too many secrets that are still good.
+            StoreUnavailable: it is not known whether it was done; secrets in use are good until the overlap ends.
+        """
+        if not 0 <= overlap_ms <= OVERLAP_MAX_MS:
+            raise InvalidRequest(
+                f"an overlap is at most {OVERLAP_MAX_MS // 86_400_000} days", param="overlap_s"
+            )
+        if not _ID.fullmatch(key_id):
+            raise _nobody()
+        fresh = keyformat.draw(key_id=key_id)
+        now_ms = self._now_ms()
+        try:
+            done = await self.store.rotate(key_id, self._digest(fresh.token), now_ms, now_ms + overlap_ms)
+        finally:
+            self.forget(key_id)
+        match done:
+            case "none":
+                raise _nobody()
+            case "revoked" | "expired":
+                raise KeyConflict(f"the key is {done}: make another one")
+            case "many":
+                raise KeyConflict(
+                    f"{PREVIOUS_MAX} older secrets of the key are still good; an overlap of 0 ends them all"
+                )
+            case "done":
+                return NewKey(id=key_id, token=Secret(fresh.token))
+
+    async def allow(self, key_id: str, entries: tuple[str, ...] | None) -> None:
+        """Put another list of what a key may call in the place of its own; None is everything.
+
+        Raises:
+            NotFound: there is no such key.
+            InvalidRequest: an entry cannot be meant.
+            StoreUnavailable: the store cannot be asked, or the others could not be told: do it again.
+        """
+        check_entries(entries or ())
+        try:
+            found = bool(_ID.fullmatch(key_id)) and await self.store.replace(key_id, entries)
+        finally:
+            self.forget(key_id)
+        if not found:
+            raise _nobody()
+
+    def forget(self, key_id: str) -> None:
+        """Know nothing of a key any more: it has changed. Checks under way are not remembered."""
         for digest in [digest for digest, known in self._known.items() if known.caller.key_id == key_id]:
             del self._known[digest]
-        return found
+        # A check that began before the change may bring what was there before it; whoever calls next begins anew.
+        self._checks.clear()
+
+    def doubt(self) -> None:
+        """Ask about every key again before its next call: a change may have been missed."""
+        self._round += 1
+        self._checks.clear()
 
     def _check(self, digest: bytes, key_id: str) -> asyncio.Task[Caller]:
         """Ask the store about a key, unless that is being done."""
@@ -234,41 +268,61 @@ class Keyring:
         return check
 
     def _end_check(self, digest: bytes, check: asyncio.Task[Caller]) -> None:
-        del self._checks[digest]
+        if self._checks.get(digest) is check:
+            del self._checks[digest]
         if not check.cancelled():
             # Read here, because nobody may be waiting: whoever calls next asks again and is told.
             check.exception()
 
     async def _checked(self, digest: bytes, key_id: str) -> Caller:
+        began_ns = self._clock.monotonic_ns()
         try:
-            stored = await self._load(key_id)
+            stored = await self.store.load(key_id)
         except StoreUnavailable:
             known = self._known.get(digest)
             if known is None or not self._usable_while_away(known):
                 raise
             return known.caller
-        return self._decide(digest, stored)
+        known = self._decide(digest, stored, began_ns)
+        overtaken = self._checks.get(digest) is not asyncio.current_task()
+        if known is None:
+            self._known.pop(digest, None)
+            raise _wrong()
+        if not overtaken:
+            self._remember(digest, known)
+        return known.caller
 
-    def _decide(self, digest: bytes, stored: _Stored | None) -> Caller:
+    def _decide(self, digest: bytes, stored: Stored | None, began_ns: int) -> _Known | None:
         # A miss compares too, so that it takes as long as a wrong secret.
-        right = hmac.compare_digest(digest, stored.digest if stored else _NO_DIGEST)
-        if stored is None or not right:
-            self._known.pop(digest, None)
-            raise _wrong()
+        newest = hmac.compare_digest(digest, stored.digest if stored else _NO_DIGEST)
+        older = [
+            until for each, until in (stored.previous if stored else ()) if hmac.compare_digest(digest, each)
+        ]
+        if stored is None or not (newest or older):
+            return None
         record = stored.record
+        ends = [each for each in (record.expires_ms, None if newest else max(older)) if each is not None]
         known = _Known(
-            caller=Caller(key_id=record.id, name=record.name, role=record.role, tenant=record.tenant),
-            checked_ns=self._clock.monotonic_ns(),
-            expires_ms=record.expires_ms,
+            caller=Caller(
+                key_id=record.id,
+                name=record.name,
+                role=record.role,
+                tenant=record.tenant,
+                team=record.team,
+                tags=record.tags,
+                allowed=None if record.allow is None else Allowance(record.allow),
+            ),
+            checked_ns=began_ns,
+            round=self._round,
+            expires_ms=min(ends, default=None),
         )
-        if record.revoked_ms is not None or self._expired(known):
-            self._known.pop(digest, None)
-            raise _wrong()
+        return None if record.revoked_ms is not None or self._expired(known) else known
+
+    def _remember(self, digest: bytes, known: _Known) -> None:
         self._known[digest] = known
         self._known.move_to_end(digest)
         if len(self._known) > CACHE_SIZE:
             self._known.popitem(last=False)
-        return known.caller
 
     def _usable_while_away(self, known: _Known) -> bool:
         return self._clock.monotonic_ns() - known.checked_ns <= self._stale_ns and not self._expired(known)
@@ -276,36 +330,12 @@ class Keyring:
     def _expired(self, known: _Known) -> bool:
         return known.expires_ms is not None and known.expires_ms <= self._now_ms()
 
-    async def _store(
-        self, fresh: keyformat.FreshKey, name: str, role: Role, tenant: str, expires_ms: int | None
-    ) -> None:
-        fields: dict[str, str | bytes | int] = {
-            "name": name,
-            "role": role,
-            "tenant": tenant,
-            "created_ms": self._now_ms(),
-            "digest": self._digest(fresh.token),
-        }
-        if expires_ms is not None:
-            fields["expires_ms"] = expires_ms
-        await self._state.put_hash(_key(fresh.id), fields)
-
-    async def _load(self, key_id: str) -> _Stored | None:
-        name, role, tenant, created, expires, revoked, digest = await self._state.hash_fields(
-            _key(key_id), *_FIELDS
+    def _current(self, record: KeyRecord) -> KeyRecord:
+        """A key without the secrets that have ended."""
+        now_ms = self._now_ms()
+        return replace(
+            record, previous_until_ms=tuple(each for each in record.previous_until_ms if each > now_ms)
         )
-        if name is None or role is None or created is None or digest is None:
-            return None
-        record = KeyRecord(
-            id=key_id,
-            name=name.decode(),
-            role=_role(role.decode()),
-            tenant=DEFAULT_TENANT if tenant is None else tenant.decode(),
-            created_ms=int(created),
-            expires_ms=None if expires is None else int(expires),
-            revoked_ms=None if revoked is None else int(revoked),
-        )
-        return _Stored(record=record, digest=digest)
 
     def _digest(self, token: str) -> bytes:
         return hmac.digest(self._pepper, token.encode("utf-8", "surrogatepass"), "sha256")
@@ -314,27 +344,9 @@ class Keyring:
         return self._clock.unix_ns() // 1_000_000
 
 
-def _key(key_id: str) -> str:
-    return f"llmgw:key:{{{key_id}}}"
-
-
 def _wrong() -> InvalidApiKey:
     return InvalidApiKey("this API key is not valid: it was never issued, or it has expired or been revoked")
 
 
-def _role(text: str) -> Role:
-    # A role this version does not know may do as little as possible.
-    roles: tuple[Role, ...] = get_args(Role)
-    return next((role for role in roles if role == text), "viewer")
-
-
-def _check(name: str, role: str, tenant: str) -> None:
-    if not 1 <= len(name) <= NAME_MAX or any(unicodedata.category(char).startswith("C") for char in name):
-        raise InvalidRequest(f"a key's name has 1 to {NAME_MAX} printable characters", param="name")
-    if role not in get_args(Role):
-        raise InvalidRequest(f"a key's role is one of {', '.join(get_args(Role))}", param="role")
-    if not TENANT.fullmatch(tenant):
-        raise InvalidRequest(
-            "a tenant's name has 1 to 63 of a-z, 0-9, '_' and '-', and begins with a letter or digit",
-            param="tenant",
-        )
+def _nobody() -> NotFound:
+    return NotFound("there is no such key")

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.types.allowance import Allowance
 from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
 from llmgw.types.loss import Loss
@@ -33,6 +34,11 @@ class Caller(Struct, frozen=True, kw_only=True):
     name: str
     role: Role
     tenant: str = DEFAULT_TENANT
+    team: str = ""
+    tags: tuple[str, ...] = ()
+    """What its key is marked with, for sums of what it used."""
+    allowed: Allowance | None = None
+    """What it may call; None is everything."""
 
 
 ANYBODY = Caller(key_id="none", name="anybody", role="admin")
@@ -129,6 +135,8 @@ class Call(Struct, kw_only=True):
     trace_state: str = ""
     caller: Caller | None = None
     alias: str | None = None
+    admitted: str | None = None
+    """A model that this call may ask whatever its key's list says, as the call it is made for may."""
     tags: tuple[str, ...] = ()
     stream: bool = False
     attempts: list[Attempt] = []
@@ -166,6 +174,7 @@ class Call(Struct, kw_only=True):
             sampled=self.sampled,
             trace_state=self.trace_state,
             caller=self.caller,
+            admitted=self.alias,
         )
 
     @property

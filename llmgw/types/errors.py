@@ -8,10 +8,12 @@
     │   │   └── ForbiddenField       400  forbidden_field
     │   ├── InvalidApiKey            401  invalid_api_key
     │   ├── PermissionDenied         403  permission_denied
+    │   │   └── ModelNotAllowed      403  model_not_allowed
     │   ├── NotFound                 404  not_found
     │   │   └── ModelNotFound        404  model_not_found
     │   ├── MethodNotAllowed         405  method_not_allowed
     │   ├── RequestTimeout           408  request_timeout
+    │   ├── KeyConflict              409  key_conflict
     │   ├── RequestTooLarge          413  request_too_large
     │   ├── UnsupportedMediaType     415  unsupported_media_type
     │   ├── HeadersTooLarge          431  headers_too_large
@@ -134,6 +136,12 @@ class PermissionDenied(RequestError):
     status = 403
 
 
+class ModelNotAllowed(PermissionDenied):
+    """A good key whose list does not have this model; said alike whether there is such a model or not."""
+
+    code = "model_not_allowed"
+
+
 class NotFound(RequestError):
     """Nothing by that name that this caller may see."""
 
@@ -145,6 +153,11 @@ class ModelNotFound(NotFound):
     """Neither an alias nor `provider/model` of a configured provider."""
 
     code = "model_not_found"
+
+
+def unknown_model() -> ModelNotFound:
+    """Say that there is no such model to who is not to know which names come near."""
+    return ModelNotFound("there is no model of this name", param="model")
 
 
 class MethodNotAllowed(RequestError):
@@ -162,6 +175,13 @@ class RequestTimeout(RequestError):
     code = "request_timeout"
     status = 408
     retryable = True
+
+
+class KeyConflict(RequestError):
+    """What is asked does not go with what a key or an access request has become."""
+
+    code = "key_conflict"
+    status = 409
 
 
 class RequestTooLarge(RequestError):

@@ -6,11 +6,12 @@ import msgspec
 from msgspec import Struct
 
 from llmgw.prompts.names import told
-from llmgw.prompts.registry.audit import AuditEvent, Chain, History
+from llmgw.prompts.registry.audit import AuditEvent, History, decode_event
 from llmgw.prompts.registry.changes import label_of, version_of
 from llmgw.prompts.registry.counts import Counts
 from llmgw.prompts.registry.wishes import ArmUse, CallerUse, Gate
 from llmgw.prompts.storage.store import PromptStore, decode_info
+from llmgw.state.audit_chain import Chain
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock
 from llmgw.types.errors import InternalError
@@ -104,7 +105,7 @@ class Reader:
     async def history(self, tenant: str, name: str, limit: int = 100) -> History:
         """The last changes of a prompt, and whether the tenant's audit is as it was written."""
         await self.info(tenant, name)
-        chain = Chain()
+        chain = Chain(decode_event)
         kept: list[AuditEvent] = []
         first = 0
         while True:

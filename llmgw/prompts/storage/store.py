@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from llmgw.prompts.registry.audit import Tail, head_of, head_text
 from llmgw.prompts.serving.usage import ArmOf, CallerOf, Counted, Sums
 from llmgw.prompts.storage import keys, scripts
+from llmgw.state.audit_chain import Tail, head_of, head_text
 from llmgw.state.connection import Argument, State
 from llmgw.types.call import TENANT
 from llmgw.types.errors import InternalError

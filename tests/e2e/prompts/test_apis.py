@@ -112,6 +112,23 @@ def test_an_answer_that_does_not_fit_is_an_error_that_names_the_call(
     assert (line["error"], line["prompt_output"]) == ("output_schema_violation", "invalid")
 
 
+def test_a_key_for_one_api_has_its_answers_mended_too(
+    desk: Desk, publisher: Publisher, provider: FakeProvider
+) -> None:
+    """The second try asks a model that the key's list lacks, within a call that was let through; no other may."""
+    model = fresh("a01_mended")
+    publisher.publish("granted", api("granted", f"fake/{model}", api={"repair": True}))
+    body = {"name": "one api", "allow": ["api:granted"]}
+    made = desk.gateway.request("/admin/v1/keys", body).json()
+    holder = Desk(desk.gateway, made["key"])
+    assert holder.ask("POST", "/apis/granted", {"text": "x"}).status == 200
+    assert len(provider.requests(model)) == 2
+    publisher.publish("other", api("other", f"fake/{model}"))
+    refused = holder.ask("POST", "/apis/other", {"text": "x"})
+    assert problem(refused)[:2] == (403, "model_not_allowed")
+    assert len(provider.requests(model)) == 2
+
+
 def test_with_repair_the_model_is_shown_once_what_was_wrong(
     desk: Desk, publisher: Publisher, provider: FakeProvider
 ) -> None:

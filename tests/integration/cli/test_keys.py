@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from llmgw.cli.keys import keys
-from llmgw.policy.keyring import KeyRecord, Keyring
+from llmgw.policy.keyring import Keyring
+from llmgw.policy.keys import KeyRecord
 from llmgw.policy.pepper import load_pepper
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedValkey

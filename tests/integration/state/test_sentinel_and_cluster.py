@@ -3,9 +3,13 @@
 import asyncio
 from contextlib import aclosing
 
+from llmgw.policy.access import AccessDesk, Decider, Wish
+from llmgw.policy.key_store import CHANNEL
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.keys import Terms
 from llmgw.state.connection import State
 from llmgw.state.scripts import Script
+from llmgw.types.clock import SystemClock
 from llmgw.types.errors import StoreUnavailable
 from llmgw.types.secret import Secret
 from tests.valkey_servers import Server
@@ -128,6 +132,31 @@ def test_the_key_ring_works_on_a_cluster(cluster: list[Server]) -> None:
                 assert (await keyring.authenticate(key.token.reveal())).key_id == key.id
             assert {record.id for record in await keyring.list()} == {first.id, *(key.id for key in made)}
             assert await keyring.revoke(made[0].id) is True
+
+    asyncio.run(use())
+
+
+def test_rotation_notices_and_access_requests_work_on_a_cluster(cluster: list[Server]) -> None:
+    """None of them crosses a slot, and a change is heard on whichever node the other worker listens to."""
+
+    async def use() -> None:
+        url = cluster_url(cluster)
+        async with (
+            aclosing(State(url, timeout_s=ROOMY_S)) as state,
+            aclosing(State(url, timeout_s=ROOMY_S)) as other,
+            aclosing(other.listen(CHANNEL)) as listener,
+        ):
+            assert await listener.wait(ROOMY_S) == b""
+            keyring = Keyring(state, Secret("p" * 32))
+            made = await keyring.create("app", "caller", Terms(allow=()))
+            await keyring.rotate(made.id, 60_000)
+            assert (await listener.wait(ROOMY_S) or b"").endswith(made.id.encode())
+            desk = AccessDesk(state, keyring, SystemClock())
+            caller = await keyring.authenticate(made.token.reveal())
+            request, _ = await desk.ask(caller, Wish(alias="fast"))
+            await desk.approve(request.id, Decider(key_id="boss"))
+            assert (await keyring.find(made.id)).allow == ("fast",)
+            assert (await desk.history(None)).intact
 
     asyncio.run(use())
 

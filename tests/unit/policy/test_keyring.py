@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from llmgw.policy import keyformat
-from llmgw.policy.keyring import CACHE_SIZE, FRESH_S, INDEX, Keyring
+from llmgw.policy.key_store import INDEX
+from llmgw.policy.keyring import CACHE_SIZE, FRESH_S, Keyring
+from llmgw.policy.keys import Terms
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedValkey
 from llmgw.types.call import Caller
@@ -75,7 +77,7 @@ def test_a_key_is_its_tenants(store_url: str) -> None:
     """The holder belongs to the tenant its key was made for; a key made before tenants, to the default one."""
 
     async def use(keyring: Keyring, _: ManualClock) -> None:
-        theirs = await keyring.create("app", "caller", tenant="acme")
+        theirs = await keyring.create("app", "caller", Terms(tenant="acme"))
         nobodys = await keyring.create("app", "caller")
         with Redis.from_url(store_url) as client:
             client.hdel(f"llmgw:key:{{{nobodys.id}}}", "tenant")
@@ -84,7 +86,7 @@ def test_a_key_is_its_tenants(store_url: str) -> None:
         assert {record.tenant for record in await keyring.list()} == {"acme", "default"}
         for name in ("", "Acme", "a/b", "-a", "a" * 64, "ä", "a{b}"):
             with pytest.raises(InvalidRequest, match="tenant"):
-                await keyring.create("app", "caller", tenant=name)
+                await keyring.create("app", "caller", Terms(tenant=name))
 
     with_keyring(store_url, use)
 
@@ -253,7 +255,7 @@ def test_a_key_ends_when_it_expires(store_url: str) -> None:
     """From its last millisecond on, neither memory nor store lets it in."""
 
     async def use(keyring: Keyring, clock: ManualClock) -> None:
-        made = await keyring.create("a", "caller", clock.unix_ns() // 1_000_000 + 2000)
+        made = await keyring.create("a", "caller", Terms(expires_ms=clock.unix_ns() // 1_000_000 + 2000))
         token = made.token.reveal()
         clock.advance(1.9)
         await keyring.authenticate(token)
@@ -274,7 +276,7 @@ def test_a_key_ends_when_it_expires(store_url: str) -> None:
         ("a\x1b[31m", "caller", None, "name"),
         ("\u202ea", "caller", None, "name"),
         ("a", "root", None, "role"),
-        ("a", "caller", 1, "expires_at"),
+        ("a", "caller", 1, "expires_ms"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -284,7 +286,7 @@ def test_what_cannot_be_meant_is_refused(
 
     async def use(keyring: Keyring, _: ManualClock) -> None:
         with pytest.raises(InvalidRequest) as refused:
-            await keyring.create(name, role, expires_at_ms)  # type: ignore[arg-type]
+            await keyring.create(name, role, Terms(expires_ms=expires_at_ms))  # type: ignore[arg-type]
         assert refused.value.param == param
         assert await keyring.list() == []
 
@@ -298,7 +300,7 @@ def test_keys_are_listed_oldest_first_and_without_secrets(store_url: str) -> Non
         now_ms = clock.unix_ns() // 1_000_000
         one = await keyring.create("one", "admin")
         clock.advance(1)
-        two = await keyring.create("two", "caller", now_ms + 10_000)
+        two = await keyring.create("two", "caller", Terms(expires_ms=now_ms + 10_000))
         await keyring.revoke(one.id)
         first, second = await keyring.list()
         assert (first.id, first.name, first.created_ms, first.revoked_ms) == (

@@ -3,16 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from llmgw.prompts.registry.audit import (
-    FIRST,
-    AuditEvent,
-    Chain,
-    Tail,
-    digest_of,
-    head_of,
-    head_text,
-    written,
-)
+from llmgw.prompts.registry.audit import AuditEvent, decode_event, written
+from llmgw.state.audit_chain import FIRST, Chain, Tail, digest_of, head_of, head_text
 
 
 def chain(count: int) -> list[bytes]:
@@ -28,7 +20,7 @@ def chain(count: int) -> list[bytes]:
 
 def problem(stored: list[bytes], head: Tail) -> str:
     """What is wrong with a chain that is followed to its end, some events at a time."""
-    followed = Chain()
+    followed = Chain(decode_event)
     for first in range(0, len(stored), 2):
         followed.follow(stored[first : first + 2])
     followed.end(head)
@@ -44,7 +36,7 @@ def test_a_chain_as_it_was_written_has_no_problem() -> None:
     """Whole, and empty."""
     assert problem(chain(5), head(chain(5))) == ""
     assert problem([], head_of(None)) == ""
-    assert [each.seq for each in Chain().follow(chain(3))] == [1, 2, 3]
+    assert [each.seq for each in Chain(decode_event).follow(chain(3))] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
