@@ -8,6 +8,7 @@
     │   │   └── ForbiddenField       400  forbidden_field
     │   ├── InvalidApiKey            401  invalid_api_key
     │   ├── PermissionDenied         403  permission_denied
+    │   ├── PriceMissing             403  price_missing         only priced models may be asked
     │   ├── NotFound                 404  not_found
     │   │   └── ModelNotFound        404  model_not_found
     │   ├── MethodNotAllowed         405  method_not_allowed
@@ -122,6 +123,13 @@ class PermissionDenied(RequestError):
     """A good key that may not do this."""
 
     code = "permission_denied"
+    status = 403
+
+
+class PriceMissing(RequestError):
+    """The model has no price, and the operator lets only priced ones be asked."""
+
+    code = "price_missing"
     status = 403
 
 
