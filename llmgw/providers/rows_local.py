@@ -183,5 +183,6 @@ LOCAL: tuple[ProviderRow, ...] = (
             "key. Parameters that need a model, such as the penalties, are taken and change nothing."
         ),
         local=True,
+        free=True,
     ),
 )

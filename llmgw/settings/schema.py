@@ -64,6 +64,8 @@ def json_schema() -> dict[str, Any]:
     )
     for cls in _STRUCTS:
         describe(definitions[cls.__name__], cls)
+    for inheriting in (ModelPrices, LongPrices):
+        describe(definitions[inheriting.__name__], TokenPrices)
     definitions["Provider"]["properties"]["kind"]["enum"] = sorted(ROWS)
     definitions = {name: _or_reference(definition) for name, definition in definitions.items()}
     target = definitions["AliasTarget"]
