@@ -13,6 +13,7 @@ from llmgw.gateway.charging import tier_of, usage_in
 from llmgw.types.errors import GatewayError
 from llmgw.types.event import Start, StreamEvent, Usage
 from llmgw.types.money import Charge, Spent
+from llmgw.wire.openai.embeddings import WIRE as EMBEDDINGS
 from tests.contract import anthropic_exchange, exchange, gemini_exchange
 from tests.contract.recordings import FOLDER, records
 
@@ -31,6 +32,9 @@ KINDS: Final = {
     "together": "together",
     "vertexai": "vertex",
 }
+EMBEDDED: Final = EMBEDDINGS.decode_request(b'{"model":"m","input":"x"}')
+"""A call for an embedding."""
+
 AT_S: Final = 1_795_800_000
 """When all of them are taken to have been asked: 2026-11-27."""
 
@@ -52,6 +56,9 @@ BY_HAND: Final = {
     87: 88 * 880,  # Llama on Together: 0.88 both ways
     6337: 42 * 850 + 8 * 1_200,  # Llama on Cerebras
     466: 5_370,  # OpenRouter says itself: 0.00000537
+    554: 2 * 100,  # an embedding by Ada
+    7974: 8 * 130,  # by text-embedding-3-large in a deployment of Azure
+    8081: 21 * 100,  # by Mistral
     467: 14 * 5_000 + 164 * 25_000,  # OpenRouter with the operator's own key at Anthropic
 }
 """Nano-USD by record."""
@@ -60,7 +67,7 @@ BY_HAND: Final = {
 def test_recorded_answers_cost_what_is_worked_out_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     """The hand's sums are ours; all others are sums of their lines, and almost every model has a price."""
     found, counted, priced = {}, Counter[str](), Counter[str]()
-    for record in records("chat", "messages", "generate", "generate-stream"):
+    for record in records("chat", "messages", "generate", "generate-stream", "embeddings"):
         if record["status"] != 200 or record["provider"] not in KINDS:
             continue
         read = _read(record)
@@ -104,6 +111,12 @@ def _read(record: dict[str, Any]) -> list[StreamEvent]:
             case "chat":
                 asked = exchange.STREAMED if record["stream"] else exchange.asked()
                 return exchange.events(asked, [body])
+            case "embeddings":
+                return (
+                    exchange.events(EMBEDDED, [body])
+                    if record["provider"] in {"openai", "azure", "mistral"}
+                    else []
+                )
             case "messages":
                 streamed = record["stream"]
                 whole = anthropic_exchange.WHOLE

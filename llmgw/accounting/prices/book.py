@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
-from llmgw.accounting.prices.catalogue import Entry, Period, Prices, Variant, catalogue
+from llmgw.accounting.prices.catalogue import PROVIDERS, Entry, Period, Prices, Variant, catalogue
 from llmgw.accounting.prices.cost import lines_of, reported, served_as
 from llmgw.accounting.prices.rates import Served, Tariff, names
 from llmgw.types import json
@@ -37,6 +37,9 @@ class ProviderPrices:
         self._own = {model: (Tariff(_entry(model, prices)), _digest(prices)) for model, prices in own.items()}
         self._free = free
         self._refuse = unknown == "refuse"
+        if kind in PROVIDERS:
+            # Read now, so that no call waits for it.
+            catalogue()
         # Callers and providers choose these names, so what is remembered of them is bounded.
         self._published = lru_cache(maxsize=_REMEMBERED)(self._find)
 
