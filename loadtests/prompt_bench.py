@@ -13,12 +13,12 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
-from llmgw.prompts.archive import FORMAT, ContentLine, End, Head, PromptLine
-from llmgw.prompts.audit import Author
 from llmgw.prompts.prompts import Prompts
+from llmgw.prompts.registry.archive import FORMAT, ContentLine, End, Head, PromptLine
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.wishes import LabelMove
+from llmgw.prompts.serving.snapshot import Units
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.snapshot import Units
-from llmgw.prompts.wishes import LabelMove
 from llmgw.state.connection import State
 from llmgw.types.json import encode
 from llmgw.types.prompt import (

@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 60.0
-"""Longest silence of the gateway; what runs models takes `PATIENT_S`."""
+"""Longest silence of the gateway; what runs models or carries a whole archive may take `PATIENT_S`."""
 PATIENT_S: Final = 1800.0
 MAX_ANSWER: Final = 256 * 1024 * 1024
 _MOST_VIOLATIONS: Final = 20

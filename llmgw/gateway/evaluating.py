@@ -5,19 +5,21 @@ call within the evaluation's own. A call that fails is a case that fails.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from llmgw.gateway.outputs import text_of
+from llmgw.gateway.gateway import Gateway
 from llmgw.gateway.prompting import joined
+from llmgw.gateway.summaries import Ask
 from llmgw.prompts.gates.assertions import Observed, Rubric, failure
 from llmgw.prompts.gates.comparison import Tally, compared, verdict
 from llmgw.prompts.gates.dataset import Case, Dataset
 from llmgw.prompts.gates.judging import ANSWER_MAX, judged, judging
 from llmgw.prompts.gates.results import CaseResult, GateResult
+from llmgw.prompts.rendering.compiled import CompiledPrompt
 from llmgw.types.call import Call
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Completion
@@ -32,12 +34,6 @@ from llmgw.types.prompt import Prices, PromptFacts, PromptGate, VersionInfo
 from llmgw.types.prompt_errors import PromptRejected
 from llmgw.types.violation import Violation
 
-if TYPE_CHECKING:
-    from llmgw.gateway.gateway import Gateway
-    from llmgw.prompts.rendering.compiled import CompiledPrompt
-
-Ask: TypeAlias = Callable[[ChatInvocation], Awaitable[Completion]]
-
 SECONDS_MAX: Final = 570.0
 """How long an evaluation may take: less than clients wait for an answer."""
 CONCURRENCY: Final = 4
@@ -51,7 +47,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     """A version to be tried; a draft, too."""
 
     info: VersionInfo
-    compiled: "CompiledPrompt"
+    compiled: CompiledPrompt
 
     @property
     def prices(self) -> Prices | None:
@@ -86,7 +82,7 @@ class _Run(NamedTuple):
 class Evaluator:
     """Tries versions through the gateway's own corridor."""
 
-    def __init__(self, gateway: "Gateway", clock: Clock, *, seconds: float = SECONDS_MAX) -> None:
+    def __init__(self, gateway: Gateway, clock: Clock, *, seconds: float = SECONDS_MAX) -> None:
         self._gateway = gateway
         self._clock = clock
         self._seconds = seconds
@@ -187,7 +183,8 @@ class Evaluator:
         if trial.baseline is not None:
             version = trial.baseline.info.number
             comparison = compared(tally, _tally(baseline_runs), against=trial.against, version=version)
-        came_to, reasons = verdict(tally, gate, comparison, min_cases=trial.min_cases)
+        telling = trial.dataset.telling
+        came_to, reasons = verdict(tally, gate, comparison, min_cases=trial.min_cases, telling=telling)
         return GateResult(
             verdict=came_to,
             reasons=reasons,
@@ -280,14 +277,14 @@ async def _against(rubric: Rubric, text: str, model: str, ask: Ask) -> str | Non
     if len(text) > ANSWER_MAX:
         return f"the answer is too long to be judged: more than {ANSWER_MAX} characters"
     try:
-        return judged(text_of(await ask(judging(rubric, text, model))))
+        return judged((await ask(judging(rubric, text, model))).text)
     except GatewayError as error:
         return f"the judge gave no verdict: {error.message}"
 
 
 def _said(completion: Completion) -> str:
     """The words of an answer; of one that only calls tools, the calls as JSON."""
-    text = text_of(completion)
+    text = completion.text
     parts = completion.choices[0].message.parts if completion.choices else ()
     calls = [
         {"name": part.name, "arguments": part.arguments} for part in parts if isinstance(part, ToolCallPart)

@@ -17,7 +17,7 @@ from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.linting import models_of
-from llmgw.gateway.outputs import Watch, judged
+from llmgw.gateway.outputs import InTime, Watch, ends_at, judged
 from llmgw.gateway.prompting import Prompted, Prompting
 from llmgw.gateway.reply import Reply
 from llmgw.prompts.gates.lint import Models
@@ -108,19 +108,22 @@ class Gateway:
             asked, compiled = prompted
         if isinstance(asked, CountInvocation):
             return Answered(await self._count(asked, call))
+        now_ns = self._conversations.contexts.monotonic_ns
+        began_ns = now_ns()
         reply = await self._open(asked, invocation, call)
         if isinstance(reply, Replay):
             return reply
         completion = await reply.completion()
         if compiled is not None and isinstance(asked, ChatInvocation):
-            completion = await judged(completion, asked, compiled, call, partial(self._ask, call))
+            ask = InTime(partial(self.ask, call), now_ns, ends_at(began_ns, asked, reply.target))
+            completion = await judged(completion, asked, compiled, call, ask)
         return Answered(completion, reply)
 
     async def _prompted(self, invocation: Invocation, call: Call) -> Prompted | Replay:
         """Join a call with its prompt; one that was answered before gets that answer, though the prompt is gone."""
         named = self._naming_context(invocation, call)
         try:
-            return self.prompting.apply(named, call)
+            return await self.prompting.applied(named, call)
         except GatewayError:
             replay = await self._conversations.again(named.options, call)
             if replay is None:
@@ -148,7 +151,7 @@ class Gateway:
             raise UnsupportedParameter("only conversations have a context", param="llmgw.context")
         # Whoever cannot be answered at all takes no lease.
         self._plan(alias, invocation)
-        ask = partial(self._ask, call)
+        ask = partial(self.ask, call)
         opened = await self._conversations.open(invocation, context, call, ask, alias.policy)
         if isinstance(opened, Replay):
             # It was answered before, by whichever version served it then.
@@ -167,7 +170,7 @@ class Gateway:
             InvalidRequest: there is no alias, or nothing to sum up.
             GatewayError: as `Contexts.open`, `Contexts.commit` and `invoke` list.
         """
-        compacting = Compacting(self._conversations.contexts, partial(self._ask, call))
+        compacting = Compacting(self._conversations.contexts, partial(self.ask, call))
         await compacting.compact(asker, options, alias, keep_last)
 
     def _plan(self, alias: Alias, invocation: Invocation) -> tuple[Target, ...]:
@@ -212,10 +215,6 @@ class Gateway:
         Raises:
             GatewayError: as `invoke` lists.
         """
-        return await self._ask(call, invocation)
-
-    async def _ask(self, call: Call, invocation: ChatInvocation) -> Completion:
-        """Ask an alias on behalf of a call, in a call of its own."""
         inner = call.within(new_span_id, self._conversations.contexts.monotonic_ns())
         call.inner.append(inner)
         try:

@@ -4,24 +4,24 @@ Of an ordinary call it is only noted whether its answer fits. An API answers wit
 its version says so, the model is once shown its answer and what is wrong with it.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
 from llmgw.gateway.summaries import Ask
+from llmgw.prompts.rendering.compiled import CompiledPrompt
 from llmgw.types import json
 from llmgw.types.call import Call
 from llmgw.types.completion import Choice, Completion
+from llmgw.types.errors import DeadlineExceeded
 from llmgw.types.event import Finish, StreamEvent, TextDelta
 from llmgw.types.invocation import CallOptions, ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.message import Message, TextPart
 from llmgw.types.prompt_errors import OutputViolation
+from llmgw.types.target import Target
 from llmgw.types.violation import Violation
-
-if TYPE_CHECKING:
-    from llmgw.prompts.rendering.compiled import CompiledPrompt
 
 _SHOWN: Final = 20
 """Violations that a model is shown."""
@@ -32,7 +32,7 @@ _MEND: Final = (
 
 
 async def judged(
-    completion: Completion, asked: ChatInvocation, compiled: "CompiledPrompt", call: Call, ask: Ask
+    completion: Completion, asked: ChatInvocation, compiled: CompiledPrompt, call: Call, ask: Ask
 ) -> Completion:
     """Hold a whole answer against its schema; of an API the text of what is returned is the JSON to be sent.
 
@@ -42,7 +42,7 @@ async def judged(
     """
     prompt = asked.options.prompt
     is_api = prompt is not None and bool(prompt.slug)
-    text = text_of(completion)
+    text = completion.text
     if compiled.content.output_schema is None:
         return _saying(completion, {"text": text}) if is_api else completion
     value, violations = compiled.check_output(text)
@@ -50,7 +50,7 @@ async def judged(
         call.prompt.output = "invalid" if violations else "valid"
     if is_api and violations and compiled.content.api is not None and compiled.content.api.repair:
         mended = await ask(_mending(asked, text, violations))
-        value, violations = compiled.check_output(text_of(mended))
+        value, violations = compiled.check_output(mended.text)
         if call.prompt is not None and not violations:
             call.prompt.output = "repaired"
     if not is_api:
@@ -60,10 +60,43 @@ async def judged(
     return _saying(completion, value)
 
 
+class InTime:
+    """Asks on behalf of a call in the time that the call has left: what it may take is one bound for all of it.
+
+    `ends_ns` is when that is over, on the clock that `now_ns` reads.
+    """
+
+    def __init__(self, ask: Ask, now_ns: Callable[[], int], ends_ns: int) -> None:
+        self._ask = ask
+        self._now_ns = now_ns
+        self._ends_ns = ends_ns
+
+    async def __call__(self, invocation: ChatInvocation) -> Completion:
+        """See `Ask`.
+
+        Raises:
+            DeadlineExceeded: no time is left.
+        """
+        left_ms = (self._ends_ns - self._now_ns()) // 1_000_000
+        if left_ms < 1:
+            raise DeadlineExceeded(
+                "the answer does not fit the output schema, and no time is left to mend it"
+            )
+        return await self._ask(replace(invocation, options=replace(invocation.options, timeout_ms=left_ms)))
+
+
+def ends_at(began_ns: int, invocation: ChatInvocation, target: Target) -> int:
+    """When the time of a call is over that began then: the caller's bound, if it is less than the target's."""
+    total_s = target.timeouts.total_s
+    if invocation.options.timeout_ms is not None:
+        total_s = min(total_s, invocation.options.timeout_ms / 1000)
+    return began_ns + int(total_s * 1e9)
+
+
 class Watch:
     """Notes of a streamed answer whether it fits, as its end goes by; one that breaks off is not judged."""
 
-    def __init__(self, compiled: "CompiledPrompt", call: Call) -> None:
+    def __init__(self, compiled: CompiledPrompt, call: Call) -> None:
         self._compiled = compiled
         self._call = call
         self._text: list[str] = []
@@ -76,12 +109,6 @@ class Watch:
             elif isinstance(event, Finish) and self._call.prompt is not None:
                 _, violations = self._compiled.check_output("".join(self._text))
                 self._call.prompt.output = "invalid" if violations else "valid"
-
-
-def text_of(completion: Completion) -> str:
-    """The words of the first answer."""
-    parts = completion.choices[0].message.parts if completion.choices else ()
-    return "".join(part.text for part in parts if isinstance(part, TextPart))
 
 
 def _saying(completion: Completion, value: Json) -> Completion:
@@ -101,6 +128,6 @@ def _mending(asked: ChatInvocation, text: str, violations: Sequence[Violation]) 
             Message(role="assistant", parts=(TextPart(text=text or "(nothing)"),)),
             Message(role="user", parts=(TextPart(text=f"{_MEND}{json.encode(wrong).decode()}"),)),
         ),
-        options=CallOptions(timeout_ms=asked.options.timeout_ms, tags=asked.options.tags),
+        options=CallOptions(tags=asked.options.tags),
         stream=False,
     )

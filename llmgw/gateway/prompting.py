@@ -1,16 +1,18 @@
 """Calls with a prompt: which version, rendered with the call's variables, and joined with what the caller says.
 
-Nothing here waits: the version is found in what the worker knows.
+The version is found in what the worker knows, and no store is asked.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.snapshot import Resolved, Units
+from llmgw.prompts.rendering.compiled import CompiledPrompt, Rendered
+from llmgw.prompts.serving.snapshot import Resolved, Units
 from llmgw.types.call import DEFAULT_TENANT, Call
 from llmgw.types.clock import Clock
 from llmgw.types.context import ContextOptions
@@ -32,9 +34,6 @@ from llmgw.types.json import Json
 from llmgw.types.message import Message
 from llmgw.types.prompt import PromptConfig, PromptContent, PromptFacts, PromptRef, PromptTool
 
-if TYPE_CHECKING:
-    from llmgw.prompts.rendering.compiled import CompiledPrompt, Rendered
-
 PROMPT: Final = "prompt"
 """The member that errors and needs name."""
 
@@ -51,7 +50,7 @@ class Prompted(NamedTuple):
     """A call as it is asked, and the version that is part of it."""
 
     invocation: Invocation
-    compiled: "CompiledPrompt"
+    compiled: CompiledPrompt
 
 
 class Prompting:
@@ -61,6 +60,14 @@ class Prompting:
         self._prompts = prompts
         self._clock = clock
 
+    async def applied(self, invocation: Invocation, call: Call) -> Prompted:
+        """Do as `apply`, once the version is ready: one that is large is compiled off the loop.
+
+        Raises:
+            GatewayError: as `apply` lists.
+        """
+        return await self._prompts.when_ready(partial(self.apply, invocation, call))
+
     def apply(self, invocation: Invocation, call: Call) -> Prompted:
         """Join a call with the prompt version it names, and note on the call which that is.
 
@@ -69,6 +76,7 @@ class Prompting:
             InputViolation: the variables do not fit the version's input schema.
             TemplateError: it cannot be rendered with them.
             InvalidRequest: the call says what belongs to the version, or neither says what must be said.
+            NotCompiled: the version is large, and was not asked for yet.
         """
         ref = invocation.options.prompt
         if ref is None:
@@ -89,7 +97,7 @@ class Prompting:
 
     def _compiled(
         self, ref: PromptRef, context: ContextOptions | None, user: str | None, call: Call
-    ) -> "CompiledPrompt":
+    ) -> CompiledPrompt:
         started_ns = self._clock.monotonic_ns()
         tenant = call.caller.tenant if call.caller is not None else DEFAULT_TENANT
         units = Units(
@@ -105,7 +113,7 @@ class Prompting:
 
 def joined(
     chat: ChatInvocation,
-    compiled: "CompiledPrompt",
+    compiled: CompiledPrompt,
     variables: Mapping[str, Json],
     *,
     name: str,
@@ -154,7 +162,7 @@ def joined(
 
 
 def _told(
-    said: Sequence[Message], rendered: "Rendered", *, stored: bool
+    said: Sequence[Message], rendered: Rendered, *, stored: bool
 ) -> tuple[tuple[Message, ...], int, tuple[Message, ...]]:
     """The preamble, how many of the messages are the version's, and the messages."""
     before, after, placed = rendered

@@ -1,18 +1,15 @@
 """A prompt version rendered to be looked at: what a model would be told, without asking one."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from llmgw.gateway.prompting import facts_of, schema_name
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.snapshot import Units
+from llmgw.prompts.rendering.compiled import CompiledPrompt
+from llmgw.prompts.serving.snapshot import Units
 from llmgw.types.clock import Clock
 from llmgw.types.json import Json
-from llmgw.types.message import Details, Message, TextPart
+from llmgw.types.message import Details
 from llmgw.types.prompt import PromptContent, PromptFacts, PromptRef, PromptTool
-
-if TYPE_CHECKING:
-    from llmgw.prompts.rendering.compiled import CompiledPrompt
 
 
 def rendering_of(
@@ -32,7 +29,7 @@ def rendering_of(
 
 
 def rendered_as_told(
-    compiled: "CompiledPrompt", variables: Mapping[str, Json], name: str, version: int
+    compiled: CompiledPrompt, variables: Mapping[str, Json], name: str, version: int
 ) -> Details:
     """Render a version, a draft too, in the words of OpenAI's dialect.
 
@@ -46,7 +43,7 @@ def rendered_as_told(
     told: Details = {
         "prompt": f"{name}@{version}",
         "model": content.model,
-        "messages": [_message(each) for each in (*before, *after)],
+        "messages": [{"role": each.role, "content": each.text} for each in (*before, *after)],
         "history": len(before) if placed else None,
     }
     return told | _besides(content, name)
@@ -63,11 +60,6 @@ def _besides(content: PromptContent, name: str) -> Details:
         form = {"name": schema_name(name), "schema": content.output_schema}
         besides["response_format"] = {"type": "json_schema", "json_schema": form}
     return besides
-
-
-def _message(message: Message) -> Details:
-    words = "".join(part.text for part in message.parts if isinstance(part, TextPart))
-    return {"role": message.role, "content": words}
 
 
 def _tool(tool: PromptTool) -> Details:

@@ -25,7 +25,7 @@ from llmgw.types.turn import SUMMARY_ROLE, Compaction, Source
 _log = logging.getLogger(__name__)
 
 Ask: TypeAlias = Callable[[ChatInvocation], Awaitable[Completion]]
-"""Asks an alias on behalf of the call that needs the summary."""
+"""Asks an alias on behalf of the call that needs the answer, in a call within it."""
 
 _MOST_TOKENS: Final = 2048
 _INSTRUCTION: Final = (
@@ -106,9 +106,7 @@ class Summaries:
                 needs={Feature.CHAT: "messages"},
             )
         )
-        choice = completion.choices[0] if completion.choices else None
-        parts = choice.message.parts if choice is not None else ()
-        return "".join(part.text for part in parts if isinstance(part, TextPart))
+        return completion.text
 
 
 def transcript(turns: Sequence[Kept], run: tuple[int, int], latest: Kept | None) -> str:

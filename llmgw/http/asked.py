@@ -91,10 +91,9 @@ def read(written: bytes, kind: type[T]) -> T:
         message = str(error)
         found = _PLACE.search(message)
         words = message if found is None else message[: found.start()]
-        refusal = InvalidRequest(words)
-        refusal.violations = (
-            Violation(rule="body", pointer=_pointer(found["path"] if found else ""), message=words),
-        )
+        pointer = _pointer(found["path"] if found else "")
+        refusal = InvalidRequest(f"{pointer}: {words}" if pointer else words)
+        refusal.violations = (Violation(rule="body", pointer=pointer, message=words),)
         raise refusal from None
 
 

@@ -7,15 +7,15 @@ from msgspec import Struct
 
 from llmgw.context.opened import Asker
 from llmgw.context.storage.names import CONTEXT_ID
-from llmgw.http.asked import MAX_BODY, HttpRequest, actor_of, body_of, caller_of, if_match_of
+from llmgw.http.asked import MAX_BODY, HttpRequest, actor_of, body_of, if_match_of
 from llmgw.http.contexts import described
-from llmgw.http.exchange import request_id
+from llmgw.http.own_calls import begun, recorded
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
-from llmgw.types.call import Call, Conflict, ContextFacts
+from llmgw.types.call import Conflict, ContextFacts
 from llmgw.types.context import ContextOptions
 from llmgw.types.context_errors import ContextFenced, ContextLocked, IdempotencyInFlight, RevisionMismatch
-from llmgw.types.errors import ClientGone, GatewayError, InternalError
+from llmgw.types.errors import GatewayError
 from llmgw.types.scalars import Seq
 
 _ROUTE = "/v1/contexts/{context:str}/compact"
@@ -36,26 +36,17 @@ def compact_route(runtime: Runtime) -> HTTPRouteHandler:
     async def compact(request: HttpRequest, context: FromPath[str]) -> Response[bytes]:
         wanted = await body_of(request, CompactRequest, default=CompactRequest())
         actor = actor_of(request)
-        call = _begin(runtime, request)
+        call = begun(runtime, request, _ENDPOINT)
         facts = call.context = ContextFacts(id=context if CONTEXT_ID.fullmatch(context) else "")
         options = ContextOptions(id=context, if_match=if_match_of(request))
         asker = Asker(tenant=actor.tenant, who=actor.who, op=call.id)
-        try:
-            await runtime.generation.gateway.compact(asker, options, wanted.alias, wanted.keep_last, call)
-            call.status, facts.summary = 200, "made"
-        except GatewayError as error:
-            call.status, call.error, call.error_message = error.status, error.code, error.message
-            facts.summary, facts.conflict = "failed" if call.inner else "", _conflict(error)
-            raise
-        except Exception:
-            call.status, call.error = InternalError.status, InternalError.code
-            raise
-        except BaseException:
-            call.status, call.error = ClientGone.status, ClientGone.code
-            raise
-        finally:
-            call.ended_ns = runtime.clock.monotonic_ns()
-            runtime.recorder.record(call)
+        with recorded(runtime, call):
+            try:
+                await runtime.generation.gateway.compact(asker, options, wanted.alias, wanted.keep_last, call)
+            except GatewayError as error:
+                facts.summary, facts.conflict = "failed" if call.inner else "", _conflict(error)
+                raise
+            facts.summary = "made"
         return described(await runtime.archive.library.info(actor, context, op=""))
 
     return compact
@@ -71,16 +62,3 @@ def _conflict(error: GatewayError) -> Conflict:
             return "fenced"
         case _:
             return "none"
-
-
-def _begin(runtime: Runtime, request: HttpRequest) -> Call:
-    headers = dict(request.scope["headers"])
-    call = runtime.recorder.begin(
-        request_id=request_id(headers, runtime.new_id),
-        call_id=f"call_{runtime.new_id()}",
-        endpoint=_ENDPOINT,
-        traceparent=request.headers.get("traceparent"),
-        tracestate=request.headers.get("tracestate"),
-    )
-    call.caller = caller_of(request)
-    return call

@@ -15,7 +15,7 @@ from llmgw.http.permissions import Permission, require
 from llmgw.http.prompt_headers import prompt_headers, successor_link
 from llmgw.http.runtime import Runtime
 from llmgw.http.streaming import EVENTS, StreamWriter
-from llmgw.prompts.usage import Outcome
+from llmgw.prompts.serving.usage import Outcome
 from llmgw.types.call import Call
 from llmgw.types.completion import Completion, unfold
 from llmgw.types.errors import (
@@ -264,8 +264,7 @@ def error_headers(error: GatewayError) -> Headers:
     if isinstance(error, PromptRetired) and error.successor:
         headers += successor_link(error.successor)
     if error.etag:
-        # The registry of prompts has its tags as they are written, with quotes.
-        headers.append((b"etag", f'"{error.etag.strip(chr(34))}"'.encode()))
+        headers.append((b"etag", f'"{error.etag}"'.encode()))
     return headers
 
 

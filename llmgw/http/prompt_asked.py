@@ -6,13 +6,13 @@ from typing import Any, Final
 from litestar import Response
 
 from llmgw.http.asked import HttpRequest, answer, caller_of
-from llmgw.http.exchange import request_id
+from llmgw.http.own_calls import request_id_of
 from llmgw.http.runtime import Runtime
-from llmgw.prompts.audit import Author
-from llmgw.prompts.registry import Registry
-from llmgw.prompts.snapshot import SERVED
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import etag, version_of
+from llmgw.prompts.registry.registry import Registry
 from llmgw.types.errors import StoreUnavailable
-from llmgw.types.prompt import LATEST, PromptContent, PromptInfo, VersionInfo
+from llmgw.types.prompt import LATEST, SERVED, Label, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptVersionNotFound
 
 ROOT: Final = "/admin/v1/prompts"
@@ -78,7 +78,7 @@ class Desk:
             known = self._snapshot.prompts(tenant).get(name)
             if known is None:
                 raise
-            info = numbered(known, number)
+            info = version_of(known, number)
             if info.state not in SERVED:
                 raise
             return info, self._snapshot.content(tenant, name, info.hash)
@@ -86,25 +86,8 @@ class Desk:
 
     def author(self, request: HttpRequest) -> Author:
         """Who changes something, in the request that the answer will name."""
-        headers = dict(request.scope["headers"])
-        return Author(
-            tenant=caller_of(request).tenant,
-            who=caller_of(request).key_id,
-            call=request_id(headers, self._runtime.new_id),
-        )
-
-
-def numbered(info: PromptInfo, number: int) -> VersionInfo:
-    """Find a version by its number.
-
-    Raises:
-        PromptVersionNotFound: there is none; the message lists the newest there are.
-    """
-    found = info.versions.get(number)
-    if found is None:
-        known = ", ".join(map(str, sorted(info.versions)[-_LISTED:])) or "none"
-        raise PromptVersionNotFound(f"the prompt {info.name} has no version {number}; versions: {known}")
-    return found
+        caller = caller_of(request)
+        return Author(tenant=caller.tenant, who=caller.key_id, call=request_id_of(request, self._runtime))
 
 
 def meant(info: PromptInfo, written: str) -> VersionInfo:
@@ -114,20 +97,30 @@ def meant(info: PromptInfo, written: str) -> VersionInfo:
         PromptVersionNotFound: nothing; the message lists what there is.
     """
     if _NUMBER.fullmatch(written):
-        return numbered(info, int(written))
+        return version_of(info, int(written))
     if written == LATEST and info.latest is not None:
         return info.versions[info.latest]
     label = info.labels.get(written)
     if label is None or not label.version:
         known = ", ".join(sorted(info.labels)[:_LISTED]) or "none"
         raise PromptVersionNotFound(f"the prompt {info.name} has no such version or label; labels: {known}")
-    return numbered(info, label.version)
+    return version_of(info, label.version)
 
 
 def expected_of(request: HttpRequest) -> str | None:
-    """The entity tag that a label has for the caller, as it is written; None for none, or any."""
+    """The entity tags that a label may have for the caller, as they are written; None for none, or any.
+
+    Whoever would make a label, and change none, says `If-None-Match: *`.
+    """
     written = request.headers.get("if-match", "").strip()
+    if not written and request.headers.get("if-none-match", "").strip() == "*":
+        return etag(None)
     return None if written in {"", "*"} else written
+
+
+def left(author: Author, label: Label, status: int = 200) -> Response[bytes]:
+    """Answer with a label as it is now; 202 where a move of it waits for somebody."""
+    return done(author, label, 202 if label.pending is not None else status, etag=str(label.rev))
 
 
 def done(author: Author, value: Any, status: int = 200, *, etag: str | None = None) -> Response[bytes]:

@@ -1,5 +1,8 @@
 """What callers do with prompts: list them, render them, ask with them, and call those that are APIs."""
 
+import asyncio
+from functools import partial
+
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
@@ -59,7 +62,8 @@ def prompt_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         refuse_unknown(members, CHOICES, "")
         ref = own_ref(members, name=name_of(request))
         tenant = caller_of(request).tenant
-        told, facts = rendering_of(runtime.prompts, tenant, ref, runtime.new_id(), runtime.clock)
+        rendering = partial(rendering_of, runtime.prompts, tenant, ref, runtime.new_id(), runtime.clock)
+        told, facts = await runtime.prompts.when_ready(rendering)
         response = answer(told)
         for name, value in prompt_headers(facts):
             response.headers[name.decode()] = value.decode()
@@ -72,6 +76,8 @@ def prompt_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     @get("/v1/apis/openapi.json", opt={"permission": Permission.CALL})
     async def document(request: HttpRequest) -> Response[bytes]:
         served = served_apis(snapshot, caller_of(request).tenant)
-        return answer(api_document(served, keys=runtime.keyring is not None))
+        # What is in it does not change any more, and going through it may take longer than others should wait.
+        keys = runtime.keyring is not None
+        return answer(await asyncio.to_thread(api_document, served, keys=keys))
 
     return [prompts, render, apis, document]

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from llmgw.http.prompt_headers import successor_url
-from llmgw.prompts.apis import api_labels, behind, served_slugs
-from llmgw.prompts.snapshot import SERVED, Snapshot
+from llmgw.prompts.serving.apis import api_labels, behind, served_slugs
+from llmgw.prompts.serving.snapshot import Snapshot
 from llmgw.types.message import Details
-from llmgw.types.prompt import DEFAULT_LABEL, PromptApi, PromptContent, PromptInfo, VersionInfo
+from llmgw.types.prompt import DEFAULT_LABEL, SERVED, PromptApi, PromptContent, PromptInfo, VersionInfo
 
 _AT_ONCE = 64
 """Prompts after which others get a turn."""

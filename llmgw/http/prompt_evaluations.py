@@ -9,18 +9,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from llmgw.gateway.evaluating import CONCURRENCY, CONCURRENCY_MAX, Evaluator, Subject, Trial
-from llmgw.http.asked import HttpRequest, body_of, caller_of
+from llmgw.http.asked import HttpRequest, body_of
+from llmgw.http.own_calls import begun, recorded
 from llmgw.http.permissions import Permission
 from llmgw.http.prompt_asked import ROOT, Desk, done, meant
 from llmgw.http.prompt_paths import name_of, paths, version_of
 from llmgw.http.runtime import Runtime
 from llmgw.http.while_there import while_there
-from llmgw.prompts.audit import Author
 from llmgw.prompts.gates.dataset import DATASET_MAX, read_cases
 from llmgw.prompts.gates.results import GateResult
+from llmgw.prompts.registry.audit import Author
 from llmgw.prompts.rendering.compiled import compile_prompt
-from llmgw.types.call import Call
-from llmgw.types.errors import ClientGone, Draining, GatewayError, InternalError, InvalidRequest
+from llmgw.types.errors import Draining, InvalidRequest
 from llmgw.types.json import Json
 from llmgw.types.prompt import DEFAULT_LABEL, PromptContent
 
@@ -60,8 +60,10 @@ def evaluation_route(runtime: Runtime, desk: Desk) -> HTTPRouteHandler:
         name, number, author = name_of(request), version_of(request), desk.author(request)
         wanted = await body_of(request, EvaluateRequest, default=EvaluateRequest())
         trial = await _trial(runtime, desk, author, (name, number), wanted)
-        call = _begin(runtime, request, author)
-        result = await _recorded(runtime, call, request, trial)
+        evaluator = Evaluator(runtime.generation.gateway, runtime.clock)
+        call = begun(runtime, request, _ENDPOINT, named=author.call)
+        with recorded(runtime, call):
+            result = await while_there(request, evaluator.evaluate(trial, call))
         # Under the version's hash: whoever pushes another content in the meantime gets nothing of it.
         await desk.registry.note_gate(author, name, number, result.summary, _kept(result))
         return done(author, result)
@@ -124,39 +126,6 @@ async def _baseline(
     if content.partial is not None:
         raise InvalidRequest("it cannot be compared with a partial", param="against")
     return str(against), Subject(info=found, compiled=await asyncio.to_thread(compile_prompt, content))
-
-
-async def _recorded(runtime: Runtime, call: Call, request: HttpRequest, trial: Trial) -> GateResult:
-    """Evaluate while the caller is there; whatever happens, telemetry is told."""
-    evaluator = Evaluator(runtime.generation.gateway, runtime.clock)
-    try:
-        result = await while_there(request, evaluator.evaluate(trial, call))
-        call.status = 200
-    except GatewayError as error:
-        call.status, call.error, call.error_message = error.status, error.code, error.message
-        raise
-    except Exception:
-        call.status, call.error = InternalError.status, InternalError.code
-        raise
-    except BaseException:
-        call.status, call.error = ClientGone.status, ClientGone.code
-        raise
-    finally:
-        call.ended_ns = runtime.clock.monotonic_ns()
-        runtime.recorder.record(call)
-    return result
-
-
-def _begin(runtime: Runtime, request: HttpRequest, author: Author) -> Call:
-    call = runtime.recorder.begin(
-        request_id=author.call,
-        call_id=f"call_{runtime.new_id()}",
-        endpoint=_ENDPOINT,
-        traceparent=request.headers.get("traceparent"),
-        tracestate=request.headers.get("tracestate"),
-    )
-    call.caller = caller_of(request)
-    return call
 
 
 def _kept(result: GateResult) -> GateResult:

@@ -8,9 +8,9 @@ from msgspec import Meta, Struct
 
 from llmgw.http.asked import HttpRequest, body_of
 from llmgw.http.permissions import Permission
-from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done, expected_of
+from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done, expected_of, left
 from llmgw.http.prompt_paths import label_of, name_of, paths
-from llmgw.prompts.wishes import Back, LabelMove, Moved
+from llmgw.prompts.registry.wishes import Back, LabelMove
 from llmgw.types.prompt import Number
 
 _LABEL = "/labels/{label:str}"
@@ -48,8 +48,7 @@ def label_routes(desk: Desk) -> list[HTTPRouteHandler]:
             break_glass=wanted.break_glass,
             if_match=expected_of(request),
         )
-        moved = await desk.registry.move(author, name, label, wish)
-        return done(author, moved.label, _status(moved), etag=str(moved.label.rev))
+        return left(author, await desk.registry.move(author, name, label, wish))
 
     @post(
         paths(ROOT, f"{_LABEL}/approve"),
@@ -60,8 +59,7 @@ def label_routes(desk: Desk) -> list[HTTPRouteHandler]:
     async def approve(request: HttpRequest) -> Response[bytes]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
         await body_of(request, Nothing, default=Nothing())
-        moved = await desk.registry.approve(author, name, label, expected_of(request))
-        return done(author, moved, etag=str(moved.rev))
+        return left(author, await desk.registry.approve(author, name, label, expected_of(request)))
 
     @delete(paths(ROOT, _LABEL), status_code=200, opt={"permission": Permission.PUBLISH})
     async def remove(request: HttpRequest) -> Response[bytes]:
@@ -79,11 +77,6 @@ def label_routes(desk: Desk) -> list[HTTPRouteHandler]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
         wanted = await body_of(request, BackRequest, default=BackRequest())
         wish = Back(to=wanted.to, reason=wanted.reason, if_match=expected_of(request))
-        moved = await desk.registry.rollback(author, name, label, wish)
-        return done(author, moved, etag=str(moved.rev))
+        return left(author, await desk.registry.rollback(author, name, label, wish))
 
     return [move, approve, remove, roll_back]
-
-
-def _status(moved: Moved) -> int:
-    return 202 if moved.pending else 200

@@ -11,7 +11,7 @@ from llmgw.http.asked import MAX_PAGE, HttpRequest, answer, body_of, caller_of, 
 from llmgw.http.permissions import Permission
 from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done
 from llmgw.http.prompt_paths import name_of, paths
-from llmgw.prompts.wishes import Deprecate, Retire
+from llmgw.prompts.registry.wishes import Deprecate, Retire
 from llmgw.types.prompt import Number
 
 _PAGE: Final = 100

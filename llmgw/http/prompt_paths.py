@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from llmgw.http.asked import HttpRequest
-from llmgw.types.prompt import LABEL, PROMPT_NAME, RESERVED
+from llmgw.types.prompt import LABEL, is_prompt_name
 from llmgw.types.prompt_errors import PromptNotFound, PromptVersionNotFound
 
 _PARTS: Final = ("part1", "part2", "part3", "part4")
@@ -36,8 +36,10 @@ def name_in(found: Mapping[str, str]) -> str:
         PromptNotFound: no prompt can be called so.
     """
     name = "/".join(found[part] for part in _PARTS if part in found)
-    if PROMPT_NAME.fullmatch(name) is None or not RESERVED.isdisjoint(name.split("/")):
-        raise PromptNotFound("no prompt can have this name")
+    if not is_prompt_name(name):
+        raise PromptNotFound(
+            "no prompt can have this name: names are up to four words of a-z, 0-9, '_' and '-' with slashes between"
+        )
     return name
 
 
@@ -61,5 +63,7 @@ def label_of(request: HttpRequest) -> str:
     """
     label: str = request.path_params["label"]
     if LABEL.fullmatch(label) is None:
-        raise PromptVersionNotFound("no label can have this name")
+        raise PromptVersionNotFound(
+            "no label can have this name: it is 1 to 64 of a-z, 0-9, '_', '.' and '-', and begins with a letter"
+        )
     return label

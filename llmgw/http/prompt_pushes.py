@@ -15,8 +15,8 @@ from llmgw.http.runtime import Runtime
 from llmgw.prompts.files import parse
 from llmgw.prompts.gates.findings import Finding
 from llmgw.prompts.gates.lint import SECRET, errors, lint
-from llmgw.prompts.registry import CONTENT_MAX
-from llmgw.prompts.wishes import Push
+from llmgw.prompts.registry.foreign import CONTENT_MAX
+from llmgw.prompts.registry.wishes import Push
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import GitSource, PromptContent, PromptInfo, content_bytes
 from llmgw.types.prompt_errors import InvalidPrompt, PromptRejected
@@ -92,6 +92,8 @@ def _refuse_unusable(content: PromptContent) -> None:
     if len(content_bytes(content)) > CONTENT_MAX:
         raise InvalidPrompt(f"a version has at most {CONTENT_MAX} bytes")
     found = tuple(each for each in errors(lint(content)) if each.rule in _UNUSABLE)
+    # Other findings may quote what they are about, and that may be a secret.
+    found = tuple(each for each in found if each.rule == SECRET) or found
     if found:
         raise rejected("the prompt cannot be kept as a version", found)
 

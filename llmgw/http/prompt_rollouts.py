@@ -9,10 +9,10 @@ from msgspec import Meta, Struct
 
 from llmgw.http.asked import HttpRequest, answer, body_of, caller_of
 from llmgw.http.permissions import Permission
-from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, done, expected_of
+from llmgw.http.prompt_asked import MAX_WORDS, ROOT, Desk, expected_of, left
 from llmgw.http.prompt_paths import label_of, name_of, paths
-from llmgw.prompts.audit import Author
-from llmgw.prompts.wishes import Start, Turn
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.wishes import Start, Turn
 from llmgw.types.prompt import BasisPoints, Label, Number, StickyBy
 
 _ROLLOUT: Final = "/labels/{label:str}/rollout"
@@ -65,7 +65,7 @@ def rollout_routes(desk: Desk) -> list[HTTPRouteHandler]:
             break_glass=wanted.break_glass,
             if_match=expected_of(request),
         )
-        return _left(author, await registry.start_rollout(author, name, label, wish), 201)
+        return left(author, await registry.start_rollout(author, name, label, wish), 201)
 
     @get(paths(ROOT, _ROLLOUT), opt={"permission": Permission.VIEW})
     async def status(request: HttpRequest) -> Response[bytes]:
@@ -84,7 +84,7 @@ def rollout_routes(desk: Desk) -> list[HTTPRouteHandler]:
         name, label, author = name_of(request), label_of(request), desk.author(request)
         wanted = await body_of(request, StepRequest, default=StepRequest())
         wish = Turn(weight=wanted.weight, reason=wanted.reason, if_match=expected_of(request))
-        return _left(author, await registry.step(author, name, label, wish))
+        return left(author, await registry.step(author, name, label, wish))
 
     return [
         start,
@@ -114,10 +114,6 @@ def _turning(
         name, label, author = name_of(request), label_of(request), desk.author(request)
         wanted = await body_of(request, TurnRequest, default=TurnRequest())
         wish = Turn(reason=wanted.reason, if_match=expected_of(request))
-        return _left(author, await turn(author, name, label, wish))
+        return left(author, await turn(author, name, label, wish))
 
     return handle
-
-
-def _left(author: Author, label: Label, status: int = 200) -> Response[bytes]:
-    return done(author, label, 202 if label.pending is not None else status, etag=str(label.rev))

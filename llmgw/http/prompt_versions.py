@@ -1,7 +1,6 @@
 """One version of a prompt: read, compared, rendered and published: `/admin/v1/prompts/{name}/versions/{n}`."""
 
 import asyncio
-import difflib
 from typing import Final
 
 from litestar import Response, get, post
@@ -19,7 +18,7 @@ from llmgw.http.prompt_pushes import rejected
 from llmgw.http.runtime import Runtime
 from llmgw.prompts.files import write
 from llmgw.prompts.gates.dataset import read_cases
-from llmgw.prompts.gates.differences import breaking, changed_members
+from llmgw.prompts.gates.differences import breaking, changed_members, unified
 from llmgw.prompts.gates.lint import Models, errors, lint
 from llmgw.prompts.rendering.compiled import compile_prompt
 from llmgw.types.errors import InvalidRequest
@@ -122,16 +121,11 @@ def _difference(
     name: str, old: tuple[VersionInfo, PromptContent], new: tuple[VersionInfo, PromptContent]
 ) -> dict[str, Json]:
     (was, before), (now, after) = old, new
-    text = difflib.unified_diff(
-        write(name, before).splitlines(keepends=True),
-        write(name, after).splitlines(keepends=True),
-        f"{name}@{was.number}",
-        f"{name}@{now.number}",
-    )
+    old_lines, new_lines = (write(name, each).splitlines(keepends=True) for each in (before, after))
     return {
         "from": was.number,
         "to": now.number,
-        "text": "".join(text),
+        "text": unified(old_lines, new_lines, f"{name}@{was.number}", f"{name}@{now.number}"),
         "changed": changed_members(before, after),
         "breaking": breaking(before, after),
     }

@@ -12,7 +12,6 @@ from llmgw.types.completion import Completion
 from llmgw.types.errors import GatewayError, InvalidRequest
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import CallOptions, ChatInvocation, Invocation
-from llmgw.types.message import TextPart
 from llmgw.types.prompt import SLUG, PromptRef
 from llmgw.types.prompt_errors import ApiNotFound
 from llmgw.wire.base import EventEncoder
@@ -86,8 +85,7 @@ class PromptApi:
 
     def encode_completion(self, completion: Completion) -> bytes:
         """See `WireFormat.encode_completion`; the first answer's text is the JSON to be sent."""
-        parts = completion.choices[0].message.parts if completion.choices else ()
-        return "".join(part.text for part in parts if isinstance(part, TextPart)).encode()
+        return completion.text.encode()
 
     def encoder(self, invocation: Invocation) -> EventEncoder:  # noqa: ARG002  APIs are never streamed
         """See `WireFormat.encoder`."""
@@ -111,7 +109,9 @@ def _variables(body: bytes) -> dict[str, json.Json]:
 
 def _slug(written: str) -> str:
     if SLUG.fullmatch(written) is None:
-        raise ApiNotFound("no API can have this name")
+        raise ApiNotFound(
+            "no API can have this name: it is 1 to 64 of a-z, 0-9 and '-', and begins with a letter"
+        )
     return written
 
 

@@ -73,6 +73,11 @@ class Completion(Struct, frozen=True, kw_only=True):
     cost_nano: int | None = None
     """Nano-USD it cost, for who asked within the house; None where that is not known."""
 
+    @property
+    def text(self) -> str:
+        """The words of the first answer."""
+        return self.choices[0].message.text if self.choices else ""
+
 
 def fold(events: Iterable[StreamEvent], raw: bytes = b"") -> Completion:
     """Build the completion that a sequence of events describes.

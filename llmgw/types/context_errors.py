@@ -30,16 +30,7 @@ RequestError
 IntegrityFailed                  500  context_integrity_failed   stored bytes are not what was stored
 """
 
-from collections.abc import Iterable
-
-from llmgw.types.errors import GatewayError, NotFound, RequestError
-from llmgw.types.violation import Violation
-
-
-class _WithViolations(RequestError):
-    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
-        super().__init__(message)
-        self.violations = tuple(violations)
+from llmgw.types.errors import GatewayError, NotFound, RequestError, WithViolations
 
 
 class ContextNotFound(NotFound):
@@ -109,7 +100,7 @@ class ContextHasForks(RequestError):
     status = 409
 
 
-class MergeConflict(_WithViolations):
+class MergeConflict(WithViolations, RequestError):
     """Two branches cannot become one; the violations say where."""
 
     code = "merge_conflict"
@@ -168,14 +159,14 @@ class ContextTooLong(RequestError):
     fallback = True
 
 
-class ContextViolation(_WithViolations):
+class ContextViolation(WithViolations, RequestError):
     """Rules of the context do not hold, and its policy is to refuse the call."""
 
     code = "context_violation"
     status = 422
 
 
-class ContextNotPreserved(_WithViolations):
+class ContextNotPreserved(WithViolations, RequestError):
     """A target cannot be told as much of the context as its policy demands; another one may."""
 
     code = "context_not_preserved"
@@ -183,35 +174,35 @@ class ContextNotPreserved(_WithViolations):
     fallback = True
 
 
-class SchemaViolation(_WithViolations):
+class SchemaViolation(WithViolations, RequestError):
     """A document does not fit its schema."""
 
     code = "schema_violation"
     status = 422
 
 
-class SchemaRejected(_WithViolations):
+class SchemaRejected(WithViolations, RequestError):
     """A schema that cannot be registered: it is none, is too large, or refers to other places."""
 
     code = "schema_rejected"
     status = 422
 
 
-class SchemaIncompatible(_WithViolations):
+class SchemaIncompatible(WithViolations, RequestError):
     """A schema of that version is there, or documents of the last version would not fit this one."""
 
     code = "schema_incompatible"
     status = 409
 
 
-class PatchFailed(_WithViolations):
+class PatchFailed(WithViolations, RequestError):
     """A JSON Patch that cannot be applied to the document as it is."""
 
     code = "patch_failed"
     status = 422
 
 
-class BundleRejected(_WithViolations):
+class BundleRejected(WithViolations, RequestError):
     """An exported context that is damaged, not signed by a trusted gateway, or of an unknown form."""
 
     code = "bundle_rejected"
@@ -225,7 +216,7 @@ class IdempotencyReused(RequestError):
     status = 422
 
 
-class MediaMissing(_WithViolations):
+class MediaMissing(WithViolations, RequestError):
     """Content that the context refers to is not there."""
 
     code = "media_missing"

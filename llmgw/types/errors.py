@@ -44,6 +44,7 @@ may try again before the first content (`fallback`). Wire formats dress an error
 What can go wrong with stored conversations is in `context_errors.py`, with prompts in `prompt_errors.py`.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from llmgw.types.violation import Violation
@@ -74,6 +75,14 @@ class GatewayError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
         self.upstream_code = upstream_code
+
+
+class WithViolations(Exception):  # part of an error, named for what it adds
+    """What errors that say each thing that is wrong have beside the branch of the tree that they are on."""
+
+    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
+        super().__init__(message)
+        self.violations = tuple(violations)
 
 
 class RequestError(GatewayError):

@@ -153,3 +153,8 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     name: str | None = None
     protocol: str = ""
     provider_details: Details = {}
+
+    @property
+    def text(self) -> str:
+        """Its words: the plain text among its parts."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))

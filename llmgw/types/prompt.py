@@ -4,6 +4,7 @@ import hashlib
 import re
 from typing import Annotated, Final, Literal, TypeAlias
 
+import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
@@ -31,6 +32,8 @@ PromptRole: TypeAlias = Literal["system", "developer", "user", "assistant"]
 VersionState: TypeAlias = Literal["draft", "published", "deprecated", "retired"]
 """`draft` may be rendered and evaluated and is served to nobody; `deprecated` is served with a warning;
 `retired` is refused."""
+SERVED: Final[frozenset[VersionState]] = frozenset({"published", "deprecated"})
+"""States of versions that callers may have."""
 StickyBy: TypeAlias = Literal["context", "user", "tenant", "call"]
 Arm: TypeAlias = Literal["stable", "candidate"]
 Verdict: TypeAlias = Literal["pass", "fail", "insufficient_data"]
@@ -284,7 +287,7 @@ class PromptInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def latest(self) -> int | None:
         """The number of the newest version that callers may have; None for none."""
-        served = [each.number for each in self.versions.values() if each.state in {"published", "deprecated"}]
+        served = [each.number for each in self.versions.values() if each.state in SERVED]
         return max(served, default=None)
 
 
@@ -324,6 +327,12 @@ class PromptFacts(Struct, kw_only=True):
         return f"{self.name}@{self.version}"
 
 
+def is_prompt_name(name: str) -> bool:
+    """Whether a prompt may be called so."""
+    return PROMPT_NAME.fullmatch(name) is not None and RESERVED.isdisjoint(name.split("/"))
+
+
+_decode_content = msgspec.json.Decoder(PromptContent).decode
 _CONFIG: Final = PromptContent().config
 _GATE: Final = PromptTests().gate
 
@@ -341,6 +350,15 @@ def content_bytes(content: PromptContent) -> bytes:
     if content.includes:
         content = replace(content, includes=dict(sorted(content.includes.items())))
     return encode(content)
+
+
+def decode_content(stored: bytes) -> PromptContent:
+    """Read a content from its bytes.
+
+    Raises:
+        ValueError: they are none.
+    """
+    return _decode_content(stored)
 
 
 def content_hash(content: PromptContent | bytes) -> str:

@@ -18,10 +18,7 @@ RequestError
 OutputViolation                  502  output_schema_violation    the model's answer does not fit the output schema
 """
 
-from collections.abc import Iterable
-
-from llmgw.types.errors import GatewayError, InvalidRequest, NotFound, RequestError
-from llmgw.types.violation import Violation
+from llmgw.types.errors import GatewayError, InvalidRequest, NotFound, RequestError, WithViolations
 
 
 class TemplateError(InvalidRequest):
@@ -36,16 +33,10 @@ class TemplateTooComplex(TemplateError):
     code = "template_too_complex"
 
 
-class InvalidPrompt(InvalidRequest):
+class InvalidPrompt(WithViolations, InvalidRequest):
     """What is pushed is no prompt."""
 
     code = "invalid_prompt"
-
-    def __init__(
-        self, message: str, violations: Iterable[Violation] = (), *, param: str | None = None
-    ) -> None:
-        super().__init__(message, param=param)
-        self.violations = tuple(violations)
 
 
 class PromptNotFound(NotFound):
@@ -102,34 +93,22 @@ class PromptChanged(RequestError):
         self.etag = etag
 
 
-class PromptRejected(RequestError):
+class PromptRejected(WithViolations, RequestError):
     """The lint found errors; each is a violation that points into the content."""
 
     code = "prompt_rejected"
     status = 422
 
-    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
-        super().__init__(message)
-        self.violations = tuple(violations)
 
-
-class InputViolation(RequestError):
+class InputViolation(WithViolations, RequestError):
     """The variables do not fit the version's input schema; the violations point into both."""
 
     code = "input_schema_violation"
     status = 422
 
-    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
-        super().__init__(message)
-        self.violations = tuple(violations)
 
-
-class OutputViolation(GatewayError):
+class OutputViolation(WithViolations, GatewayError):
     """The model's answer does not fit the version's output schema; the call's id names the answer."""
 
     code = "output_schema_violation"
     status = 502
-
-    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
-        super().__init__(message)
-        self.violations = tuple(violations)

@@ -9,8 +9,8 @@ import pytest
 
 HTTP = Path(llmgw.__file__).parent / "http"
 ROUTE = {"get", "post", "put", "patch", "delete"}
-TELLS = {"telling", "record"}
-"""`telling(…)` of an operation, or `recorder.record(call)` of a call."""
+TELLS = {"telling", "recorded"}
+"""`telling(…)` of an operation, or `recorded(…)` of a call."""
 LISTS = {"contexts.py:find"}
 """Routes about no context in particular that change none."""
 

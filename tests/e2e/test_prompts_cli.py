@@ -11,6 +11,7 @@ from llmgw.cli import main
 from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.conftest import config_for
 from tests.running import RunningGateway
+from tests.waiting import until
 
 FOREIGN = Path(__file__).parents[1] / "fixtures" / "prompts"
 CASES = "".join(
@@ -261,8 +262,12 @@ def test_from_draft_to_production_and_back(desk: Desk) -> None:
     said = desk.run("promote", "moved@2", "--reason", "briefer").stdout
     assert "production: moved@1 → moved@2" in said
     assert desk.ask("rollback", "moved", "--reason", "too brief")["version"] == 1
-    answer = desk.gateway.request("/v1/prompts/moved/completions", {"variables": {"text": "x"}})
-    assert answer.headers["x-llmgw-prompt"] == "moved@1"
+
+    def served() -> str:
+        answer = desk.gateway.request("/v1/prompts/moved/completions", {"variables": {"text": "x"}})
+        return answer.headers["x-llmgw-prompt"]
+
+    until(lambda: served() == "moved@1", "calls to get the version from before")
     desk.run("promote", "moved", code=2)
     events = desk.ask("history", "moved")
     assert events["intact"] is True
@@ -397,8 +402,10 @@ def test_a_second_person_approves(simulator: SimulatorProcess, tmp_path: Path) -
         path = desk.write("awaited")
         desk.run("eval", path)
         desk.run("publish", path)
-        assert "approve awaited" in desk.run("promote", "awaited@1").stdout
+        assert "approve awaited@1" in desk.run("promote", "awaited@1").stdout
         assert running.request("/v1/prompts/awaited/completions", {"variables": {"text": "x"}}).status == 404
         desk.run("approve", "awaited", code=1)
-        assert desk.ask("approve", "awaited", key=key)["version"] == 1
+        desk.run("approve", "awaited@2", code=1, key=key)
+        assert running.request("/v1/prompts/awaited/completions", {"variables": {"text": "x"}}).status == 404
+        assert desk.ask("approve", "awaited@1", key=key)["version"] == 1
         assert running.request("/v1/prompts/awaited/completions", {"variables": {"text": "x"}}).status == 200

@@ -1,6 +1,5 @@
 """`llmgw prompts new|lint|render|diff`: a prompt as its author has it in hand, mostly without a gateway."""
 
-import difflib
 import re
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,8 @@ from llmgw.cli.prompts.checking import lint_file
 from llmgw.cli.prompts.datasets import read_object
 from llmgw.cli.prompts.local import compiled, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
+    DIRECTORY,
+    FORCE,
     JSON,
     NEWEST,
     SUFFIX,
@@ -33,10 +34,11 @@ from llmgw.cli.remote import Refused, Remote, connected
 from llmgw.gateway.rendering import rendered_as_told
 from llmgw.prompts.files import write
 from llmgw.prompts.files.schema import json_schema_text
+from llmgw.prompts.gates.differences import unified
 from llmgw.prompts.samples import sample, sample_names
 from llmgw.types.errors import GatewayError, InvalidJson
 from llmgw.types.json import Json, decode
-from llmgw.types.prompt import PromptContent, content_bytes
+from llmgw.types.prompt import content_bytes, decode_content
 
 _NAME_LINE: Final = re.compile(r"^name:.*$", re.MULTILINE)
 _DATASET: Final = re.compile(r"(?<=dataset: )[\w./-]+")
@@ -48,15 +50,8 @@ _VARIABLE: Final = re.compile(r"([A-Za-z_]\w{0,127})(:?=)(.*)", re.ASCII | re.DO
 @click.argument("name", callback=parsed(ref))
 @click.option("--sample", "which", default="sentiment", show_default=True, help="What to begin with.")
 @click.option("--model", help="The alias or model it asks.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("prompts"),
-    show_default=True,
-    help="A directory.",
-)
-@click.option("--force", is_flag=True, help="Overwrite files that differ.")
+@DIRECTORY
+@FORCE
 def new(name: Ref, which: str, model: str | None, output: Path, *, force: bool, as_json: bool) -> None:
     """Write a prompt and its datasets as files, from one of the samples."""
     if name != Ref(name.name):
@@ -179,14 +174,10 @@ def _with_file(remote: Remote, path: Path, start: str | None) -> dict[str, Json]
         if refused.code != "prompt_not_found" or start is not None:
             raise
         there, version, title = "", 0, "nothing"
-    # As the registry keeps it: the members of schemas have an order there that files need not have.
-    kept = msgspec.json.decode(content_bytes(local.content), type=PromptContent)
+    # As the registry keeps it: without what goes without saying.
+    kept = decode_content(content_bytes(local.content))
     here = write(local.name, kept)
-    text = "".join(
-        difflib.unified_diff(
-            there.splitlines(keepends=True), here.splitlines(keepends=True), title, str(path)
-        )
-    )
+    text = unified(there.splitlines(keepends=True), here.splitlines(keepends=True), title, str(path))
     return {"name": local.name, "from": version, "file": str(path), "text": text}
 
 

@@ -14,6 +14,7 @@ from llmgw.cli.prompts.moving import send_file
 from llmgw.cli.prompts.refs import JSON, Ref, existing, is_file, number, ref
 from llmgw.cli.remote import PATIENT_S, Remote, connected
 from llmgw.types.json import Json
+from llmgw.types.prompt import PromptTests
 
 
 @click.command("eval")
@@ -85,7 +86,7 @@ def _chosen(
     return what, version, _some(_own(content.tests), wanted), ""
 
 
-def _own(tests: Any) -> list[Json]:
+def _own(tests: PromptTests | None) -> list[Json]:
     return [] if tests is None else list(tests.cases)
 
 

@@ -7,9 +7,9 @@ import rich_click as click
 
 from llmgw.cli import printing
 from llmgw.cli.prompts.local import complaints, read_text, write_new
-from llmgw.cli.prompts.moving import ARCHIVE, PATIENT_S, send
-from llmgw.cli.prompts.refs import JSON, SUFFIX, ref
-from llmgw.cli.remote import Remote, connected
+from llmgw.cli.prompts.moving import ARCHIVE, send
+from llmgw.cli.prompts.refs import DIRECTORY, FORCE, JSON, SUFFIX, ref
+from llmgw.cli.remote import PATIENT_S, Remote, connected
 from llmgw.prompts.files import write
 from llmgw.prompts.files.importing import FORMATS, Imported, import_prompt
 from llmgw.types.errors import GatewayError
@@ -28,15 +28,8 @@ _MAX_ARCHIVE: Final = 256 * 1024 * 1024
 )
 @click.option("--name", help="What the prompt is to be called here (a FILE with one).")
 @click.option("--push", is_flag=True, help="Store it as a new version, in place of writing a file.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("prompts"),
-    show_default=True,
-    help="A directory.",
-)
-@click.option("--force", is_flag=True, help="Overwrite files that differ.")
+@DIRECTORY
+@FORCE
 def import_(
     remote: Remote,
     file: Path,

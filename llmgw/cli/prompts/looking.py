@@ -1,5 +1,8 @@
 """`llmgw prompts list|show|history|callers`: what the registry has."""
 
+import re
+from typing import Final
+
 import rich_click as click
 
 from llmgw.cli import printing
@@ -8,6 +11,8 @@ from llmgw.cli.prompts.answers import Callers, History, Prompts, Version
 from llmgw.cli.prompts.refs import JSON, NAME, REF, ROOT, Ref, number
 from llmgw.cli.remote import Remote, connected
 from llmgw.types.prompt import PromptInfo
+
+_PREFIX: Final = re.compile(r"[a-z0-9_/-]{0,259}", re.ASCII)
 
 
 @click.command("list")
@@ -19,7 +24,7 @@ from llmgw.types.prompt import PromptInfo
 )
 def list_(remote: Remote, prefix: str, limit: int, *, as_json: bool) -> None:
     """List prompts, and where their labels lead."""
-    if not prefix.replace("/", "").replace("-", "").replace("_", "").isalnum() and prefix:
+    if not _PREFIX.fullmatch(prefix):
         raise click.UsageError(f"no prompt's name begins with {prefix!a}")
     answer = remote.ask("GET", f"{ROOT}?prefix={prefix}" if prefix else ROOT)
     if as_json:

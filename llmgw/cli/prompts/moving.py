@@ -1,4 +1,4 @@
-"""`llmgw prompts push|pull|export|import`: between files and the registry."""
+"""`llmgw prompts push|pull|export`: between files and the registry."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,8 @@ from llmgw.cli.prompts import pages
 from llmgw.cli.prompts.answers import Prompts, Pushed, Remark
 from llmgw.cli.prompts.local import Local, partials_of, pinned, read_prompt, write_new
 from llmgw.cli.prompts.refs import (
+    DIRECTORY,
+    FORCE,
     JSON,
     NEWEST,
     ROOT,
@@ -25,22 +27,12 @@ from llmgw.cli.prompts.refs import (
     ref,
 )
 from llmgw.cli.prompts.repository import source_of
-from llmgw.cli.remote import Remote, connected
+from llmgw.cli.remote import PATIENT_S, Remote, connected
 from llmgw.types.json import Json
 from llmgw.types.prompt import GitSource, Include, PromptContent, PromptInfo
 
 ARCHIVE: Final = "/admin/v1/prompt-archive"
-PATIENT_S: Final = 600.0
 
-_DIRECTORY: Final = click.option(
-    "-o",
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("prompts"),
-    show_default=True,
-    help="A directory.",
-)
-_FORCE: Final = click.option("--force", is_flag=True, help="Overwrite files that differ.")
 _EVERY: Final = click.option("--all", "every", is_flag=True, help="All prompts.")
 _WANTED: Final = click.argument("wanted", metavar="[NAME[@VERSION]]", required=False, callback=parsed(ref))
 
@@ -70,8 +62,8 @@ def push(remote: Remote, files: tuple[Path, ...], message: str, parent: int | No
 @JSON
 @_WANTED
 @_EVERY
-@_DIRECTORY
-@_FORCE
+@DIRECTORY
+@FORCE
 def pull(
     remote: Remote, wanted: Ref | None, output: Path, *, every: bool, force: bool, as_json: bool
 ) -> None:
@@ -93,13 +85,13 @@ def pull(
 @JSON
 @_WANTED
 @_EVERY
-@_DIRECTORY
+@DIRECTORY
 @click.option(
     "--archive",
     type=click.Path(dir_okay=False, path_type=Path),
     help="With --all: one file that another gateway takes over (import --format archive).",
 )
-@_FORCE
+@FORCE
 def export(
     remote: Remote,
     wanted: Ref | None,

@@ -9,7 +9,7 @@ import msgspec
 import rich_click as click
 
 from llmgw.cli.remote import Refused, Remote, Unreachable
-from llmgw.types.prompt import DEFAULT_LABEL, LABEL, LATEST, PROMPT_NAME, RESERVED, PromptInfo
+from llmgw.types.prompt import DEFAULT_LABEL, LABEL, LATEST, PromptInfo, is_prompt_name
 
 ROOT: Final = "/admin/v1/prompts"
 SUFFIX: Final = ".prompt"
@@ -45,7 +45,7 @@ def ref(text: str) -> Ref:
         UsageError: it is none of these.
     """
     name, at, which = text.partition("@")
-    if not PROMPT_NAME.fullmatch(name) or not RESERVED.isdisjoint(name.split("/")):
+    if not is_prompt_name(name):
         raise click.UsageError(
             f"{text!a} names no prompt: up to four words of a-z, 0-9, _ and - with slashes between them"
         )
@@ -81,7 +81,7 @@ def info(remote: Remote, name: str) -> PromptInfo:
     Raises:
         Unreachable: the name is none, or it answers with another one, under which nothing may be written.
     """
-    if not PROMPT_NAME.fullmatch(name):
+    if not is_prompt_name(name):
         raise Unreachable("the gateway names a prompt that cannot be called so")
     found = remote.ask("GET", f"{ROOT}/{name}").read(PromptInfo)
     if found.name != name:
@@ -173,3 +173,12 @@ LABEL_OPTION: Final = click.option(
 )
 REASON: Final = click.option("--reason", default="", help="Why; kept in the history.")
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+DIRECTORY: Final = click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("prompts"),
+    show_default=True,
+    help="A directory.",
+)
+FORCE: Final = click.option("--force", is_flag=True, help="Overwrite files that differ.")

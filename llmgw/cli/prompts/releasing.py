@@ -79,11 +79,19 @@ def promote(
 @click.command()
 @connected
 @JSON
-@NAME
+@REF
 @LABEL_OPTION
 def approve(remote: Remote, wanted: Ref, label: str, *, as_json: bool) -> None:
-    """Agree to a move of a protected label that somebody else asked for."""
-    answer = remote.ask("POST", f"{wanted.path}/labels/{label}/approve")
+    """Agree to a move of a protected label that somebody else asked for; with a version, to no other one."""
+    led = info(remote, wanted.name).labels.get(label)
+    pending = led.pending if led is not None else None
+    if pending is not None and wanted.version not in {None, pending.version}:
+        raise click.ClickException(
+            f"what waits is {wanted.name}@{pending.version}, proposed by {pending.by}: look at that one first"
+        )
+    # Whoever proposes another one in between has proposed what nobody has agreed to.
+    seen = {} if led is None else {"if-match": f'"{led.rev}"'}
+    answer = remote.ask("POST", f"{wanted.path}/labels/{label}/approve", headers=seen)
     _moved(answer, wanted.name, label, "", as_json=as_json)
 
 
@@ -176,7 +184,7 @@ def _moved(answer: Answer, name: str, label: str, was: str, *, as_json: bool) ->
         asked = found.pending.version if found.pending is not None else found.version
         says = (
             f"{label} waits for a second person before it leads to {name}@{asked}: "
-            f"llmgw prompts approve {name} --label {label}"
+            f"llmgw prompts approve {name}@{asked} --label {label}"
         )
     else:
         arrow = f"{was} → " if was else "now "

@@ -1,5 +1,6 @@
 """`llmgw prompts rollout`: a share of a label's calls for another version, step by step."""
 
+from collections.abc import Callable
 from typing import Final, get_args
 
 import rich_click as click
@@ -95,48 +96,17 @@ def status(remote: Remote, wanted: Ref, label: str, *, as_json: bool) -> None:
     _status(remote, wanted, label, as_json=as_json)
 
 
-@rollout.command()
-@connected
-@JSON
-@NAME
-@LABEL_OPTION
-def pause(remote: Remote, wanted: Ref, label: str, *, as_json: bool) -> None:
-    """Keep the share as it is, and refuse steps."""
-    _act(remote, wanted, label, "pause")
-    _status(remote, wanted, label, as_json=as_json)
+def _turning(what: str, says: str, then: Callable[..., None]) -> None:
+    """Add a command that does one thing with a rollout and shows what `then` does."""
 
-
-@rollout.command()
-@connected
-@JSON
-@NAME
-@LABEL_OPTION
-def resume(remote: Remote, wanted: Ref, label: str, *, as_json: bool) -> None:
-    """Take steps again."""
-    _act(remote, wanted, label, "resume")
-    _status(remote, wanted, label, as_json=as_json)
-
-
-@rollout.command()
-@connected
-@JSON
-@NAME
-@LABEL_OPTION
-def abort(remote: Remote, wanted: Ref, label: str, *, as_json: bool) -> None:
-    """Give all calls to the version that the label leads to."""
-    _act(remote, wanted, label, "abort")
-    _ended(remote, wanted, label, as_json=as_json)
-
-
-@rollout.command()
-@connected
-@JSON
-@NAME
-@LABEL_OPTION
-def promote(remote: Remote, wanted: Ref, label: str, *, as_json: bool) -> None:
-    """Give all calls to the candidate: the label leads to it from now on."""
-    _act(remote, wanted, label, "promote")
-    _ended(remote, wanted, label, as_json=as_json)
+    @rollout.command(what, help=says)
+    @connected
+    @JSON
+    @NAME
+    @LABEL_OPTION
+    def turn(remote: Remote, wanted: Ref, label: str, *, as_json: bool) -> None:
+        _act(remote, wanted, label, what)
+        then(remote, wanted, label, as_json=as_json)
 
 
 def _act(remote: Remote, wanted: Ref, label: str, what: str, body: Json = None) -> None:
@@ -158,3 +128,9 @@ def _ended(remote: Remote, wanted: Ref, label: str, *, as_json: bool) -> None:
         click.echo(printing.json(found))
     elif found is not None:
         click.echo(printing.safe(f"{label}: all calls get {wanted.name}@{found.version} (rev {found.rev})"))
+
+
+_turning("pause", "Keep the share as it is, and refuse steps.", _status)
+_turning("resume", "Take steps again.", _status)
+_turning("abort", "Give all calls to the version that the label leads to.", _ended)
+_turning("promote", "Give all calls to the candidate: the label leads to it from now on.", _ended)

@@ -152,8 +152,8 @@ def _place_of(written: str) -> tuple[int | None, int | None]:
 
 
 def _tell_summary(view: View, summary: Kept) -> None:
-    words = "".join(part.text for part in summary.message.parts if isinstance(part, TextPart))
-    view.messages.append(Message(role=SUMMARY_ROLE, parts=(TextPart(text=f"{_SUMMARY}{words}"),)))
+    text = f"{_SUMMARY}{summary.message.text}"
+    view.messages.append(Message(role=SUMMARY_ROLE, parts=(TextPart(text=text),)))
     view.turns.append(summary)
 
 

@@ -72,9 +72,14 @@ def compared(tally: Tally, baseline: Tally, *, against: str, version: int) -> Co
 
 
 def verdict(
-    tally: Tally, gate: PromptGate, comparison: Comparison | None, *, min_cases: int
+    tally: Tally,
+    gate: PromptGate,
+    comparison: Comparison | None,
+    *,
+    min_cases: int,
+    telling: int | None = None,
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """Say what a run came to, and why.
+    """Say what a run came to, and why; `telling` is how many of the cases say something, all of them by default.
 
     What fails, fails however few cases there are: too few of them only keep a version from passing.
     """
@@ -88,10 +93,10 @@ def verdict(
         reasons += _worse(tally, gate, comparison)
     if reasons:
         return "fail", tuple(reasons)
-    if len(tally.passed) < min_cases:
-        return "insufficient_data", (
-            f"{len(tally.passed)} cases say too little: a verdict needs {min_cases}",
-        )
+    count = len(tally.passed) if telling is None else telling
+    if count < min_cases:
+        kind = "" if count == len(tally.passed) else "different ones that assert something "
+        return "insufficient_data", (f"{count} cases {kind}say too little: a verdict needs {min_cases}",)
     return "pass", ()
 
 

@@ -59,6 +59,11 @@ class Dataset(Struct, frozen=True, kw_only=True):
     cases: tuple[Case, ...]
     digest: str
 
+    @property
+    def telling(self) -> int:
+        """How many cases say something: the same one counts once, and one that asserts nothing not at all."""
+        return len({_canonical((each.vars, each.messages)) for each in self.cases if each.assertions})
+
 
 def read_lines(text: str) -> Dataset:
     """Read a dataset as its file has it; empty lines are passed over.

@@ -1,5 +1,9 @@
-"""What sets two versions apart, and what of that breaks those who call: compared member by member."""
+"""What sets two versions apart, and what of that breaks those who call: compared member by member, or as text."""
 
+import difflib
+import re
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from msgspec.structs import fields, replace
@@ -12,6 +16,11 @@ from llmgw.types.violation import Violation
 from llmgw.user_schemas import compile_schema, incompatibilities
 
 _MEMBERS: Final = tuple(field.name for field in fields(PromptContent))
+DIFF_WORK_MAX: Final = 4_000_000
+"""Pairs of lines that are compared to find out which stayed."""
+_AROUND: Final = 3
+"""Lines that are shown around what differs."""
+_HUNK: Final = re.compile(r"\A@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@(?=\n\Z)")
 _ANYTHING: Final[dict[str, Json]] = {}
 
 
@@ -46,3 +55,29 @@ def _apart(narrow: dict[str, Json] | None, wide: dict[str, Json] | None, within:
     except SchemaRejected as refused:
         return [Violation(rule="schema", pointer=within, message=refused.message)]
     return [replace(each, pointer=within + each.pointer) for each in incompatibilities(first, second)]
+
+
+def unified(old: Sequence[str], new: Sequence[str], from_name: str, to_name: str) -> str:
+    """The unified diff of two texts by their lines, in a time that is bounded.
+
+    Between texts that are long and differ at both ends all lines are told as taken out and put in, as finding out
+    which of them stayed takes a time that grows with the square of their number.
+    """
+    most = min(len(old), len(new))
+    head = next((at for at in range(most) if old[at] != new[at]), most)
+    tail = next((at for at in range(most - head) if old[-1 - at] != new[-1 - at]), most - head)
+    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
+    if len(before) * len(after) <= DIFF_WORK_MAX:
+        # Nothing but what differs is looked at, and the lines that are shown around it.
+        first, last = max(0, head - _AROUND), max(0, tail - _AROUND)
+        looked_at = old[first : len(old) - last], new[first : len(new) - last]
+        found = difflib.unified_diff(*looked_at, from_name, to_name, n=_AROUND)
+        return "".join(_HUNK.sub(partial(_moved, by=first), line) for line in found)
+    told = [f"--- {from_name}\n", f"+++ {to_name}\n"]
+    told.append(f"@@ -{head + 1},{len(before)} +{head + 1},{len(after)} @@\n")
+    return "".join([*told, *(f"-{each}" for each in before), *(f"+{each}" for each in after)])
+
+
+def _moved(hunk: "re.Match[str]", *, by: int) -> str:
+    """The head of a hunk, so many lines further down."""
+    return f"@@ -{int(hunk[1]) + by}{hunk[2]} +{int(hunk[3]) + by}{hunk[4]} @@"

@@ -58,7 +58,7 @@ def _order(finding: Finding) -> tuple[bool, bool]:
 
 def _findings(content: PromptContent, models: Models | None) -> Iterator[Finding]:
     yield from secret_findings(content)
-    yield from _shape(content)
+    yield from shape_findings(content)
     yield from _tools(content)
     input_schema = yield from _schema(content.input_schema, "/input_schema")
     output_schema = yield from _schema(content.output_schema, "/output_schema")
@@ -83,15 +83,16 @@ def _texts(value: Json, pointer: str) -> Iterator[tuple[str, str]]:
         yield pointer, value
     elif isinstance(value, Mapping):
         for name, member in value.items():
-            at = pointer + pointer_to(name)
-            yield at, str(name)
-            yield from _texts(member, at)
+            # A name that is a secret itself is told nowhere, nor is the way through it.
+            yield pointer, str(name)
+            yield from _texts(member, pointer if any(leaks(str(name))) else pointer + pointer_to(name))
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
             yield from _texts(item, pointer + pointer_to(number))
 
 
-def _shape(content: PromptContent) -> Iterator[Finding]:
+def shape_findings(content: PromptContent) -> Iterator[Finding]:
+    """Find what keeps a content from saying anything to a model."""
     if content.partial is not None:
         if content.messages:
             yield error("shape", "/partial", "a partial is for others to include and has no messages")

@@ -1,107 +1,121 @@
-"""What a template may contain, looked at before the engine sees it.
+"""Templates read before the engine does: what the language does not have is told, the rest is spelled anew.
 
-The engine counts its steps and the bytes it makes, so that what it runs ends early; what it cannot be kept from by
-counting is refused here: nesting that its parser would recurse into, calls, inheritance, and names that are not in
-the language of prompts.
+The engine never sees what an author wrote but what was understood of it. In what it sees, each tag first tells the
+meter its line, and text that may come again tells its length.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import minijinja
+from msgspec import Struct
 
+from llmgw.prompts.rendering.expressions import KEYWORDS, ExpressionError, spelled
+from llmgw.prompts.rendering.lexing import LexingError, Problem, Tag, Text, Token, cut
+from llmgw.prompts.rendering.limits import (
+    AT,
+    ELIFS_MAX,
+    FILTERS,
+    FUNCTIONS,
+    NAMES_MAX,
+    NESTING_MAX,
+    OWN,
+    STATEMENTS,
+    TAGS_MAX,
+    TEMPLATE_MAX,
+    TESTS,
+    TOKENS_MAX,
+    WITHHELD_FILTERS,
+    WITHHELD_TESTS,
+)
+from llmgw.prompts.rendering.limits import TEXT as TEXT_METER
 from llmgw.types.prompt import PromptContent
 
-TEMPLATE_MAX: Final = 65_536
-"""Characters of one template."""
-TAGS_MAX: Final = 5_000
-"""Tags in one template."""
-TOKENS_MAX: Final = 300
-"""Words and signs in one tag."""
-NESTING_MAX: Final = 24
-"""Blocks in each other, and brackets in each other."""
-ELIFS_MAX: Final = 100
+__all__ = [
+    "FILTERS",
+    "FUNCTIONS",
+    "NESTING_MAX",
+    "STATEMENTS",
+    "TAGS_MAX",
+    "TEMPLATE_MAX",
+    "TESTS",
+    "TOKENS_MAX",
+    "WITHHELD_FILTERS",
+    "WITHHELD_TESTS",
+    "Code",
+    "Problem",
+    "Scanned",
+    "Use",
+    "includes_of",
+    "problems",
+    "scan",
+    "variables",
+]
 
-STATEMENTS: Final = frozenset({
-    "if", "elif", "else", "endif", "for", "endfor", "set", "with", "endwith", "include", "raw", "endraw",
-})  # fmt: skip
-FILTERS: Final = frozenset({
-    "abs", "bool", "capitalize", "count", "d", "default", "dictsort", "first", "float", "indent", "int",
-    "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "reject", "rejectattr",
-    "replace", "reverse", "round", "select", "selectattr", "sort", "split", "string", "sum", "title", "tojson",
-    "trim", "truncate", "unique", "upper",
-})  # fmt: skip
-WITHHELD_FILTERS: Final = frozenset({
-    "attr", "batch", "chain", "e", "escape", "filesizeformat", "format", "groupby", "pluralize", "pprint",
-    "safe", "slice", "striptags", "urlencode", "wordwrap", "zip",
-})  # fmt: skip
-"""Those of the engine that are left out: some put a list into itself, which the engine cannot count."""
-TESTS: Final = frozenset({
-    "boolean", "defined", "divisibleby", "endingwith", "eq", "equalto", "even", "false", "float", "ge",
-    "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan", "lt", "mapping", "ne", "none", "number",
-    "odd", "sequence", "startingwith", "string", "true", "undefined",
-})  # fmt: skip
-WITHHELD_TESTS: Final = frozenset({"escaped", "filter", "int", "lower", "safe", "sameas", "test", "upper"})
-FUNCTIONS: Final = frozenset({"range"})
-
-_OPENING: Final = re.compile(r"\{[{%#]")
-_END_RAW: Final = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
-_TOKEN: Final = re.compile(
-    r"""\s+|(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<name>[^\W\d]\w*)|(?P<number>\d[\d_.]*(?:[eE][+-]?\d+)?)"""
-    r"""|(?P<sign>//|\*\*|==|!=|<=|>=|[-+*/%~<>|.,:()\[\]{}=])""",
-    re.DOTALL,
-)
-_OPENS: Final = frozenset("([{")
-_CLOSES: Final = frozenset(")]}")
-_BEFORE_CALLABLE: Final = frozenset({"|", "is", "not"})
-_KEYWORDS: Final = frozenset({"and", "or", "not", "in", "is", "if", "else", "elif", "for", "set", "with"})
-_PLAIN: Final = frozenset(
-    {"true", "false", "none", "True", "False", "None", ",", ":", "-", "[", "]", "{", "}"}
-)
-_MAPPED: Final = ["(", "attribute", "=", ")"]
+_ENDS: Final = {"endif": "if", "endfor": "for", "endwith": "with"}
+_ALONE: Final = frozenset({*_ENDS, "else"})
+_INSTEAD: Final = {
+    "macro": "; a partial and {% include %} do that",
+    "extends": "; a partial and {% include %} do that",
+    "import": "; a partial and {% include %} do that",
+    "from": "; a partial and {% include %} do that",
+}
 
 
-class Problem(NamedTuple):
-    """What is wrong with a template, and in which of its lines, counted from 1."""
+class Code(str):
+    """What the engine is to read as it stands; all other parts are text."""
 
+    __slots__ = ()
+
+
+class Use(NamedTuple):
+    """That a template includes a partial; `repeated` says that it is told in a loop."""
+
+    name: str
     line: int
-    message: str
+    repeated: bool
 
 
-class _Refused(Exception):
-    """A tag that may not be; where it begins or where the refusal is."""
+class Scanned(NamedTuple):
+    """A template that was read: `parts` make up what the engine gets, where there are no `problems`.
 
-    def __init__(self, place: int, message: str) -> None:
-        super().__init__(message)
-        self.place = place
-        self.message = message
+    `text` counts the characters told at most once, `names` the names given by `set` and `with`; a template that is
+    nothing but text has no `tags`.
+    """
+
+    parts: tuple[str | Code | Use, ...]
+    text: int
+    tags: int
+    names: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def uses(self) -> list[Use]:
+        """The partials it includes, in order."""
+        return [part for part in self.parts if isinstance(part, Use)]
 
 
-class _Tag(NamedTuple):
-    """One `{{ … }}` or `{% … %}`: where it begins, the word of a statement, and its words."""
+class _Block(Struct):
+    kind: str
+    line: int
+    ended: bool = False
+    """Whether its `else` was there."""
 
-    place: int
-    statement: str
-    words: list[str]
+
+def scan(template: str, *, repeated: bool = False) -> Scanned:
+    """Read a template; `repeated` says that its text may come more than once."""
+    return _Scan(repeated=repeated).of(template)
 
 
 def problems(template: str) -> list[Problem]:
     """Say what keeps a template from being used; an empty list for nothing that can be seen without the engine."""
-    if len(template) > TEMPLATE_MAX:
-        return [Problem(1, f"a template has at most {TEMPLATE_MAX} characters")]
-    try:
-        _check(template)
-    except _Refused as refused:
-        return [Problem(template.count("\n", 0, refused.place) + 1, refused.message)]
-    return []
+    return list(scan(template).problems)
 
 
 def includes_of(template: str) -> list[str]:
     """The names of the partials that a template includes, each once, in order; none of one that has problems."""
-    if problems(template):
-        return []
-    return list({_included(tag): None for tag in _tags(template) if tag.statement == "include"})
+    scanned = scan(template)
+    return [] if scanned.problems else list({use.name: None for use in scanned.uses})
 
 
 def variables(content: PromptContent) -> set[str]:
@@ -118,156 +132,178 @@ def variables(content: PromptContent) -> set[str]:
     return found - FUNCTIONS
 
 
-def _check(template: str) -> None:
-    depth = elifs = 0
-    for count, tag in enumerate(_tags(template)):
-        if count >= TAGS_MAX:
-            raise _Refused(tag.place, f"a template has at most {TAGS_MAX} tags")
-        if tag.statement and tag.statement not in STATEMENTS:
-            raise _Refused(
-                tag.place, f"`{tag.statement}` is not part of the template language: {_told(STATEMENTS)}"
-            )
-        match tag.statement:
-            case "if" | "for" | "with":
-                depth += 1
-            case "endif" | "endfor" | "endwith":
-                depth -= 1
-            case "elif":
-                elifs += 1
-            case "set" if "=" not in tag.words:
-                raise _Refused(tag.place, "`set` takes a value: {% set name = value %}")
-            case "include":
-                _included(tag)
-        if depth > NESTING_MAX:
-            raise _Refused(tag.place, f"blocks are nested deeper than {NESTING_MAX} levels")
-        if elifs > ELIFS_MAX:
-            raise _Refused(tag.place, f"a template has at most {ELIFS_MAX} `elif`")
-        _check_words(tag)
+class _Scan:
+    def __init__(self, *, repeated: bool) -> None:
+        self.repeated = repeated
+        self.parts: list[str | Use] = []
+        self.problems: list[Problem] = []
+        self.blocks = [_Block("", 0)]
+        self.text = self.tags = self.names = self.line = self.elifs = 0
 
-
-def _check_words(tag: _Tag) -> None:
-    """Hold the words of a tag against what may be said."""
-    depth = plain = 0
-    before = ["", ""]
-    for number, word in enumerate(tag.words):
-        if plain and word not in _PLAIN and not _is_literal(word):
-            raise _Refused(tag.place, "a list or object written in a template holds plain values only")
-        if word in _OPENS:
-            depth += 1
-            _check_call(tag, word, before)
-            if not plain and word != "(" and not _is_subscript(word, before[-1]):
-                plain = depth
-        elif word in _CLOSES:
-            plain = 0 if plain == depth else plain
-            depth -= 1
+    def of(self, template: str) -> Scanned:
+        if len(template) > TEMPLATE_MAX:
+            self.problems.append(Problem(1, f"a template has {TEMPLATE_MAX} characters at most"))
         else:
-            _check_name(tag, word, before)
-        if word == "map" and before[-1] == "|":
-            _check_map(tag, number)
-        if word == "+" and not any(
-            each[:1].isdigit() for each in (before[-1], *tag.words[number + 1 : number + 2])
-        ):
-            # Lists added to themselves are not copied, and grow without being counted.
-            raise _Refused(tag.place, "`+` adds a number that stands beside it; text is joined by `~`")
-        if depth > NESTING_MAX or number >= TOKENS_MAX:
-            raise _Refused(tag.place, "a tag says too much: break it up")
-        before = [before[-1], word]
+            self._read(template)
+        return Scanned(tuple(self.parts), self.text, self.tags, self.names, tuple(self.problems))
+
+    def _read(self, template: str) -> None:
+        try:
+            for piece in cut(template):
+                self.line = piece.line
+                if isinstance(piece, Text):
+                    self._text(piece)
+                else:
+                    self.tags += 1
+                    if self.tags > TAGS_MAX:
+                        self.problems.append(Problem(self.line, f"a template has at most {TAGS_MAX} tags"))
+                        return
+                    self._tag(piece)
+        except LexingError as error:
+            self.problems.append(error.problem)
+            return
+        for block in self.blocks[1:]:
+            self.problems.append(Problem(block.line, f"{{% {block.kind} %}} has no end"))
+
+    def _text(self, piece: Text) -> None:
+        if self._again():
+            self.parts.append(Code(f"{{{{ {TEXT_METER}({len(piece.text)}) }}}}"))
+        else:
+            self.text += len(piece.text)
+        if not piece.raw:
+            self.parts.append(piece.text)
+        else:
+            self.tags += 1
+            self.parts.extend([Code("{% raw %}"), piece.text, Code("{% endraw %}")])
+
+    def _again(self) -> bool:
+        return self.repeated or any(block.kind == "for" for block in self.blocks)
+
+    def _tag(self, tag: Tag) -> None:
+        try:
+            said = self._statement(tag.tokens) if tag.block else self._told(tag.tokens)
+            self.parts.append(said if isinstance(said, Use) else Code(said))
+        except ExpressionError as error:
+            self.problems.append(Problem(tag.line, str(error)))
+
+    def _metered(self, tokens: Sequence[Token]) -> str:
+        if not tokens:
+            raise ExpressionError("a value is missing")
+        return f"{AT}({self.line}) and ({spelled(tokens)})"
+
+    def _told(self, tokens: Sequence[Token]) -> str:
+        return f"{{{{ {self._metered(tokens)} }}}}"
+
+    def _statement(self, tokens: Sequence[Token]) -> str | Use:
+        word = tokens[0].text if tokens and tokens[0].kind == "name" else ""
+        rest = tokens[1:]
+        if word not in STATEMENTS:
+            told = (
+                f"`{word}` is not part of the template language" if word else "a statement begins with a word"
+            )
+            raise ExpressionError(f"{told}{_INSTEAD.get(word, '')}: {', '.join(sorted(STATEMENTS))}")
+        if word in _ALONE:
+            return self._alone(word, rest)
+        if word in {"raw", "endraw"}:
+            raise ExpressionError(f"{{% {word} %}} is written without anything else, before its end")
+        if word == "elif":
+            self._in_choice(word)
+            self.elifs += 1
+            if self.elifs > ELIFS_MAX:
+                raise ExpressionError(f"a template has at most {ELIFS_MAX} `elif`")
+            return f"{{% elif {self._metered(rest)} %}}"
+        if word == "include":
+            return self._include(rest)
+        if word == "set":
+            return self._set(rest)
+        # The block is opened before anything in it can be wrong: its end would else close another one.
+        self._open(word)
+        if word == "if":
+            return f"{{% if {self._metered(rest)} %}}"
+        return self._for(rest) if word == "for" else self._with(rest)
+
+    def _open(self, kind: str) -> None:
+        self.blocks.append(_Block(kind, self.line))
+        if len(self.blocks) > NESTING_MAX + 1:
+            raise ExpressionError(f"more than {NESTING_MAX} blocks in each other")
+
+    def _in_choice(self, word: str) -> None:
+        top = self.blocks[-1]
+        if top.kind not in ({"if", "for"} if word == "else" else {"if"}) or top.ended:
+            raise ExpressionError(f"{{% {word} %}} without its beginning")
+        top.ended = word == "else"
+
+    def _alone(self, word: str, rest: Sequence[Token]) -> str:
+        if rest:
+            raise ExpressionError(f"nothing stands behind {word}")
+        if word == "else":
+            self._in_choice(word)
+        elif self.blocks[-1].kind != _ENDS[word]:
+            raise ExpressionError(f"{{% {word} %}} without its beginning")
+        else:
+            self.blocks.pop()
+        return f"{{% {word} %}}"
+
+    def _for(self, tokens: Sequence[Token]) -> str:
+        middle = next((place for place, token in enumerate(tokens) if token == Token("name", "in")), None)
+        if middle is None:
+            raise ExpressionError("a loop is written {% for item in list %}")
+        targets = _names(tokens[:middle])
+        parts = _split(tokens[middle + 1 :], Token("name", "if"))
+        if len(parts) > 2:
+            raise ExpressionError("a loop has one condition; put choices between values into brackets")
+        told = f"{{% for {', '.join(targets)} in {self._metered(parts[0])}"
+        if len(parts) == 2:
+            told += f" if {self._metered(parts[1])}"
+        return f"{told} %}}"
+
+    def _with(self, tokens: Sequence[Token]) -> str:
+        told = []
+        for part in _split(tokens, Token("sign", ",")):
+            if len(part) < 3 or part[1] != Token("sign", "="):
+                raise ExpressionError("names are given for a block as in {% with name = value %}")
+            self._given(1)
+            told.append(f"{_names(part[:1])[0]} = {self._metered(part[2:])}")
+        return f"{{% with {', '.join(told)} %}}"
+
+    def _given(self, names: int) -> None:
+        self.names += names
+        if self.names > NAMES_MAX:
+            raise ExpressionError(f"`set` and `with` give at most {NAMES_MAX} names")
+
+    def _set(self, tokens: Sequence[Token]) -> str:
+        parts = _split(tokens, Token("sign", "="))
+        if len(parts) != 2:
+            raise ExpressionError("a name is given as in {% set name = value %}")
+        names = _names(parts[0])
+        self._given(len(names))
+        return f"{{% set {', '.join(names)} = {self._metered(parts[1])} %}}"
+
+    def _include(self, tokens: Sequence[Token]) -> Use:
+        if len(tokens) != 1 or tokens[0].kind != "string":
+            raise ExpressionError('a partial is named as it is: {% include "name" %}')
+        return Use(tokens[0].text, self.line, self._again())
 
 
-def _check_name(tag: _Tag, word: str, before: list[str]) -> None:
-    if before[-1] == "|" and word not in FILTERS:
-        raise _Refused(tag.place, f"there is no filter `{word}`: {_told(FILTERS)}")
-    if (before == ["is", "not"] and word not in TESTS) or (
-        before[-1] == "is" and word not in TESTS | {"not"}
+def _names(tokens: Sequence[Token]) -> list[str]:
+    names = [token.text for token in tokens[::2]]
+    commas = all(token == Token("sign", ",") for token in tokens[1::2])
+    plain = all(token.kind == "name" for token in tokens[::2])
+    if not (len(tokens) % 2 and commas and plain) or any(
+        name in KEYWORDS or name == "loop" or name.startswith((OWN, "__")) for name in names
     ):
-        raise _Refused(tag.place, f"there is no test `{word}`: {_told(TESTS)}")
+        raise ExpressionError("a name for a value is missing, or is none that may be given")
+    return names
 
 
-def _check_map(tag: _Tag, number: int) -> None:
-    """Let `map` do no more than read a member of each item: it would else apply any filter of the engine's."""
-    after = tag.words[number + 1 : number + 6]
-    if len(after) != 5 or not _is_literal(after.pop(3)) or after != _MAPPED:
-        raise _Refused(tag.place, "`map` is written map(attribute='name')")
-
-
-def _check_call(tag: _Tag, word: str, before: list[str]) -> None:
-    """Refuse what calls a value: filters, tests and a few functions are all that is called."""
-    callee = before[-1]
-    if word != "(" or not (callee.isidentifier() or callee in {")", "]"}) or callee in _KEYWORDS:
-        return
-    if before[-2] in _BEFORE_CALLABLE or (callee in FUNCTIONS and before[-2] != "."):
-        return
-    raise _Refused(tag.place, f"`{callee}(…)` calls a value; only {_told(FUNCTIONS)} can be called")
-
-
-def _is_subscript(word: str, before: str) -> bool:
-    return (
-        word == "["
-        and before not in _KEYWORDS
-        and (before[-1:] in {")", "]", "}", '"', "'"} or before.isidentifier())
-    )
-
-
-def _is_literal(word: str) -> bool:
-    return word[0] in "\"'" or word[0].isdigit()
-
-
-def _included(tag: _Tag) -> str:
-    names = tag.words
-    if len(names) != 1 or names[0][0] not in "\"'" or "\\" in names[0]:
-        raise _Refused(tag.place, "`include` takes the name of a partial in quotes, and nothing else")
-    return names[0][1:-1]
-
-
-def _tags(template: str) -> Iterator[_Tag]:
-    """Find the tags of a template, in order."""
-    place = 0
-    while opening := _OPENING.search(template, place):
-        start = opening.start()
-        if opening[0] == "{#":
-            end = template.find("#}", start + 2)
-            if end < 0:
-                raise _Refused(start, "a comment does not end")
-            place = end + 2
-            continue
-        close = "}}" if opening[0] == "{{" else "%}"
-        words, place = _read(template, start, close)
-        if close == "}}":
-            yield _Tag(start, "", words)
-            continue
-        if not words:
-            raise _Refused(start, "a statement is empty")
-        yield _Tag(start, words[0], words[1:])
-        if words[0] == "raw":
-            end_raw = _END_RAW.search(template, place)
-            if end_raw is None:
-                raise _Refused(start, "`raw` does not end")
-            place = end_raw.end()
-
-
-def _read(template: str, start: int, close: str) -> tuple[list[str], int]:
-    """The words and signs of a tag, and where it ends; its marks for whitespace are no part of them."""
-    words: list[str] = []
-    place = start + 2
-    if template[place : place + 1] in {"-", "+"}:
-        place += 1
-    braces = 0
-    while place < len(template):
-        if not braces and template.startswith(close, place):
-            return words, place + 2
-        if not braces and template[place] in "-+" and template.startswith(close, place + 1):
-            return words, place + 3
-        found = _TOKEN.match(template, place)
-        if found is None:
-            raise _Refused(place, "a sign that is not part of the template language")
-        place = found.end()
-        if found.lastgroup is None:
-            continue
-        word = found[0]
-        braces += (word == "{") - (word == "}")
-        words.append(word)
-    raise _Refused(start, "a tag does not end")
-
-
-def _told(words: frozenset[str]) -> str:
-    return ", ".join(sorted(words))
+def _split(tokens: Sequence[Token], at: Token) -> list[Sequence[Token]]:
+    """Split where a token stands outside all brackets."""
+    parts: list[Sequence[Token]] = []
+    depth = start = 0
+    for place, token in enumerate(tokens):
+        if token.kind == "sign":
+            depth += (token.text in {"(", "[", "{"}) - (token.text in {")", "]", "}"})
+        if token == at and depth == 0:
+            parts.append(tokens[start:place])
+            start = place + 1
+    return [*parts, tokens[start:]]

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from llmgw.prompts.audit import Tail, head_of, head_text
+from llmgw.prompts.registry.audit import Tail, head_of, head_text
+from llmgw.prompts.serving.usage import ArmOf, CallerOf, Counted, Sums
 from llmgw.prompts.storage import keys, scripts
-from llmgw.prompts.usage import ArmOf, CallerOf, Counted, Sums
 from llmgw.state.connection import Argument, State
 from llmgw.types.call import TENANT
 from llmgw.types.errors import InternalError
@@ -25,7 +25,7 @@ BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of all contents of one prompt, which each worker holds in memory."""
 EVENTS: Final = 1000
 """Events of an audit that are read at once."""
-CALLERS_MS: Final = 90 * 86_400_000
+COUNTS_MS: Final = 90 * 86_400_000
 """How long counts are kept that nobody adds to."""
 _FLUSHED_MS: Final = 86_400_000
 
@@ -213,7 +213,7 @@ class PromptStore:
             by_key.setdefault(key, []).extend([*start, *msgspec.structs.astuple(sums)])
         arguments: list[Argument] = [batch, _FLUSHED_MS]
         for sums_of in by_key.values():
-            arguments.extend([CALLERS_MS, len(sums_of) // 10, *sums_of])
+            arguments.extend([COUNTS_MS, len(sums_of) // 10, *sums_of])
         await self._state.script(scripts.FLUSH, [keys.flushed(worker), *by_key], arguments)
 
     async def whole(self, key: str) -> dict[str, bytes]:

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 from tests.e2e.prompt_admin.office import ROOT, Office, case, echo, fresh
+from tests.waiting import until
+
+TOKEN = "ghp_" + "aB3dE5gH7jK9mN2pQ4sT6vW8xY" * 2
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +173,87 @@ def test_a_model_that_is_not_there_and_one_that_is_too_small(office: Office) -> 
     office.pushed(name, echo(model="small", messages=long))
     problem = office.refused(422, "prompt_rejected", "POST", f"/{name}/versions/2/publish")
     assert problem["violations"][0]["rule"] == "tokens"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"metadata": {TOKEN: "x"}},
+        {"metadata": {"a": {TOKEN: {"b": TOKEN}}}},
+        {"input_schema": {"type": "object", "properties": {TOKEN: {"type": "objekt"}}}},
+        {"messages": [{"role": "user", "text": f"{{% {TOKEN} %}}{{{{ x | {TOKEN} }}}}"}]},
+    ],
+)
+def test_a_refused_secret_is_repeated_nowhere(office: Office, members: dict[str, Any]) -> None:
+    """Neither where it is a member's name, nor by what else is wrong with it."""
+    answer = office.ask("POST", "", {"name": fresh(), "content": echo(**members)})
+    assert (answer.status, answer.json()["violations"][0]["rule"]) == (422, "secret")
+    assert TOKEN.encode() not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("header", "written", "status"),
+    [
+        ("if-match", "{there}", 200),
+        ("if-match", '"99", {there}', 200),
+        ("if-match", '"99",{there}', 200),
+        ("if-match", "*", 200),
+        ("if-match", "", 200),
+        ("if-match", "W/{there}", 412),
+        ("if-match", '"99", "98"', 412),
+        ("if-match", "7", 412),
+        ("if-match", '"', 412),
+        ("if-match", "é", 412),
+        ("if-match", "x" * 2000, 400),
+        ("if-none-match", "*", 412),
+    ],
+)
+def test_a_precondition_is_taken_as_it_is_written(
+    office: Office, header: str, written: str, status: int
+) -> None:
+    """A list holds where one of its tags does, a weak tag never; a refusal brings the tag that holds."""
+    name = fresh()
+    office.published(name, echo())
+    free = {"version": 1, "break_glass": True, "reason": "a test"}
+    office.done("PUT", f"/{name}/labels/try", free, headers={"if-none-match": "*"})
+    there = f'"{office.label(name, "try")["rev"]}"'
+    sent = written.replace("{there}", there)
+    answer = office.ask("PUT", f"/{name}/labels/try", free, headers={header: sent})
+    assert answer.status == status, answer.body
+    if status == 412:
+        assert answer.headers["etag"] == there
+
+
+def test_refusals_say_what_to_do_next(office: Office, offices: dict[str, Office]) -> None:
+    """A person who reads but the detail knows the place, and the way on."""
+    name = fresh()
+    office.published(name, echo())
+
+    def told(status: int, method: str, path: str, body: Any = None) -> str:
+        answer = office.ask(method, f"/{name}{path}", body)
+        assert answer.status == status, answer.body
+        detail: str = answer.json()["detail"]
+        return detail
+
+    assert told(400, "PUT", "/labels/try", {"version": "1"}).startswith("/version: ")
+    assert "a-z" in told(404, "GET", "/labels/UPPER/rollout")
+    few = {"cases": [case()], "against": None}
+    assert office.done("POST", f"/{name}/versions/1/evaluate", few)["verdict"] == "insufficient_data"
+    assert "3 cases or more" in told(409, "PUT", "/labels/production", {"version": 1})
+    bad = {"cases": [case(type="equals", value="never")] * 3, "against": None}
+    assert office.done("POST", f"/{name}/versions/1/evaluate", bad)["verdict"] == "fail"
+    assert "evaluate it anew, or break the glass" in told(409, "PUT", "/labels/production", {"version": 1})
+    assert "evaluate another version" in told(409, "PUT", "/labels/try", {"version": 1})
+    office.done("PUT", f"/{name}/labels/try", {"version": 1, "break_glass": True, "reason": "a test"})
+    office.done("POST", f"/{name}/versions/1/publish")
+    office.pushed(name, echo("two"))
+    office.done("POST", f"/{name}/retire", {"version": 2})
+    caller = offices["caller"]
+
+    def retired() -> bool:
+        answer = caller.gateway.request(
+            f"/v1/prompts/{name}/render", {"version": 2, "variables": {"text": "x"}}, key=caller.key
+        )
+        return answer.status == 410 and "labels: latest, try" in answer.json()["detail"]
+
+    until(retired, "the retired version to be refused with what there is instead")

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from llmgw.prompts.audit import Author
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import LabelMove, Push
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.wishes import LabelMove, Push
 from llmgw.state.connection import State
 from llmgw.types.prompt import PromptContent
 from tests.e2e.contexts.desk import Desk

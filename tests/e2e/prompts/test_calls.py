@@ -6,8 +6,8 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from llmgw.prompts.registry import Registry
-from llmgw.prompts.wishes import Deprecate, Retire, Start
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import Deprecate, Retire, Start
 from tests.e2e.contexts.desk import MODELS, Desk, problem
 from tests.e2e.prompts.publisher import AUTHOR, Publisher, line_of
 from tests.published_prompts import content

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.contexts.desk import MODELS, Desk, config_for
+from tests.e2e.prompts.lines import one_to_each_worker
 from tests.e2e.prompts.publisher import Publisher
 from tests.published_prompts import content
 from tests.running import RunningGateway
@@ -14,7 +15,7 @@ from tests.valkey_servers import Server, running
 from tests.waiting import until
 
 ENOUGH = 40
-"""New connections of which, with two workers, some come to each."""
+"""Calls by which anything that goes wrong shows."""
 
 
 class House:
@@ -31,9 +32,10 @@ class House:
         return answer.status, answer.headers.get("x-llmgw-prompt", "")
 
     def all_serve(self, name: str, number: int) -> None:
-        """Wait until all workers serve a version."""
-        wanted = {(200, f"{name}@{number}")}
-        until(lambda: {self.served(name) for _ in range(ENOUGH)} == wanted, f"all workers to serve {wanted}")
+        """Wait until each worker serves a version."""
+        wanted = f"{name}@{number}"
+        with one_to_each_worker(self.desk.gateway) as lines:
+            until(lambda: {line.served(name) for line in lines} == {wanted}, f"each worker to serve {wanted}")
 
 
 @pytest.fixture
@@ -60,10 +62,7 @@ def test_a_moved_label_is_followed_by_every_worker(house: House) -> None:
 def test_no_call_fails_when_the_store_is_killed_under_load(house: House) -> None:
     """Prompts go on to be served as they were last known; a change is refused until the store is back."""
     house.publisher.publish("stays", content(("user", "{{ text }}"), model=MODELS[0]))
-    until(
-        lambda: {house.served("stays") for _ in range(ENOUGH)} == {(200, "stays@1")},
-        "all workers to serve it",
-    )
+    house.all_serve("stays", 1)
     answers: list[tuple[int, str]] = []
     done, killed = threading.Event(), threading.Event()
 

@@ -6,12 +6,12 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from llmgw.prompts.audit import Author
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import LabelMove, Push
+from llmgw.prompts.serving.snapshot import Units
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.snapshot import Units
-from llmgw.prompts.wishes import LabelMove, Push
 from llmgw.state.connection import State
 from llmgw.types.errors import GatewayError
 from llmgw.types.prompt import (

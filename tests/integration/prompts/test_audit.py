@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import pytest
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import Back, LabelMove
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.storage import keys
-from llmgw.prompts.wishes import Back, LabelMove
 from llmgw.state.connection import State
 from tests.integration.prompts.stage import ANNA, BERT, NAME, TENANT, lead, play, ready
 

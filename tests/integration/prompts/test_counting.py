@@ -5,12 +5,12 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from llmgw.prompts import usage
-from llmgw.prompts.counts import Counts
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.storage.store import CALLERS_MS, PromptStore
-from llmgw.prompts.usage import ArmOf, CallerOf, Counted, Outcome, Sums, Usage
-from llmgw.prompts.wishes import ArmUse, CallerUse, Retire, Start
+from llmgw.prompts.registry.counts import CALLERS_MS, Counts
+from llmgw.prompts.registry.wishes import ArmUse, CallerUse, Retire, Start
+from llmgw.prompts.serving import usage
+from llmgw.prompts.serving.usage import ArmOf, CallerOf, Counted, Outcome, Sums, Usage
+from llmgw.prompts.storage.store import PromptStore
 from llmgw.state.connection import State
 from llmgw.types.call import Caller
 from llmgw.types.errors import StoreUnavailable

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import Push, Retire
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.storage import keys
-from llmgw.prompts.wishes import Push, Retire
+from llmgw.prompts.storage.store import PromptStore
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedValkey
 from llmgw.types.errors import InternalError, StoreUnavailable
@@ -81,6 +82,30 @@ def test_a_worker_that_is_told_nothing_finds_out(store_url: str) -> None:
             assert served(prompts).number == 1
             await lead(registry, 2)
             await comes(lambda: served(prompts).number == 2, "the move to be seen by polling")
+
+    play(store_url, scene)
+
+
+def test_what_is_emptied_while_it_is_read_is_served_on(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store loses everything between two questions of one look: what was good last stays, and that is told."""
+    members = PromptStore.members
+
+    async def scene(state: State) -> None:
+        async def emptied(store: PromptStore, after: int | None = None) -> list[tuple[str, str]]:
+            await state.command("FLUSHALL")
+            return await members(store, after)
+
+        async with worker(state, poll_s=0.1) as prompts:
+            await ready(prompts.registry, "one")
+            await lead(prompts.registry, 1)
+            await comes(lambda: served(prompts).number == 1, "the label to be seen")
+            monkeypatch.setattr(PromptStore, "members", emptied)
+            # A count that went back has a worker compare all there is.
+            await state.command("SET", keys.GENERATION, 0)
+            await comes(lambda: codes(prompts) == ["prompts_lost"], "the loss to be noticed")
+            assert text_served(prompts) == "one"
 
     play(store_url, scene)
 
@@ -215,7 +240,8 @@ def test_an_emptied_store_is_a_loss_and_no_news(store_url: str, tmp_path: Path) 
                 assert (text_served(cold), codes(cold)) == ("one", ["prompts_lost"])
             await ready(prompts.registry, "new", name="other")
             await comes(lambda: served(prompts, PromptRef(name="other", version=1)), "the new beginning")
-            assert codes(prompts) == []
+            # A look that is under way has what it read so far, and ends with what was lost.
+            await comes(lambda: codes(prompts) == [], "the look to end")
             with pytest.raises(PromptNotFound):
                 served(prompts)
 

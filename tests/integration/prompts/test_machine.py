@@ -15,8 +15,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from llmgw.prompts.prompts import Prompts
+from llmgw.prompts.registry.wishes import LabelMove, Push, Retire, Start, Turn
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.wishes import LabelMove, Push, Retire, Start, Turn
 from llmgw.state.connection import State
 from llmgw.types.prompt import PromptRef
 from llmgw.types.prompt_errors import (

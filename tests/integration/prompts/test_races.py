@@ -2,11 +2,12 @@
 
 import asyncio
 
-from llmgw.prompts.changes import etag
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.changes import etag
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import LabelMove, Push
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.wishes import LabelMove, Moved, Push
 from llmgw.state.connection import State
+from llmgw.types.prompt import Label
 from llmgw.types.prompt_errors import PromptChanged
 from tests.integration.prompts.stage import ANNA, BERT, NAME, TENANT, content, lead, play, ready
 
@@ -28,10 +29,10 @@ def test_of_two_promoters_who_saw_the_same_label_one_wins(store_url: str) -> Non
                 two.move(BERT, NAME, "production", LabelMove(version=targets[1 - round_ % 2], if_match=seen)),
                 return_exceptions=True,
             )
-            (won,) = [each for each in ended if isinstance(each, Moved)]
+            (won,) = [each for each in ended if isinstance(each, Label)]
             (lost,) = [each for each in ended if isinstance(each, PromptChanged)]
             after = (await one.info(TENANT, NAME)).labels["production"]
-            assert after == won.label
+            assert after == won
             assert lost.etag == etag(after)
             assert after.before[-1].version == before.version
 

@@ -1,11 +1,13 @@
 """The registry on a real store: what is pushed is kept as it is, by number and by hash."""
 
+from typing import Any, Final
+
 import pytest
-from llmgw.prompts import lifecycle, registry
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry import lifecycle, registry
+from llmgw.prompts.registry.registry import Registry
+from llmgw.prompts.registry.wishes import LabelMove, Push
 from llmgw.prompts.settings import PromptSettings
 from llmgw.prompts.storage import keys, store
-from llmgw.prompts.wishes import LabelMove, Push
 from llmgw.state.connection import State
 from llmgw.types.errors import InternalError, InvalidRequest
 from llmgw.types.prompt import GitSource, PromptApi, PromptContent, content_hash
@@ -18,6 +20,8 @@ from llmgw.types.prompt_errors import (
     PromptVersionNotFound,
 )
 from tests.integration.prompts.stage import ANNA, BERT, NAME, PASSED, TENANT, content, partial, play, ready
+
+TOKEN: Final = "ghp_" + "aB3dE5gH7jK9mN2pQ4sT6vW8xY" * 2
 
 
 def made(state: State, **settings: object) -> Registry:
@@ -56,7 +60,7 @@ def test_a_parent_that_is_not_the_newest_is_refused(store_url: str) -> None:
             await prompts.push(ANNA, NAME, Push(content=content(text)))
         with pytest.raises(PromptChanged) as refusal:
             await prompts.push(BERT, NAME, Push(content=content("three"), parent=1))
-        assert refusal.value.etag == '"2"'
+        assert refusal.value.etag == "2"
 
     play(store_url, scene)
 
@@ -224,5 +228,43 @@ def test_altered_bytes_are_never_handed_out(store_url: str) -> None:
         await state.put_hash(keys.prompt(TENANT, NAME), {"info": b"{}"})
         with pytest.raises(InternalError):
             await prompts.info(TENANT, NAME)
+
+    play(store_url, scene)
+
+
+@pytest.mark.parametrize(
+    ("wish", "param"),
+    [
+        ({"message": f"with {TOKEN}"}, "message"),
+        ({"author": TOKEN}, "author"),
+        ({"source": GitSource(repo=f"https://{TOKEN}@example.org/a")}, "source.repo"),
+        ({"source": GitSource(repo="https://ci:hunter2@example.org/a")}, "source.repo"),
+        ({"source": GitSource(path="a\x1b[2Jb")}, "source.path"),
+    ],
+)
+def test_what_is_noted_beside_a_version_holds_no_secret(
+    store_url: str, wish: dict[str, Any], param: str
+) -> None:
+    """It is kept for good, and shown to all who may look; the refusal repeats none of it."""
+
+    async def scene(state: State) -> None:
+        registry = Registry(state, PromptSettings())
+        with pytest.raises(InvalidRequest) as refused:
+            await registry.push(ANNA, NAME, Push(content=content("one"), **wish))
+        assert refused.value.param == param
+        assert TOKEN not in refused.value.message
+        assert "hunter2" not in refused.value.message
+
+    play(store_url, scene)
+
+
+def test_a_reason_holds_no_secret(store_url: str) -> None:
+    """Nobody can take it out of the audit again."""
+
+    async def scene(state: State) -> None:
+        registry = Registry(state, PromptSettings())
+        await ready(registry, "one")
+        with pytest.raises(InvalidRequest, match="secret"):
+            await registry.move(ANNA, NAME, "production", LabelMove(version=1, reason=TOKEN))
 
     play(store_url, scene)

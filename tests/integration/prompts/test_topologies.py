@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack, aclosing
 
-from llmgw.prompts.registry import Registry
+from llmgw.prompts.registry.registry import Registry
 from llmgw.prompts.settings import PromptSettings
 from llmgw.state.connection import State
 from tests.integration.prompts.stage import (

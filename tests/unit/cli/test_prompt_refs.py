@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import rich_click as click
+from click.testing import CliRunner
+from llmgw.cli.prompts.looking import list_
 from llmgw.cli.prompts.refs import Ref, chosen, percent, ref, share, usual
 from llmgw.cli.prompts.repository import source_of
 from llmgw.cli.remote import Refused
@@ -36,6 +38,14 @@ def test_what_is_no_ref_is_wrong_usage(text: str) -> None:
     """Nothing that could lead to another address is sent."""
     with pytest.raises(click.UsageError):
         ref(text)
+
+
+@pytest.mark.parametrize("prefix", ["é", "A", "a b", "a?x=1", "a%2f", "../a", "a\n", "a" * 300])
+def test_what_no_name_begins_with_is_wrong_usage(prefix: str) -> None:
+    """It is refused before a gateway is looked for, and stands in no address."""
+    told = CliRunner().invoke(list_, ["--prefix", prefix, "--url", "http://127.0.0.1:9"])
+    assert told.exit_code == 2
+    assert "begins with" in told.output
 
 
 @pytest.mark.parametrize(

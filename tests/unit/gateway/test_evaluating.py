@@ -244,3 +244,22 @@ def test_an_evaluation_that_takes_too_long_comes_to_nothing() -> None:
     with pytest.raises(DeadlineExceeded):
         asyncio.run(evaluator(corridor, seconds=0.01).evaluate(trial(equal("a")), call()))
     assert corridor.waiting == 0
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        [{"vars": {"x": str(number)}} for number in range(3)],
+        [equal("a")] * 3,
+        [equal("a"), {"name": "the same", **equal("a")}, equal("b")],
+        [equal("a"), equal("b"), {"vars": {"x": "c"}}],
+    ],
+    ids=["nothing asserted", "the same", "the same by another name", "one asserts nothing"],
+)
+def test_cases_that_say_nothing_open_no_gate(cases: list[dict[str, Any]]) -> None:
+    """All of them hold, but fewer than are asked for say anything of the version."""
+    result = evaluated(Corridor(echoing), trial(*cases, min_cases=3))
+    assert (result.passed, result.verdict) == (3, "insufficient_data")
+    assert "assert something" in result.reasons[0]
+    told = evaluated(Corridor(echoing), trial(*cases, equal("d"), equal("e"), equal("f"), min_cases=3))
+    assert told.verdict == "pass"

@@ -5,17 +5,20 @@ import json
 from typing import Any
 
 import pytest
-from llmgw.gateway.outputs import judged, text_of
+from llmgw.gateway.outputs import InTime, ends_at, judged
 from llmgw.prompts.rendering.compiled import compile_prompt
 from llmgw.types.call import Call
 from llmgw.types.completion import Choice, Completion
-from llmgw.types.errors import ProviderFailed
+from llmgw.types.errors import DeadlineExceeded, ProviderFailed
 from llmgw.types.invocation import CallOptions, ChatInvocation
 from llmgw.types.message import Message, ReasoningPart, TextPart
 from llmgw.types.prompt import PromptContent, PromptRef
 from llmgw.types.prompt_errors import OutputViolation
+from llmgw.types.target import Timeouts
+from msgspec.structs import replace
 from tests.published_prompts import content
 from tests.traced_calls import prompted
+from tests.unit.routing.targets import target as a_target
 
 SCHEMA = {"type": "object", "required": ["mood"], "properties": {"mood": {"enum": ["good", "bad"]}}}
 
@@ -87,7 +90,7 @@ def output(call: Call) -> str:
 def test_what_fits_is_told_as_json_alone() -> None:
     """Without what the model thought, and without blanks around it."""
     completion, call = held('  {"mood": "good"}\n', version())
-    assert text_of(completion) == '{"mood":"good"}'
+    assert completion.text == '{"mood":"good"}'
     assert [type(part) for part in completion.choices[0].message.parts] == [TextPart]
     assert output(call) == "valid"
 
@@ -105,7 +108,7 @@ def test_the_model_is_shown_once_what_is_wrong() -> None:
     """Its answer and the violations as they are: they are not rendered, nor is a prompt asked for again."""
     model = Model(answer('{"mood": "bad"}'))
     completion, call = held('{"mood": "{{ 7 * 7 }}"}', version(repair=True), model)
-    assert text_of(completion) == '{"mood":"bad"}'
+    assert completion.text == '{"mood":"bad"}'
     assert output(call) == "repaired"
     (asked,) = model.asked
     assert asked.options == CallOptions(tags=("t",))
@@ -143,5 +146,22 @@ def test_an_ordinary_call_gets_what_the_model_said(text: str, noted: str) -> Non
 def test_an_api_without_an_output_schema_answers_with_text() -> None:
     """In one member, so that others may come."""
     completion, call = held("so-so", version(schema=None))
-    assert json.loads(text_of(completion)) == {"text": "so-so"}
+    assert json.loads(completion.text) == {"text": "so-so"}
     assert output(call) == ""
+
+
+def test_what_mends_has_the_time_that_the_call_has_left() -> None:
+    """One bound covers both attempts, the caller's or the target's; nobody is asked once it is over."""
+    model = Model(answer("{}"))
+    now_ns = [0]
+    target = replace(a_target(), timeouts=Timeouts(total_s=2.0))
+    invocation = ChatInvocation(model="m", wire="openai", messages=(), options=CallOptions(timeout_ms=1500))
+    assert ends_at(1_000, replace(invocation, options=CallOptions()), target) == 2_000_001_000
+    ask = InTime(model.ask, lambda: now_ns[0], ends_at(0, invocation, target))
+    now_ns[0] = 1_100_000_000
+    asyncio.run(ask(invocation))
+    assert model.asked[0].options.timeout_ms == 400
+    now_ns[0] = 1_500_000_000
+    with pytest.raises(DeadlineExceeded, match="no time is left"):
+        asyncio.run(ask(invocation))
+    assert len(model.asked) == 1

@@ -229,6 +229,10 @@ def file(front: str = "", body: str = "user:\nx\n") -> str:
         (file("partial: true\nhistory: 0\n", ""), "line 3: partial: a partial is a text"),
         (file("messages: [{role: tool, text: x}]\n", ""), "line 3: messages.0.role: Invalid enum value 'tool'"),
         (file("input: {schema: {$ref: ./x.json}}\n"), "line 3: input: the file ./x.json stands beside"),
+        (file("metadata: {a: 1e999}\n"), "line 3: the number is too large"),
+        (file('metadata: {a: "\\ud800"}\n'), "line 3: "),
+        (file("metadata: {a: \ud800}\n"), "characters that no text has"),
+        (file("metadata:\n" + "".join(f"  k{n}: v\n" for n in range(20_000))), "there are more than 30000 values"),
         ("x" * 1_100_000, "at most"),
     ],
 )  # fmt: skip

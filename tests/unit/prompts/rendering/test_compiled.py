@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from llmgw.prompts.rendering import scan
-from llmgw.prompts.rendering.compiled import TEXT_MAX, WITHDRAWN, Rendered, compile_prompt
+from llmgw.prompts.rendering.compiled import OUTPUT_MAX, TEXT_MAX, WITHDRAWN, Rendered, compile_prompt
 from llmgw.types.message import Message, TextPart
 from llmgw.types.prompt import Include, PromptContent, TemplateMessage
 from llmgw.types.prompt_errors import InputViolation, TemplateError, TemplateTooComplex
@@ -387,3 +387,11 @@ def test_variables_are_found() -> None:
     )
     assert scan.variables(version) == {"a", "xs", "d", "e"}
     assert scan.includes_of(version.messages[0].text) == ["p"]
+
+
+def test_an_answer_that_is_too_long_is_not_read() -> None:
+    """Reading it would take the time of all other calls; what a schema takes is shorter by far."""
+    compiled = compile_prompt(content("x", output_schema={"type": "array"}))
+    value, (violation,) = compiled.check_output("[" + " " * OUTPUT_MAX + "]")
+    assert (value, violation.rule) == (None, "output.size")
+    assert compiled.check_output("[" + " " * 1000 + "]") == ([], ())

@@ -14,16 +14,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from llmgw.prompts import last_good
-from llmgw.prompts.last_good import KeptPrompt, LastGoodRefused
-from llmgw.prompts.snapshot import SERVED, Snapshot
+from llmgw.prompts.serving import last_good
+from llmgw.prompts.serving.last_good import KeptPrompt, LastGoodRefused
+from llmgw.prompts.serving.snapshot import Snapshot
+from llmgw.prompts.serving.usage import Counted, Sums, Usage
 from llmgw.prompts.storage import keys
 from llmgw.prompts.storage.store import PAGE, PromptStore, Standing, decode_info
-from llmgw.prompts.usage import Counted, Sums, Usage
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock
 from llmgw.types.errors import InternalError, StoreUnavailable
-from llmgw.types.prompt import PromptInfo
+from llmgw.types.prompt import SERVED, PromptInfo
 
 DEAF_POLL_S: Final = 0.5
 """Seconds between two looks for changes while nothing tells of them."""
@@ -139,7 +139,7 @@ class Follower:
         other = standing.epoch != known.epoch or standing.generation < known.generation
         whole = bool(other or self._whole or self._damaged)
         if whole or standing.generation != known.generation:
-            await self._take(None if whole else known.generation)
+            await self._take(None if whole else known.generation, standing.epoch)
             self._known = standing
             self._whole = False
             if self._touched or standing != known or self._unreadable is not None:
@@ -148,16 +148,21 @@ class Follower:
         self._snapshot.confirm()
         self._away = None
 
-    async def _take(self, after: int | None) -> None:
-        """Take over all prompts that are not as known, or those of them that changed after a generation."""
+    async def _take(self, after: int | None, epoch: str) -> None:
+        """Take over all prompts that are not as known, or those of them that changed after a generation.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked, or has lost its prompts since it was of this epoch.
+        """
         members = await self._store.members(after)
+        gone: list[tuple[str, str]] = []
         for first in range(0, len(members), PAGE):
             page = members[first : first + PAGE]
             found = await self._store.read(page, [self._stamps.get(each, "") for each in page])
             changed: dict[tuple[str, str], tuple[str, PromptInfo]] = {}
             for which, each in zip(page, found, strict=True):
                 if not each.stamp:
-                    self._drop(which)
+                    gone.append(which)
                 elif each.info is not None:
                     try:
                         changed[which] = (each.stamp, decode_info(each.info, which[1]))
@@ -165,8 +170,12 @@ class Follower:
                         self._damage(which, error.message)
             await self._put(changed)
         if after is None:
-            for gone in set(self._stamps) - set(members):
-                self._drop(gone)
+            gone.extend(set(self._stamps) - set(members))
+        if gone and (await self._store.standing()).epoch != epoch:
+            # It was emptied while it was read: that nothing was found is no news of removals.
+            raise StoreUnavailable("it was emptied while it was read")
+        for which in gone:
+            self._drop(which)
 
     async def _put(self, changed: Mapping[tuple[str, str], tuple[str, PromptInfo]]) -> None:
         """Put whole prompts into the snapshot, with the contents that are not in it yet."""

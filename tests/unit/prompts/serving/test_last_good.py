@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from llmgw.prompts import last_good
-from llmgw.prompts.last_good import KeptPrompt, LastGoodRefused
+from llmgw.prompts.serving import last_good
+from llmgw.prompts.serving.last_good import KeptPrompt, LastGoodRefused
 from llmgw.types.prompt import PromptInfo, VersionInfo
 
 KEPT = [

@@ -5,9 +5,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.prompts.changes import At, Change, changed, text, version_of
-from llmgw.prompts.wishes import Deprecate, Retire
-from llmgw.types.prompt import GateSummary, PromptContent, PromptInfo, VersionInfo
+from llmgw.prompts.registry.changes import At, Change, changed, text, version_of
+from llmgw.prompts.registry.labels import needs_approval
+from llmgw.prompts.registry.wishes import Deprecate, Retire
+from llmgw.types.prompt import SERVED, GateSummary, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptChanged, PromptConflict
 
 VERSIONS_MAX: Final = 10_000
@@ -30,10 +31,11 @@ def keep(
         return None
     if version.parent and version.parent != info.newest:
         raise PromptChanged(
-            f"the newest version is {info.newest}, not {version.parent}", etag=f'"{info.newest}"'
+            f"the newest version is {info.newest}, not {version.parent}: take up what it says, then name it",
+            etag=str(info.newest),
         )
     if len(info.versions) >= VERSIONS_MAX:
-        raise PromptConflict(f"a prompt has at most {VERSIONS_MAX} versions")
+        raise PromptConflict(f"a prompt has at most {VERSIONS_MAX} versions: go on under another name")
     number = info.newest + 1
     numbered = replace(
         version,
@@ -79,7 +81,7 @@ def deprecate(info: PromptInfo, wish: Deprecate, at: At) -> Change | None:
         PromptVersionNotFound, PromptConflict, InvalidRequest: as their names say.
     """
     versions = _meant(info, wish.version)
-    if wish.version is not None and versions[0].state not in {"published", "deprecated"}:
+    if wish.version is not None and versions[0].state not in SERVED:
         raise PromptConflict(f"{info.name}@{wish.version} is {versions[0].state}: nobody is served it")
     successor = _successor(wish.successor)
     touched = [
@@ -91,7 +93,7 @@ def deprecate(info: PromptInfo, wish: Deprecate, at: At) -> Change | None:
             successor=successor,
         )
         for each in versions
-        if each.state in {"published", "deprecated"}
+        if each.state in SERVED
     ]
     return _change(info, "deprecate", [each for each in touched if each != info.versions[each.number]], at)
 
@@ -104,11 +106,18 @@ def retire(
     `callers` tells who called these versions lately, as they shall be listed.
 
     Raises:
-        PromptConflict: somebody still calls it, or a label leads there, and it is not forced.
+        PromptConflict: somebody still calls it, or a label leads there, and it is not forced; or that label takes
+            two people to move.
         PromptVersionNotFound, InvalidRequest: as their names say.
     """
     versions = [each for each in _meant(info, wish.version) if each.state != "retired"]
     successor = _successor(wish.successor)
+    for version in versions:
+        if guarded := [each for each in _leading(info, version.number) if needs_approval(each, at)]:
+            raise PromptConflict(
+                f"{info.name}@{version.number} is behind {', '.join(guarded)}, which takes two people to move: "
+                "move the label first"
+            )
     if not wish.force:
         if wish.version is not None and (labels := _leading(info, wish.version)):
             raise PromptConflict(
@@ -116,7 +125,9 @@ def retire(
             )
         still = callers(frozenset(each.number for each in versions))
         if still:
-            raise PromptConflict(f"still called in the last 30 days by {', '.join(still)}")
+            raise PromptConflict(
+                f"still called in the last 30 days by {', '.join(still)}: deprecate it and tell them, or force it"
+            )
     retired = [replace(each, state="retired", successor=successor or each.successor) for each in versions]
     return _change(info, "retire", retired, at, detail="forced" if wish.force else "")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from llmgw.types.prompt import GitSource, Label, PromptContent, StickyBy, VersionInfo
+from llmgw.types.prompt import GitSource, PromptContent, StickyBy, VersionInfo
 
 
 class Push(Struct, frozen=True, kw_only=True):
@@ -26,20 +26,13 @@ class Pushed(Struct, frozen=True, kw_only=True):
 
 
 class LabelMove(Struct, frozen=True, kw_only=True):
-    """A label shall lead to a version. `if_match` is the label's entity tag as last seen; `"0"` is none at all."""
+    """A label shall lead to a version. `if_match` is its entity tag as last seen, 0 for no such label."""
 
     version: int
     reason: str = ""
     break_glass: bool = False
     """Whether it shall be done without an evaluation that passed; asks for a reason."""
     if_match: str | None = None
-
-
-class Moved(Struct, frozen=True, kw_only=True):
-    """A label as it is now; `pending` says that its move waits for a second person."""
-
-    label: Label
-    pending: bool
 
 
 class Back(Struct, frozen=True, kw_only=True):

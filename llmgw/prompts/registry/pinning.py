@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from llmgw.prompts.names import told
 from llmgw.prompts.rendering.scan import includes_of
-from llmgw.prompts.snapshot import told
 from llmgw.types.prompt import DEFAULT_LABEL, PROMPT_NAME, Include, PromptContent, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import PromptRejected
 from llmgw.types.violation import Violation, pointer_to
@@ -51,7 +51,7 @@ async def pinned(
         found[name] = include
         waiting.extend((inner, pointer) for inner in _named(include.text))
     if violations:
-        raise PromptRejected("partials that the prompt includes are not there", violations)
+        raise PromptRejected(f"the prompt cannot be kept as a version: {violations[0].message}", violations)
     return replace(content, includes=found)
 
 

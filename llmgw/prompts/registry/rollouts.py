@@ -5,9 +5,9 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from llmgw.prompts.changes import At, Change, changed, expect, label_of, text, version_of
-from llmgw.prompts.labels import check_target, gate_passed, lead, needs_approval
-from llmgw.prompts.wishes import Start, Turn
+from llmgw.prompts.registry.changes import At, Change, changed, expect, label_of, text, version_of
+from llmgw.prompts.registry.labels import check_target, gate_passed, lead, needs_approval
+from llmgw.prompts.registry.wishes import Start, Turn
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import Label, PendingMove, PromptInfo, Rollout
 from llmgw.types.prompt_errors import PromptConflict

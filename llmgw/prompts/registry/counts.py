@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Final, get_args
 
+from llmgw.prompts.registry.wishes import ArmUse, CallerUse
+from llmgw.prompts.serving.usage import Sums
 from llmgw.prompts.storage import keys
-from llmgw.prompts.storage.store import CALLERS_MS, PromptStore
-from llmgw.prompts.usage import Sums
-from llmgw.prompts.wishes import ArmUse, CallerUse
+from llmgw.prompts.storage.store import PromptStore
 from llmgw.types.prompt import Arm
 
+CALLERS_MS: Final = 30 * 86_400_000
+"""How long somebody counts as a caller who calls no more."""
 _FIELDS: Final = Sums.__struct_fields__
 
 
@@ -19,7 +21,7 @@ class Counts:
         self._store = store
 
     async def callers(self, tenant: str, name: str, now_ms: int) -> list[CallerUse]:
-        """Who calls which version of a prompt, the last caller first."""
+        """Who called which version of a prompt in the last 30 days, the last caller first."""
         key = keys.calls(tenant, name)
         stored = await self._store.whole(key)
         found: list[CallerUse] = []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llmgw.prompts.snapshot import Snapshot, Units, in_candidate
+from llmgw.prompts.serving.snapshot import Snapshot, Units, in_candidate
 from llmgw.types.errors import InternalError, StoreUnavailable
 from llmgw.types.prompt import (
     Label,

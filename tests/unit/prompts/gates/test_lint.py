@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llmgw.policy import keyformat
-from llmgw.prompts.gates.differences import breaking, changed_members
 from llmgw.prompts.gates.findings import Finding
 from llmgw.prompts.gates.fixed_text import fixed_text, outside
 from llmgw.prompts.gates.lint import Models, lint
@@ -161,31 +160,3 @@ def test_a_finding_is_a_violation_to_those_who_are_refused() -> None:
     finding = Finding(severity="error", rule="model", pointer="/model", message="is not there")
     told = finding.violation
     assert (told.rule, told.pointer, told.message) == ("model", "/model", "is not there")
-
-
-def test_versions_are_told_apart_by_their_members() -> None:
-    """In the order of the format."""
-    assert changed_members(content(), content()) == []
-    assert changed_members(content(), content(model="x", description="y")) == ["model", "description"]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "pointers"),
-    [
-        ({}, {}, []),
-        ({}, {"input_schema": {**SCHEMA, "required": []}}, []),
-        ({}, {"input_schema": {**SCHEMA, "required": ["text", "tone"]}}, ["/input_schema/required/1"]),
-        ({"input_schema": None}, {}, ["/input_schema/type"]),
-        ({}, {"output_schema": SCHEMA}, []),
-        ({"output_schema": {"enum": [1, 2]}}, {"output_schema": {"enum": [1]}}, []),
-        ({"output_schema": {"enum": [1]}}, {"output_schema": {"enum": [1, 2]}}, ["/output_schema/enum"]),
-        ({"output_schema": {"enum": [1]}}, {}, ["/output_schema/enum"]),
-        ({"api": {"slug": "a"}}, {}, ["/api"]),
-        ({"api": {"slug": "a"}}, {"api": {"slug": "b"}}, ["/api/slug"]),
-    ],
-)
-def test_what_breaks_callers_is_told(old: dict[str, Any], new: dict[str, Any], pointers: list[str]) -> None:
-    """Variables may be taken more widely and answers given more narrowly, never the other way."""
-    told = [each.pointer for each in breaking(content(**old), content(**new))]
-    assert [each for each in told if each in pointers] == pointers
-    assert bool(told) == bool(pointers)

@@ -1,8 +1,8 @@
 """A change and its event in the audit, as the store takes them: together."""
 
-from llmgw.prompts.apis import served_slugs
-from llmgw.prompts.audit import AuditEvent, digest_of, written
-from llmgw.prompts.changes import At, Change
+from llmgw.prompts.registry.audit import AuditEvent, digest_of, written
+from llmgw.prompts.registry.changes import At, Change
+from llmgw.prompts.serving.apis import served_slugs
 from llmgw.prompts.storage.store import Commit, There
 from llmgw.types.prompt import PromptInfo
 

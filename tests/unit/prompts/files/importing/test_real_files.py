@@ -11,7 +11,7 @@ from llmgw.types.message import TextPart
 from llmgw.types.prompt import Include, PromptContent, content_bytes
 from llmgw.types.prompt_errors import InvalidPrompt
 
-FILES = Path(__file__).parents[3] / "fixtures" / "prompts"
+FILES = Path(__file__).parents[4] / "fixtures" / "prompts"
 PRODUCTION = "are left out: move labels here when the version has been evaluated"
 PROVIDER = "is left out: which provider is asked, and with which key, is configured here"
 RENAMED = "here, as a name has no more than small letters, digits, '-', '_' and '/'"

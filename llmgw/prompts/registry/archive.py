@@ -1,34 +1,34 @@
 """All prompts of a tenant as lines of JSON, and back: with the numbers, hashes and labels that they have.
 
-The first line says what follows, the last one that nothing is missing. Events of the audit are told for the record;
-taking an archive over is an event of its own for each prompt.
+The first line says what follows, the last one that nothing is missing. Evaluations and events of the audit are told
+for the record; taking an archive over is an event of its own for each prompt.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from llmgw.prompts.audit import Author
-from llmgw.prompts.changes import At, Change
-from llmgw.prompts.events import as_commit
-from llmgw.prompts.labels import LABELS_MAX
-from llmgw.prompts.lifecycle import VERSIONS_MAX
-from llmgw.prompts.names import check_name
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import At, Change
+from llmgw.prompts.registry.events import as_commit
+from llmgw.prompts.registry.foreign import believed
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.storage.store import BYTES_MAX, PromptStore, decode_info
+from llmgw.prompts.storage.store import PromptStore, decode_info
 from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.json import encode
-from llmgw.types.prompt import LABEL, LATEST, PromptContent, PromptInfo, content_hash
+from llmgw.types.prompt import PromptContent, PromptInfo
 from llmgw.types.prompt_errors import PromptConflict
 
 FORMAT: Final = "llmgw-prompts/1"
 _CHUNK: Final = 1024 * 1024
 """Bytes of contents that are read or written at once, or one content."""
 _TRIES: Final = 20
+_DETAIL_MAX: Final = 1024
+"""Characters of what the audit says of labels."""
 
 
 class Head(Struct, frozen=True, kw_only=True, tag_field="kind", tag="archive"):
@@ -91,11 +91,9 @@ class _Whole(Struct):
 
     info: PromptInfo
     contents: dict[str, bytes]
-    gates: dict[str, bytes]
 
 
 _decode = msgspec.json.Decoder(Line).decode
-_decode_content = msgspec.json.Decoder(PromptContent).decode
 
 
 class Archive:
@@ -140,11 +138,12 @@ class Archive:
         yield _line(End(prompts=prompts, contents=contents, lines=lines + first))
 
     async def take_over(
-        self, author: Author, lines: Iterable[bytes], compiles: Callable[[PromptContent], Any]
+        self, author: Author, lines: Iterable[bytes], compiles: Callable[[PromptContent], object]
     ) -> Imported:
         """Take over an archive: prompts that are not there as they are in it; to others, versions they lack.
 
-        Labels of prompts that are there stay. Nothing is changed unless all of it can be.
+        Labels of prompts that are there stay. Evaluations are not taken over: whoever brings an archive may have
+        written them himself. Nothing is changed unless all of it can be.
 
         Raises:
             InvalidRequest: it is no archive, or not whole.
@@ -153,8 +152,9 @@ class Archive:
             StoreUnavailable: it is not known how much was taken over; asking again does no harm.
         """
         archived = await asyncio.to_thread(read, lines)
+        at = At(author, self._now_ms(), self._settings)
         for each in archived.values():
-            await asyncio.to_thread(_check, each, compiles)
+            each.info = await asyncio.to_thread(believed, each.info, each.contents, compiles, at)
         for name, each in archived.items():
             _missing(each, (await self._store.peek(author.tenant, name)).info)
         prompts = versions = unchanged = 0
@@ -187,7 +187,9 @@ class Archive:
                     updated_ms=at.now_ms,
                     versions={**there.info.versions, **added},
                 )
-            change = Change(info=info, op="import", after=f"{len(missing)} versions", fields=_gates(whole))
+            change = Change(
+                info=info, op="import", after=f"{len(missing)} versions", detail=_labels(info, there.info)
+            )
             before = there.info or replace(info, labels={})
             if await self._store.commit(as_commit(change, before, there, at, begin=False)):
                 return there.info is None, len(missing)
@@ -218,12 +220,12 @@ def read(lines: Iterable[bytes]) -> dict[str, _Whole]:
             raise InvalidRequest(f"line {number} is not where it belongs")
         match line:
             case PromptLine(info=info) if info.name not in found:
-                found[info.name] = _Whole(info, {}, {})
+                found[info.name] = _Whole(info, {})
             case ContentLine() if line.prompt in found:
                 contents += 1
                 found[line.prompt].contents[line.hash] = bytes(line.content)
             case GatesLine() if line.prompt in found:
-                found[line.prompt].gates[line.hash] = bytes(line.gates)
+                pass  # told for the record, as events are
             case End():
                 end = line
             case PromptLine() | ContentLine() | GatesLine():
@@ -244,31 +246,6 @@ def _lines(lines: Iterable[bytes]) -> Iterator[Line]:
         yield line
 
 
-def _check(whole: _Whole, compiles: Callable[[PromptContent], Any]) -> None:
-    """Refuse a prompt that could not have been made here."""
-    info = whole.info
-    check_name(info.name)
-    names = set(info.labels)
-    leads = {each.version for each in info.labels.values() if each.version}
-    leads |= {each.rollout.candidate for each in info.labels.values() if each.rollout is not None}
-    if any(LABEL.fullmatch(each) is None or each == LATEST for each in names) or len(names) > LABELS_MAX:
-        raise InvalidRequest(f"the labels of {info.name} are none")
-    if leads - set(info.versions) or not 1 <= len(info.versions) <= VERSIONS_MAX:
-        raise InvalidRequest(f"versions of {info.name} are missing")
-    if sum(map(len, whole.contents.values())) > BYTES_MAX:
-        raise InvalidRequest(f"the versions of {info.name} have more than {BYTES_MAX} bytes together")
-    for number, version in info.versions.items():
-        content = whole.contents.get(version.hash)
-        if version.number != number or content is None or content_hash(content) != version.hash:
-            raise InvalidRequest(f"the content of {info.name}@{number} is missing, or not what its hash says")
-        try:
-            decoded = _decode_content(content)
-        except (msgspec.DecodeError, ValueError):
-            raise InvalidRequest(f"the content of {info.name}@{number} is none") from None
-        if version.state != "retired":
-            compiles(decoded)
-
-
 def _missing(whole: _Whole, there: PromptInfo | None) -> list[int]:
     """The versions that a prompt lacks, by number.
 
@@ -278,7 +255,10 @@ def _missing(whole: _Whole, there: PromptInfo | None) -> list[int]:
     known = there.versions if there is not None else {}
     for number, version in whole.info.versions.items():
         if number in known and known[number].hash != version.hash:
-            raise PromptConflict(f"{whole.info.name}@{number} is there and has another content")
+            raise PromptConflict(
+                f"{whole.info.name}@{number} is there and has another content: take it over under another tenant, "
+                "or push its files"
+            )
     hashes = {each.hash for each in known.values()}
     missing = sorted(set(whole.info.versions) - set(known))
     if any(whole.info.versions[number].hash in hashes for number in missing):
@@ -286,8 +266,12 @@ def _missing(whole: _Whole, there: PromptInfo | None) -> list[int]:
     return missing
 
 
-def _gates(whole: _Whole) -> Mapping[str, bytes]:
-    return {f"g:{digest}": gates for digest, gates in whole.gates.items() if digest in whole.contents}
+def _labels(info: PromptInfo, there: PromptInfo | None) -> str:
+    """Where the labels lead that came with a prompt, for the audit: nobody here evaluated what they lead to."""
+    if there is not None or not info.labels:
+        return ""
+    led = (f"{name} to {label.version}" for name, label in sorted(info.labels.items()))
+    return f"labels without evaluation: {', '.join(led)}"[:_DETAIL_MAX]
 
 
 def _line(line: Line) -> bytes:

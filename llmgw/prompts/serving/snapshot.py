@@ -4,16 +4,16 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple, NoReturn, TypeAlias
 
-import msgspec
 from msgspec import Struct
 
-from llmgw.prompts.apis import api_label, api_labels, served_slugs
+from llmgw.prompts.names import told
+from llmgw.prompts.serving.apis import api_label, api_labels, served_slugs
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.errors import InternalError, StoreUnavailable
 from llmgw.types.prompt import (
     DEFAULT_LABEL,
     LATEST,
-    PROMPT_NAME,
+    SERVED,
     Arm,
     Label,
     PromptContent,
@@ -21,6 +21,7 @@ from llmgw.types.prompt import (
     PromptRef,
     Rollout,
     VersionInfo,
+    decode_content,
 )
 from llmgw.types.prompt_errors import (
     ApiNotFound,
@@ -30,15 +31,10 @@ from llmgw.types.prompt_errors import (
 )
 
 Source: TypeAlias = Literal["memory", "disk"]
-SERVED: Final = frozenset({"published", "deprecated"})
-"""States of versions that callers may have."""
 
 _LISTED: Final = 20
 """Names that an error lists before it only counts them."""
-_TOLD: Final = 80
-"""Characters of a name that cannot be one."""
 _UNIT: Final = 10_000
-_decode_content = msgspec.json.Decoder(PromptContent).decode
 
 
 class Units(NamedTuple):
@@ -176,7 +172,12 @@ class Snapshot:
         stored = kept.contents.get(digest) if kept is not None else None
         if stored is None:
             raise PromptVersionNotFound(f"no version of the prompt {name} has the content {digest}")
-        return _decode_content(stored)
+        return decode_content(stored)
+
+    def size(self, tenant: str, name: str, digest: str) -> int:
+        """Bytes of the content of a version; 0 where it is not here."""
+        kept = self.kept(tenant, name)
+        return len(kept.contents.get(digest, b"")) if kept is not None else 0
 
     def resolve(self, tenant: str, ref: PromptRef, units: Units) -> Resolved:
         """Find the version that a call gets.
@@ -266,7 +267,9 @@ def _version(kept: Kept, number: int) -> VersionInfo:
             f"{name}@{number} is a partial: other prompts include it, and no call gets it"
         )
     if version is not None and version.state == "retired":
-        instead = f"; call {version.successor} instead" if version.successor else ""
+        # Without a successor at least what there is.
+        there = _those("label", _leading(kept.info))
+        instead = f"; call {version.successor} instead" if version.successor else f"; {there}"
         raise PromptRetired(f"{name}@{number} is retired{instead}", successor=version.successor)
     known = [str(each.number) for each in kept.info.versions.values() if each.state in SERVED]
     why = (
@@ -308,11 +311,6 @@ def _checked(info: PromptInfo, contents: Mapping[str, bytes], before: Kept | Non
                 raise ValueError(f"the content of {info.name}@{version.number} is not what its hash says")
         held[version.hash] = known
     return Kept(info, held, info.latest)
-
-
-def told(name: str) -> str:
-    """Repeat a name that a caller gave, if it can be one; else as much of it as shows what is meant."""
-    return name if PROMPT_NAME.fullmatch(name) else ascii(name[:_TOLD])
 
 
 def _no_prompt(name: str, there: _Tenant | None) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from llmgw.prompts.pinning import pinned
+from llmgw.prompts.registry.pinning import pinned
 from llmgw.types.prompt import (
     Include,
     PromptContent,

@@ -4,13 +4,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.prompts.apis import OLD_MAJOR
-from llmgw.prompts.changes import At, Change, changed, expect, label_name, label_of, text, version_of
-from llmgw.prompts.snapshot import SERVED
-from llmgw.prompts.wishes import Back, LabelMove
-from llmgw.types import prompt
+from llmgw.prompts.registry.changes import At, Change, changed, expect, label_name, label_of, text, version_of
+from llmgw.prompts.registry.wishes import Back, LabelMove
+from llmgw.prompts.serving.apis import OLD_MAJOR
 from llmgw.types.errors import InvalidRequest
-from llmgw.types.prompt import Label, PendingMove, PromptInfo, VersionInfo
+from llmgw.types.prompt import SERVED, Label, Move, PendingMove, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import GateMissing, PromptConflict
 
 LABELS_MAX: Final = 100
@@ -85,9 +83,14 @@ def remove(info: PromptInfo, name: str, if_match: str | None, at: At) -> Change:
 
     Raises:
         PromptVersionNotFound, PromptChanged: as their names say.
+        PromptConflict: a second person must agree to what becomes of it, and nobody can be asked about nothing.
     """
     label = label_of(info, name)
     expect(label, if_match)
+    if label.version and needs_approval(name, at):
+        raise PromptConflict(
+            f"the label {name} takes two people to move, and is not removed: move it instead"
+        )
     return Change(
         info=changed(info, at, labels={name: None}),
         op="label.remove",
@@ -154,7 +157,7 @@ def lead(
     """Lead a label to a version, remembering where it led; the major version it leaves gets a label of its own."""
     before = label.before
     if label.version:
-        left = prompt.Move(version=label.version, at_ms=at.now_ms, by=at.author.who)
+        left = Move(version=label.version, at_ms=at.now_ms, by=at.author.who)
         before = (*before, left)[-BEFORE_MAX:]
     moved = Label(
         version=version.number,
@@ -211,9 +214,13 @@ def gate_passed(version: VersionInfo, label: str, at: At, *, reason: str, break_
     if verdict is None:
         raise GateMissing(f"{what} was not evaluated: evaluate it, or break the glass with a reason")
     if at.settings.is_protected(label) and verdict != "pass":
-        raise GateMissing(f"the label {label} is protected, and the evaluation of {what} came to {verdict}")
+        more = f"on {at.settings.min_cases} cases or more" if verdict == "insufficient_data" else "anew"
+        raise GateMissing(
+            f"the label {label} is protected, and the evaluation of {what} came to {verdict}: "
+            f"evaluate it {more}, or break the glass with a reason"
+        )
     if verdict == "fail":
-        raise GateMissing(f"{what} failed its evaluation")
+        raise GateMissing(f"{what} failed its evaluation: see why in its gates, and evaluate another version")
 
 
 def needs_approval(label: str, at: At) -> bool:
@@ -235,7 +242,7 @@ def _old_major(info: PromptInfo, name: str, label: Label, new: VersionInfo, at: 
     if len(kept) > _LABEL_MAX:
         return {}
     there = info.labels.get(kept) or _new(info, at)
-    left = (prompt.Move(version=there.version, at_ms=at.now_ms, by=at.author.who),) if there.version else ()
+    left = (Move(version=there.version, at_ms=at.now_ms, by=at.author.who),) if there.version else ()
     return {
         kept: Label(
             version=old.number,

@@ -1,6 +1,7 @@
 """The registry: where prompts are changed. Each change is whole, has one event in the audit, and is told to all."""
 
 import asyncio
+import io
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -8,30 +9,29 @@ from typing import Final
 
 import msgspec
 
-from llmgw.prompts import labels, lifecycle, rollouts
-from llmgw.prompts.archive import Archive, Imported
-from llmgw.prompts.audit import Author
-from llmgw.prompts.changes import TEXT_MAX, At, Change, text, version_of
-from llmgw.prompts.events import as_commit
 from llmgw.prompts.gates.lint import secret_findings
-from llmgw.prompts.names import check_name
-from llmgw.prompts.pinning import pinned
-from llmgw.prompts.reading import Reader
-from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
-from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.snapshot import told
-from llmgw.prompts.wishes import (
+from llmgw.prompts.names import check_name, told
+from llmgw.prompts.registry import labels, lifecycle, rollouts
+from llmgw.prompts.registry.archive import Archive, Imported
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import TEXT_MAX, At, Change, check_source, text, version_of
+from llmgw.prompts.registry.events import as_commit
+from llmgw.prompts.registry.foreign import CONTENT_MAX
+from llmgw.prompts.registry.pinning import pinned
+from llmgw.prompts.registry.reading import Reader
+from llmgw.prompts.registry.wishes import (
     Back,
     Deprecate,
     Gate,
     LabelMove,
-    Moved,
     Push,
     Pushed,
     Retire,
     Start,
     Turn,
 )
+from llmgw.prompts.rendering.compiled import CompiledPrompt, compile_prompt
+from llmgw.prompts.settings import PromptSettings
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.errors import InternalError, InvalidRequest, StoreUnavailable
@@ -48,8 +48,6 @@ from llmgw.types.prompt import (
 )
 from llmgw.types.prompt_errors import InvalidPrompt, PromptNotFound, PromptRejected
 
-CONTENT_MAX: Final = 512 * 1024
-"""Bytes of a version's content."""
 GATES_MAX: Final = 20
 """Evaluations that are kept of one content."""
 GATE_BYTES_MAX: Final = 1024 * 1024
@@ -57,7 +55,6 @@ GATE_BYTES_MAX: Final = 1024 * 1024
 TRIES: Final = 200
 """How often a change is worked out anew when others were faster."""
 _NAMED_MAX: Final = 10
-_LATELY_MS: Final = 30 * 86_400_000
 
 _Step = Callable[[PromptInfo, At], Change | None]
 
@@ -85,6 +82,7 @@ class Registry(Reader):
         """
         check_name(name)
         text(wish.message, "message", TEXT_MAX)
+        check_source(wish.source)
 
         async def info_of(other: str) -> PromptInfo | None:
             return (await self._store.peek(author.tenant, other)).info
@@ -130,16 +128,15 @@ class Registry(Reader):
         info = await self._change(author, name, lambda info, at: lifecycle.publish(info, version, at))
         return info.versions[version]
 
-    async def move(self, author: Author, name: str, label: str, wish: LabelMove) -> Moved:
-        """Lead a label to a version, or have that wait for a second person.
+    async def move(self, author: Author, name: str, label: str, wish: LabelMove) -> Label:
+        """Lead a label to a version; `pending` in it says that a second person must agree.
 
         Raises:
             PromptNotFound, PromptVersionNotFound, PromptChanged: as their names say.
             PromptConflict, GateMissing, InvalidRequest: the rules of labels forbid it.
         """
         info = await self._change(author, name, lambda info, at: labels.move(info, label, wish, at))
-        moved = info.labels[label]
-        return Moved(label=moved, pending=moved.pending is not None)
+        return info.labels[label]
 
     async def approve(self, author: Author, name: str, label: str, if_match: str | None = None) -> Label:
         """Do what another person proposed.
@@ -211,14 +208,13 @@ class Registry(Reader):
         Raises:
             PromptConflict: somebody still calls it, or a label leads to it, and it is not forced.
         """
-        lately = self._now_ms() - _LATELY_MS
         used = [] if wish.force else await self.callers(author.tenant, name)
 
         def callers(versions: frozenset[int]) -> list[str]:
             who = [
                 f"{each.key_name or each.key_id} (version {each.version}, {each.calls} calls)"
                 for each in used
-                if each.version in versions and each.last_seen_ms >= lately
+                if each.version in versions
             ]
             return [*who[:_NAMED_MAX], *([f"{len(who) - _NAMED_MAX} more"] if len(who) > _NAMED_MAX else [])]
 
@@ -254,13 +250,15 @@ class Registry(Reader):
     async def take_over(self, author: Author, archive: bytes) -> Imported:
         """Take over prompts that were exported: with their numbers and hashes, and labels where the prompt is new.
 
+        Their evaluations stay behind: this gateway did not see them.
+
         Raises:
             InvalidRequest: it is no archive, or not whole.
             PromptConflict: a prompt is there and has another content at one of the numbers.
             PromptRejected: a version has credentials in it.
             TemplateError, SchemaRejected: a version cannot be rendered.
         """
-        return await self._archive.take_over(author, archive.splitlines(), _compile_foreign)
+        return await self._archive.take_over(author, io.BytesIO(archive), _compile_foreign)
 
     async def _turn(
         self, author: Author, name: str, label: str, kind: rollouts.Kind, wish: Turn | None

@@ -5,19 +5,26 @@ import asyncio
 import msgspec
 from msgspec import Struct
 
-from llmgw.prompts.audit import AuditEvent, Chain, History
-from llmgw.prompts.changes import label_of, version_of
-from llmgw.prompts.counts import Counts
-from llmgw.prompts.snapshot import told
+from llmgw.prompts.names import told
+from llmgw.prompts.registry.audit import AuditEvent, Chain, History
+from llmgw.prompts.registry.changes import label_of, version_of
+from llmgw.prompts.registry.counts import Counts
+from llmgw.prompts.registry.wishes import ArmUse, CallerUse, Gate
 from llmgw.prompts.storage.store import PromptStore, decode_info
-from llmgw.prompts.wishes import ArmUse, CallerUse, Gate
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock
 from llmgw.types.errors import InternalError
-from llmgw.types.prompt import PROMPT_NAME, Arm, PromptContent, PromptInfo, VersionInfo, content_hash
+from llmgw.types.prompt import (
+    PROMPT_NAME,
+    Arm,
+    PromptContent,
+    PromptInfo,
+    VersionInfo,
+    content_hash,
+    decode_content,
+)
 from llmgw.types.prompt_errors import PromptNotFound
 
-_decode_content = msgspec.json.Decoder(PromptContent).decode
 _decode_gates = msgspec.json.Decoder(list[Gate]).decode
 
 
@@ -85,7 +92,7 @@ class Reader:
         return Stored(info=version, content=content)
 
     async def callers(self, tenant: str, name: str) -> list[CallerUse]:
-        """Who calls which version, as far as it was counted; the last seconds may be missing."""
+        """Who called which version in the last 30 days; what was counted in the last seconds may be missing."""
         await self.info(tenant, name)
         return await self._counts.callers(tenant, name, self._now_ms())
 
@@ -119,7 +126,7 @@ class Reader:
             return None
         if content_hash(stored) != digest:
             raise InternalError(f"a content of the prompt {name} is not what was pushed")
-        return _decode_content(stored)
+        return decode_content(stored)
 
     async def _gates_of(self, tenant: str, name: str, digest: str) -> list[Gate]:
         (stored,) = await self._store.fields(tenant, name, f"g:{digest}")

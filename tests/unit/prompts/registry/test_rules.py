@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from llmgw.prompts import labels, lifecycle, rollouts
-from llmgw.prompts.audit import Author
-from llmgw.prompts.changes import At, Change, etag
+from llmgw.prompts.registry import labels, lifecycle, rollouts
+from llmgw.prompts.registry.audit import Author
+from llmgw.prompts.registry.changes import At, Change, etag
+from llmgw.prompts.registry.wishes import Back, Deprecate, LabelMove, Retire, Start, Turn
 from llmgw.prompts.settings import PromptSettings
-from llmgw.prompts.wishes import Back, Deprecate, LabelMove, Retire, Start, Turn
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.prompt import GateSummary, PromptApi, PromptInfo, VersionInfo
 from llmgw.types.prompt_errors import (
@@ -124,7 +124,7 @@ def test_labels_have_plain_names(name: str) -> None:
 def test_if_match_names_the_label_as_it_was_seen() -> None:
     """A stale tag is refused with the present one; `"0"` is a label that is not there yet."""
     info = prompt(version(1), version(2))
-    assert labels.move(info, "production", LabelMove(version=1, if_match='"0"'), at()) is not None
+    assert labels.move(info, "production", LabelMove(version=1, if_match="0"), at()) is not None
     info = moved(info, 1)
     seen = etag(info.labels["production"])
     info = moved(info, 2)
@@ -132,7 +132,7 @@ def test_if_match_names_the_label_as_it_was_seen() -> None:
         labels.move(info, "production", LabelMove(version=1, if_match=seen), at())
     assert refusal.value.etag == etag(info.labels["production"])
     with pytest.raises(PromptChanged):
-        labels.move(info, "production", LabelMove(version=1, if_match='"0"'), at())
+        labels.move(info, "production", LabelMove(version=1, if_match="0"), at())
 
 
 def test_a_label_that_was_made_again_has_no_old_tag() -> None:
@@ -160,6 +160,22 @@ def test_two_people_move_a_protected_label() -> None:
     assert (change.info.labels["production"].version, change.detail) == (2, "proposed by anna")
     with pytest.raises(PromptConflict, match="no move"):
         labels.approve(change.info, "production", None, at("carl", approvals=1))
+
+
+def test_one_person_does_not_take_away_what_two_move() -> None:
+    """A label that needs approval is not removed, and what it leads to is not retired, forced or not."""
+    info = moved(prompt(version(1), version(2)), 1)
+    two = at("anna", approvals=1)
+    with pytest.raises(PromptConflict, match="takes two people"):
+        labels.remove(info, "production", None, two)
+    for number in (1, None):
+        with pytest.raises(PromptConflict, match="takes two people"):
+            lifecycle.retire(info, Retire(version=number, force=True), two, lambda _: [])
+    assert (
+        done(lifecycle.retire(info, Retire(version=2), two, lambda _: [])).info.versions[2].state == "retired"
+    )
+    staged = moved(info, 2, label="staging")
+    assert "staging" not in labels.remove(staged, "staging", None, two).info.labels
 
 
 def test_the_first_move_of_a_protected_label_waits_too() -> None:
