@@ -47,6 +47,7 @@ from llmgw.providers.registry import ROWS
 from llmgw.routing.catalog import Alias, Catalog, ProviderTemplate, WeightedTarget
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Provider, Settings, Telemetry, load
+from llmgw.settings.prices import provider_prices
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
 from llmgw.telemetry.metrics import Metrics
@@ -339,10 +340,10 @@ def build_catalog(settings: Settings) -> Catalog:
 
 def provider_templates(settings: Settings) -> dict[str, ProviderTemplate]:
     """Join each configured provider with its registry row."""
-    return {name: _template(name, provider) for name, provider in settings.providers.items()}
+    return {name: _template(name, provider, settings) for name, provider in settings.providers.items()}
 
 
-def _template(name: str, provider: Provider) -> ProviderTemplate:
+def _template(name: str, provider: Provider, settings: Settings) -> ProviderTemplate:
     row = ROWS[provider.kind]
     return ProviderTemplate(
         name=name,
@@ -360,6 +361,7 @@ def _template(name: str, provider: Provider) -> ProviderTemplate:
         timeouts=provider.timeouts,
         windows=provider.windows,
         max_concurrency=provider.max_concurrency,
+        prices=provider_prices(name, settings),
     )
 
 

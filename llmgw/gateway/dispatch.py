@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import structs
 
 from llmgw.gateway.asking import Asking
+from llmgw.gateway.charging import charge, usage_in
 from llmgw.gateway.reply import Answer, Reply
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.providers.framing import framer
@@ -33,6 +34,7 @@ from llmgw.types.errors import (
     UnsupportedParameter,
 )
 from llmgw.types.event import StreamEvent, is_content
+from llmgw.types.invocation import CountInvocation
 from llmgw.types.target import Target
 from llmgw.upstream import Upstream
 
@@ -168,7 +170,7 @@ class Dispatch:
         answer: Answer | None = None
         try:
             answer = await self._send(request, target, opening, attempt)
-            first = await self._first_content(answer, opening)
+            first = await self._first_content(answer, opening, attempt, target)
             lease.answered()
         except BaseException as error:
             # Cancellation too: the slot goes back and the provider's connection is closed, whatever happened.
@@ -177,6 +179,8 @@ class Dispatch:
             raise
 
         def on_end(error: GatewayError | None) -> None:
+            if not isinstance(opening.invocation, CountInvocation):
+                charge(attempt, target, opening.call, opening.call.usage)
             self._close(attempt, lease, answer, error)
 
         return Reply(opening.call, target, answer, first, on_end, self._clock)
@@ -211,7 +215,9 @@ class Dispatch:
             raise provider.parse_error(response.status, response.headers, body)
         return answer
 
-    async def _first_content(self, answer: Answer, opening: _Opening) -> list[StreamEvent]:
+    async def _first_content(
+        self, answer: Answer, opening: _Opening, attempt: Attempt, target: Target
+    ) -> list[StreamEvent]:
         """Read until the answer commits to something; before that, another target may still be tried."""
         events: list[StreamEvent] = []
         began = self._clock.monotonic_ns()
@@ -220,6 +226,10 @@ class Dispatch:
                 events = await answer.whole()
             while not answer.finished and not any(map(is_content, events)):
                 events += await answer.batch()
+        except GatewayError:
+            # What was used for an answer that never began is paid for all the same.
+            charge(attempt, target, opening.call, usage_in(events))
+            raise
         finally:
             now = self._clock.monotonic_ns()
             opening.call.waited_ns += now - began

@@ -29,6 +29,7 @@ from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import encode
 from llmgw.types.message import Message, TextPart, ToolCallPart
+from llmgw.types.money import NANO
 from llmgw.types.prompt import Prices, PromptFacts, PromptGate, VersionInfo
 from llmgw.types.prompt_errors import PromptRejected
 from llmgw.types.violation import Violation
@@ -153,7 +154,7 @@ class Evaluator:
             latency_ms=latency_ms,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
-            cost=_cost(subject.prices, usage),
+            cost=_cost(subject.prices, completion),
             check_output=subject.compiled.check_output if content.output_schema is not None else None,
         )
         failures = await _failures(case, seen, asked.model, ask)
@@ -295,8 +296,12 @@ def _failed(case: Case, error: GatewayError) -> CaseResult:
     return CaseResult(name=case.name, ok=False, failures=(f"no answer: {error.message}",))
 
 
-def _cost(prices: Prices | None, usage: Usage) -> float | None:
-    if prices is None or usage.input_tokens is None or usage.output_tokens is None:
+def _cost(prices: Prices | None, completion: Completion) -> float | None:
+    """What a case cost in US dollars: by its author's prices, else by the gateway's."""
+    usage = completion.usage or Usage()
+    if prices is None:
+        return None if completion.cost_nano is None else completion.cost_nano / NANO
+    if usage.input_tokens is None or usage.output_tokens is None:
         return None
     return (prices.input * usage.input_tokens + prices.output * usage.output_tokens) / 1e6
 

@@ -84,6 +84,7 @@ class Gateway:
             ModelNotFound: no alias or provider of that name.
             ModelNotAllowed: the caller's key has a list without it.
             UnsupportedParameter: no target can honour a member of the request.
+            PriceMissing: no target has a price, and only priced ones may be asked.
             NoHealthyTarget: every target is resting.
             ProviderError: every attempt failed; the error is the last one's.
             DeadlineExceeded: the call's time is over.
@@ -257,7 +258,7 @@ class Gateway:
             inner.ended_ns = self._conversations.contexts.monotonic_ns()
             # Waiting for a summary is waiting for a provider.
             call.waited_ns += inner.waited_ns
-        return completion
+        return replace(completion, cost_nano=inner.cost_nano)
 
     async def _count(self, invocation: CountInvocation, call: Call) -> Completion:
         """Ask the target that would answer first, if it counts; an alias with one that does not is counted here."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from msgspec import structs
 
+from llmgw.gateway.charging import tier_of
 from llmgw.providers.base import EventParser, Frame
 from llmgw.providers.framing import Framer
 from llmgw.types.call import Call
@@ -17,6 +18,7 @@ from llmgw.types.completion import Completion, fold
 from llmgw.types.errors import GatewayError, ProviderBadResponse
 from llmgw.types.event import ChoiceEnd, Finish, Start, StreamEvent, UsageReport, Vectors
 from llmgw.types.message import Details
+from llmgw.types.money import NANO
 from llmgw.types.target import Target
 from llmgw.upstream import UpstreamResponse
 
@@ -225,10 +227,16 @@ class Reply:
 
     async def _kept(self, batch: list[StreamEvent], *, streamed: bool) -> list[StreamEvent]:
         """Have the answer kept that ends with this batch; its end then tells the caller of it."""
-        if self._keeper is None:
+        facts: Details = {}
+        if self._keeper is not None:
+            self._keeper.add(batch)
+            facts = await self._keeper.finish(self._answer.all_raw, streamed=streamed)
+        cost = self.call.cost_nano
+        if streamed and cost is not None:
+            # Of a whole answer a header tells.
+            facts = {**facts, "cost_usd": cost / NANO}
+        if not facts:
             return batch
-        self._keeper.add(batch)
-        facts = await self._keeper.finish(self._answer.all_raw, streamed=streamed)
         return [
             structs.replace(event, facts=facts) if isinstance(event, Finish) else event for event in batch
         ]
@@ -250,6 +258,7 @@ class Reply:
             match event:
                 case Start():
                     call.answered_id, call.answered_model = event.id, event.model
+                    call.tier = tier_of(event)
                 case UsageReport():
                     call.usage = event.usage
                 case ChoiceEnd():

@@ -29,6 +29,7 @@ from llmgw.types.errors import (
 from llmgw.types.event import Finish
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
 from llmgw.types.loss import codes
+from llmgw.types.money import usd
 from llmgw.types.prompt_errors import PromptRetired
 from llmgw.wire.base import EventEncoder, WireFormat
 
@@ -120,7 +121,7 @@ class Endpoint:
         if answered.reply is not None:
             await answered.reply.remember(JSON, answer)
         call.status = 200
-        headers = [*self._identity(call), *_routing(call)]
+        headers = [*self._identity(call), *_routing(call), *_cost(call)]
         await exchange.respond(200, headers, answer, stall_s=runtime.limits.stall_s)
 
     async def _replay(self, exchange: Exchange, call: Call, invocation: Invocation, replay: Replay) -> None:
@@ -299,6 +300,12 @@ def _routing(call: Call) -> Headers:
     if call.losses:
         headers.append((b"x-llmgw-losses", ",".join(codes(call.losses)).encode()))
     return headers
+
+
+def _cost(call: Call) -> Headers:
+    """What a whole answer cost, where that is known; a stream tells it at its end."""
+    cost = call.cost_nano
+    return [] if cost is None else [(b"x-llmgw-cost-usd", usd(cost).encode())]
 
 
 def _note(call: Call, error: GatewayError, status: int) -> None:

@@ -52,3 +52,5 @@ class ProviderRow(Struct, frozen=True, kw_only=True):
     """What an operator should know: limits of some models, and what no page of the vendor's could tell."""
     local: bool = False
     """Whether the usual place is a server on the operator's own machine."""
+    free: bool = False
+    """Whether nobody bills for its tokens: it runs on the operator's own machines."""

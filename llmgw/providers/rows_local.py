@@ -60,6 +60,7 @@ LOCAL: tuple[ProviderRow, ...] = (
             "base64. For Ollama Cloud set `base_url` to https://ollama.com/v1, `auth: bearer` and a key."
         ),
         local=True,
+        free=True,
     ),
     ProviderRow(
         name="vllm",
@@ -81,6 +82,7 @@ LOCAL: tuple[ProviderRow, ...] = (
             "older than November 2025 call reasoning `reasoning_content`."
         ),
         local=True,
+        free=True,
     ),
     ProviderRow(
         name="llama_cpp",
@@ -103,6 +105,7 @@ LOCAL: tuple[ProviderRow, ...] = (
             "templates. Films come as `input_video` parts. Port 8080 is also this gateway's own usual one."
         ),
         local=True,
+        free=True,
     ),
     ProviderRow(
         name="lm_studio",
@@ -123,6 +126,7 @@ LOCAL: tuple[ProviderRow, ...] = (
             "users report that `required` forces nothing with some models."
         ),
         local=True,
+        free=True,
     ),
     ProviderRow(
         name="sglang",
@@ -149,6 +153,7 @@ LOCAL: tuple[ProviderRow, ...] = (
             "Audio comes as `audio_url` parts, not as OpenAI's `input_audio`."
         ),
         local=True,
+        free=True,
     ),
     ProviderRow(
         name="litellm_proxy",
@@ -178,5 +183,6 @@ LOCAL: tuple[ProviderRow, ...] = (
             "key. Parameters that need a model, such as the penalties, are taken and change nothing."
         ),
         local=True,
+        free=True,
     ),
 )

@@ -11,6 +11,7 @@ from llmgw.routing.windows import window_of
 from llmgw.types.context import Policy
 from llmgw.types.errors import ModelNotFound
 from llmgw.types.feature import Feature
+from llmgw.types.money import Pricing
 from llmgw.types.target import Endpoint, Quirks, Target, Timeouts
 
 Strategy: TypeAlias = Literal["ordered", "weighted"]
@@ -52,6 +53,7 @@ class ProviderTemplate(Struct, frozen=True, kw_only=True):
     windows: Mapping[str, int] = {}
     """Tokens that models take, by name, where the operator knows better than `window_of`."""
     max_concurrency: int = 256
+    prices: Pricing | None = None
 
     def target(self, model: str) -> Target:
         """Name a model of this provider."""
@@ -67,6 +69,7 @@ class ProviderTemplate(Struct, frozen=True, kw_only=True):
             timeouts=self.timeouts,
             window=self.windows.get(model) or window_of(model),
             max_concurrency=self.max_concurrency,
+            prices=self.prices,
         )
 
 

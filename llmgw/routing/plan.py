@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from llmgw.routing.catalog import Alias, WeightedTarget
-from llmgw.types.errors import NoHealthyTarget, UnsupportedParameter
+from llmgw.types.errors import NoHealthyTarget, PriceMissing, UnsupportedParameter
 from llmgw.types.feature import Feature
 from llmgw.types.target import Target
 
@@ -19,12 +19,14 @@ class HealthView(Protocol):
 def plan(alias: Alias, needs: Mapping[Feature, str], health: HealthView, draw: float) -> tuple[Target, ...]:
     """Order the targets of an alias for one call; never empty.
 
-    Left out are targets that lack a feature in `needs` (feature -> the request member that needs it) and
-    those that rest. `ordered` keeps the listed order. `weighted` begins with the target whose share of [0, 1)
-    holds `draw`, shares being the weights of the targets left; the rest follow as fallbacks, heaviest first.
+    Left out are targets that lack a feature in `needs` (feature -> the request member that needs it), those
+    without a price where only priced ones may be asked, and those that rest. `ordered` keeps the listed order.
+    `weighted` begins with the target whose share of [0, 1) holds `draw`, shares being the weights of the targets
+    left; the rest follow as fallbacks, heaviest first.
 
     Raises:
         UnsupportedParameter: no target has all the features; `param` names a member that cannot be honoured.
+        PriceMissing: none of these has a price, and only priced ones may be asked.
         NoHealthyTarget: all that have them rest; `retry_after_s` says until when the first of them does.
     """
     able = alias.targets
@@ -32,6 +34,9 @@ def plan(alias: Alias, needs: Mapping[Feature, str], health: HealthView, draw: f
         able = tuple(each for each in able if needs.keys() <= each.target.features)
         if not able:
             raise _unsupported(alias, needs)
+    able = tuple(each for each in able if not _forbidden(each.target))
+    if not able:
+        raise PriceMissing(f"no target of {alias.name} has a price: name one in prices.models", param="model")
     fit = [each for each in able if health.rest_s(each.target) <= 0]
     if not fit:
         soonest = min((health.rest_s(each.target) for each in able), default=0.0)
@@ -54,6 +59,10 @@ def _drawn_first(fit: Sequence[WeightedTarget], draw: float) -> list[WeightedTar
             first = each
             break
     return [first, *(each for each in fallbacks if each is not first)]
+
+
+def _forbidden(target: Target) -> bool:
+    return target.prices is not None and target.prices.forbids(target.model)
 
 
 def _unsupported(alias: Alias, needs: Mapping[Feature, str]) -> UnsupportedParameter:

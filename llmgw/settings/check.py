@@ -8,7 +8,8 @@ from llmgw.context.integrity.chain_keys import MIN_LENGTH as KEY_LENGTH
 from llmgw.policy.pepper import MIN_LENGTH as PEPPER_LENGTH
 from llmgw.providers.registry import ROWS
 from llmgw.settings.address import base_url_problem, http_url_problem, is_host, is_loopback
-from llmgw.settings.model import Alias, Provider, Settings
+from llmgw.settings.model import Alias, AliasTarget, Provider, Settings
+from llmgw.settings.prices import provider_prices
 from llmgw.settings.problem import Finding, Path, Problem, closest, located, quoted
 from llmgw.state.url import StoreUrlError, parse_url
 from llmgw.types.call import TENANT
@@ -67,6 +68,7 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
     for name, alias in settings.aliases.items():
         yield from _alias(name, alias, ("aliases", name), provider_names)
     yield from _contexts(settings)
+    yield from _prices(settings, provider_names)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint and (problem := http_url_problem(endpoint)):
         yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)
@@ -92,6 +94,16 @@ def warning_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(path=path, message="weights change nothing in an ordered alias")
         if len({target.target for target in alias.targets}) < len(alias.targets):
             yield Finding(path=path, message="lists a target twice")
+        unpriced = sorted({each.target for each in alias.targets if not _priced(each, settings)})
+        if unpriced:
+            message = f"no price is known for {', '.join(unpriced)}: name one in prices.models"
+            yield Finding(path=path, message=message)
+
+
+def _priced(target: AliasTarget, settings: Settings) -> bool:
+    return target.provider not in settings.providers or provider_prices(target.provider, settings).knows(
+        target.model
+    )
 
 
 def warnings(settings: Settings) -> list[Problem]:
@@ -171,6 +183,23 @@ def _contexts(settings: Settings) -> Iterator[Finding]:
         summariser = policy.summary_alias
         if summariser is not None and "/" not in summariser and summariser not in settings.aliases:
             yield _unknown("alias", summariser, settings.aliases, (*where, "summary_alias"))
+
+
+def _prices(settings: Settings, provider_names: Collection[str] | None) -> Iterator[Finding]:
+    for name, prices in settings.prices.models.items():
+        path: Path = ("prices", "models", name)
+        provider, _, model = name.partition("/")
+        if not provider or not _MODEL.fullmatch(model):
+            yield Finding(path=path, message="a price is for provider/model, or provider/*")
+        elif provider_names is not None and provider not in provider_names:
+            yield _unknown("provider", provider, provider_names, path)
+        if prices.input is None:
+            yield Finding(path=path, message="has no price for input: write 0 where it costs nothing")
+        for number, step in enumerate(prices.long):
+            where = (*path, "long", number)
+            for member in step.__struct_fields__:
+                if member != "over" and getattr(step, member) is not None and getattr(prices, member) is None:
+                    yield Finding(path=(*where, member), message="has no price for shorter calls")
 
 
 def _provider(name: str, provider: Provider, path: Path) -> Iterator[Finding]:

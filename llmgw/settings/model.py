@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 
 from llmgw.types.context import Policy
 from llmgw.types.feature import Feature
+from llmgw.types.money import ModelPrices, Unknown
 from llmgw.types.secret import Secret
 from llmgw.types.target import AuthScheme, Seconds, Timeouts
 
@@ -216,6 +217,15 @@ class Prompts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds between two looks for changes, beside being told of them."""
 
 
+class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What models cost."""
+
+    unknown: Unknown = "allow"
+    """Models without a price: `allow` asks them, and their calls have no cost; `refuse` does not ask them."""
+    models: Annotated[dict[str, ModelPrices], Meta(max_length=10_000)] = {}
+    """Prices by `provider/model`, or `provider/*` for all its other models; they go before the published ones."""
+
+
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is told about calls, and to whom."""
 
@@ -252,5 +262,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stored conversations."""
     prompts: Prompts = Prompts()
     """Prompts in versions."""
+    prices: Prices = Prices()
+    """What models cost."""
     telemetry: Telemetry = Telemetry()
     """What is told about calls, and to whom."""

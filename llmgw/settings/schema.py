@@ -12,6 +12,7 @@ from llmgw.settings.model import (
     Auth,
     Contexts,
     Features,
+    Prices,
     Prompts,
     Provider,
     Server,
@@ -22,6 +23,7 @@ from llmgw.settings.model import (
 )
 from llmgw.types.context import Policy
 from llmgw.types.member_docs import describe
+from llmgw.types.money import LongPrices, ModelPrices, TokenPrices
 from llmgw.types.target import Timeouts
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,6 +40,10 @@ _STRUCTS: tuple[type[Struct], ...] = (
     AliasTarget,
     Contexts,
     Prompts,
+    Prices,
+    ModelPrices,
+    LongPrices,
+    TokenPrices,
     Verify,
     Policy,
     Telemetry,
@@ -58,6 +64,8 @@ def json_schema() -> dict[str, Any]:
     )
     for cls in _STRUCTS:
         describe(definitions[cls.__name__], cls)
+    for inheriting in (ModelPrices, LongPrices):
+        describe(definitions[inheriting.__name__], TokenPrices)
     definitions["Provider"]["properties"]["kind"]["enum"] = sorted(ROWS)
     definitions = {name: _or_reference(definition) for name, definition in definitions.items()}
     target = definitions["AliasTarget"]

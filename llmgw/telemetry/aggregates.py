@@ -50,6 +50,8 @@ class Definition(Struct, frozen=True, kw_only=True):
     description: str
     labels: Labels = ()
     bounds: tuple[float, ...] = ()
+    per: int = 1
+    """What is counted by what is told: nano-USD in a US dollar."""
 
 
 class _Instrument(Generic[S]):
@@ -101,8 +103,9 @@ class Counter(_Instrument[int]):
         """All series as they stand at the unix nanosecond `now`; None where nothing was counted."""
         if not self._series:
             return None
+        per = self.definition.per
         points = [
-            NumberDataPoint(self._attributes(labels), self._start, now, value)
+            NumberDataPoint(self._attributes(labels), self._start, now, value if per == 1 else value / per)
             for labels, value in self._series.items()
         ]
         return self._metric(Sum(points, _GROWING, is_monotonic=True))

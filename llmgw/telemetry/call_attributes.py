@@ -4,6 +4,7 @@ from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import Facts
 from llmgw.types.call import Attempt, Call
 from llmgw.types.event import Usage
+from llmgw.types.money import NANO
 from llmgw.types.prompt import PromptFacts
 
 
@@ -36,6 +37,7 @@ def server_attributes(call: Call) -> Facts:
         semconv.LLMGW_ATTEMPTS: len(call.attempts),
         semconv.LLMGW_FALLBACKS: call.fallbacks,
         semconv.LLMGW_OVERHEAD: call.overhead_ns / 1e9,
+        semconv.LLMGW_COST: _usd(call),
     }
 
 
@@ -67,13 +69,14 @@ def chat_attributes(call: Call, last: Attempt) -> Facts:
         semconv.ERROR_TYPE: last.error,
         semconv.LLMGW_ATTEMPTS: len(call.attempts),
         semconv.LLMGW_FALLBACKS: call.fallbacks,
+        semconv.LLMGW_COST: _usd(call),
         **(_usage_attributes(call.usage) if call.usage else {}),
     }
 
 
 def attempt_attributes(attempt: Attempt, index: int) -> Facts:
     """Attributes of one try."""
-    first_byte = attempt.first_byte_ns
+    first_byte, charge = attempt.first_byte_ns, attempt.charge
     return {
         semconv.HTTP_REQUEST_METHOD: "POST",
         semconv.HTTP_RESPONSE_STATUS_CODE: attempt.status,
@@ -85,7 +88,14 @@ def attempt_attributes(attempt: Attempt, index: int) -> Facts:
         else (first_byte - attempt.started_ns) / 1e9,
         semconv.LLMGW_ATTEMPT_UPSTREAM_ID: attempt.upstream_id,
         semconv.LLMGW_TARGET: attempt.target,
+        semconv.LLMGW_COST: None if charge is None else charge.nano / NANO,
+        semconv.LLMGW_COST_SOURCE: None if charge is None else charge.prices,
     }
+
+
+def _usd(call: Call) -> float | None:
+    cost = call.cost_nano
+    return None if cost is None else cost / NANO
 
 
 def _usage_attributes(usage: Usage) -> Facts:

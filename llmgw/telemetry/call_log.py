@@ -9,6 +9,7 @@ from msgspec.json import Encoder
 from llmgw.telemetry.lines import MAX_LINE, LineWriter, Rfc3339
 from llmgw.telemetry.text import printable
 from llmgw.types.call import Call
+from llmgw.types.money import NANO
 from llmgw.types.preservation import Verdict
 from llmgw.types.prompt import PromptFacts
 
@@ -36,6 +37,7 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     Milliseconds have three decimals. What is said from `context` on is about the stored conversation: its id and
     revision, the verdict and score of what reached the model, and how many things did not as they are stored. With
     `mode` `verify` the caller keeps it: its session, and how many things are not as they were in the call before.
+    `cost_usd` is that of all attempts, and of calls made for this one; `prices` the list the answer was charged by.
     `prompt` is the version that served the call, `name@7`; the fields behind it say how it was chosen.
     """
 
@@ -61,6 +63,8 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     first_content_ms: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cost_usd: float | None = None
+    prices: str | None = None
     context: str | None = None
     rev: int | None = None
     preservation: str | None = None
@@ -113,7 +117,7 @@ class CallLog:
     def _line(self, call: Call, limit: int) -> CallLine:
         caller = call.caller
         usage = call.usage
-        first = call.first_content_ns
+        first, cost = call.first_content_ns, call.cost_nano
         total = call.total_ns
         stored = call.context
         reported = stored is not None and bool(stored.verdict)
@@ -143,6 +147,8 @@ class CallLog:
             first_content_ms=None if first is None else _ms(first - call.started_ns),
             input_tokens=_count(usage.input_tokens) if usage else None,
             output_tokens=_count(usage.output_tokens) if usage else None,
+            cost_usd=None if cost is None else cost / NANO,
+            prices=_prices(call, limit),
             context=_optional(stored.id or None, limit) if stored else None,
             rev=_count(stored.rev) if stored and stored.etag else None,
             preservation=printable(stored.verdict, limit) if stored and reported else None,
@@ -152,6 +158,12 @@ class CallLog:
             mode=stored.mode if stored and stored.mode != "stored" else None,
             **_of_prompt(call.prompt, limit),
         )
+
+
+def _prices(call: Call, limit: int) -> str | None:
+    """Whose prices the answer was charged by."""
+    charge = next((each.charge for each in reversed(call.attempts) if each.charge is not None), None)
+    return None if charge is None else printable(charge.prices, limit)
 
 
 def _of_prompt(facts: PromptFacts | None, limit: int) -> dict[str, str | None]:
@@ -181,6 +193,8 @@ def one_liner(line: CallLine, *, colour: bool) -> str:
         parts.append(f"first {line.first_content_ms:.0f} ms")
     if line.input_tokens is not None or line.output_tokens is not None:
         parts.append(f"{line.input_tokens or 0}>{line.output_tokens or 0} tokens")
+    if line.cost_usd:
+        parts.append(f"${line.cost_usd:.6f}")
     if line.attempts > 1:
         parts.append(f"{line.attempts} attempts ({', '.join(line.codes)})")
     if line.prompt:

@@ -8,6 +8,7 @@ from typing import Final
 
 from llmgw.telemetry import semconv
 from llmgw.telemetry.aggregates import Definition
+from llmgw.types.money import NANO
 
 _OF_OPERATIONS: Final = (
     semconv.GEN_AI_OPERATION_NAME,
@@ -59,6 +60,14 @@ TIME_TO_FIRST_CHUNK: Final = Definition(
     description="Time from asking the first provider until the first content of a stream.",
     labels=_OF_OPERATIONS,
     bounds=_DOUBLING,
+)
+COST: Final = Definition(
+    name=semconv.LLMGW_COST,
+    kind="counter",
+    unit="{USD}",
+    description="US dollars that attempts cost, as far as their prices are known.",
+    labels=(*_OF_OPERATIONS, semconv.SOURCE),
+    per=NANO,
 )
 OVERHEAD: Final = Definition(
     name=semconv.LLMGW_OVERHEAD,
@@ -182,6 +191,7 @@ DEFINITIONS: Final = (
     OPERATION_DURATION,
     TOKEN_USAGE,
     TIME_TO_FIRST_CHUNK,
+    COST,
     OVERHEAD,
     CONTEXT_OVERHEAD,
     CONTEXT_SIZE,

@@ -68,6 +68,7 @@ class Measurements:
         self._duration = histogram(definitions.OPERATION_DURATION)
         self._usage = histogram(definitions.TOKEN_USAGE)
         self._first_chunk = histogram(definitions.TIME_TO_FIRST_CHUNK)
+        self._cost = counter(definitions.COST)
         self._overhead = histogram(definitions.OVERHEAD)
         self._context_overhead = histogram(definitions.CONTEXT_OVERHEAD)
         self._size = histogram(definitions.CONTEXT_SIZE)
@@ -150,6 +151,11 @@ class Measurements:
                 self._usage.record((operation, provider, model, "input"), call.usage.input_tokens)
             if _is_count(call.usage.output_tokens):
                 self._usage.record((operation, provider, model, "output"), call.usage.output_tokens)
+        for attempt in call.attempts:
+            if attempt.charge is not None:
+                asked = attempt.model if attempt.model in self._models else OTHER
+                of = (operation, semconv.provider_name(attempt.kind), asked, attempt.charge.source)
+                self._cost.add(of, attempt.charge.nano)
         first_chunk = first_chunk_s(call)
         if first_chunk is not None:
             self._first_chunk.record((operation, provider, model), first_chunk)

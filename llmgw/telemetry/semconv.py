@@ -155,6 +155,11 @@ LLMGW_CONTEXT_RETRIEVAL: Final = "llmgw.context.retrieval"
 LLMGW_CONTEXT_SIZE: Final = "llmgw.context.size"
 LLMGW_CONTEXT_UPSTREAM_SHORTFALL: Final = "llmgw.context.upstream_shortfall"
 
+LLMGW_COST: Final = "llmgw.cost"
+"""US dollars of all attempts, and of the calls made for this one; absent where that is not known."""
+LLMGW_COST_SOURCE: Final = "llmgw.cost.source"
+"""Whose prices: `genai-prices@version`, `config@digest`, `provider` or `local`."""
+
 LLMGW_FALLBACKS: Final = "llmgw.fallbacks"
 """How often the call moved on to another target."""
 LLMGW_KEY_ID: Final = "llmgw.key.id"

@@ -11,6 +11,7 @@ from llmgw.types.allowance import Allowance
 from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
 from llmgw.types.loss import Loss
+from llmgw.types.money import Charge
 from llmgw.types.preservation import Check, CheckResult, PartLoss
 from llmgw.types.prompt import PromptFacts
 from llmgw.types.verification import Finding
@@ -60,6 +61,10 @@ class Attempt(Struct, kw_only=True):
     upstream_id: str | None = None
     error: str | None = None
     message: str | None = None
+    usage: Usage | None = None
+    """What the provider says it used, were it for an answer that broke off."""
+    charge: Charge | None = None
+    """What that costs; None where the provider does not say what it used, or its price is not known."""
 
 
 class ContextFacts(Struct, kw_only=True):
@@ -145,6 +150,8 @@ class Call(Struct, kw_only=True):
     estimated: bool = False
     """Whether the answer is a count of tokens that was made here, not by a provider."""
     answered_model: str | None = None
+    tier: str = ""
+    """How the provider says it served the call, in its own word."""
     answered_id: str | None = None
     finish_reasons: tuple[str, ...] = ()
     usage: Usage | None = None
@@ -176,6 +183,13 @@ class Call(Struct, kw_only=True):
             caller=self.caller,
             admitted=self.alias,
         )
+
+    @property
+    def cost_nano(self) -> int | None:
+        """Nano-USD of all attempts so far, and of the calls made for this one; None where nothing is known."""
+        known = [attempt.charge.nano for attempt in self.attempts if attempt.charge is not None]
+        known += [cost for inner in self.inner if (cost := inner.cost_nano) is not None]
+        return sum(known) if known else None
 
     @property
     def target(self) -> str | None:

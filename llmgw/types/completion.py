@@ -70,6 +70,8 @@ class Completion(Struct, frozen=True, kw_only=True):
     provider_details: Details = {}
     facts: Details = {}
     raw: bytes = b""
+    cost_nano: int | None = None
+    """Nano-USD it cost, for who asked within the house; None where that is not known."""
 
     @property
     def text(self) -> str:

@@ -9,6 +9,7 @@
     │   ├── InvalidApiKey            401  invalid_api_key
     │   ├── PermissionDenied         403  permission_denied
     │   │   └── ModelNotAllowed      403  model_not_allowed
+    │   ├── PriceMissing             403  price_missing         only priced models may be asked
     │   ├── NotFound                 404  not_found
     │   │   └── ModelNotFound        404  model_not_found
     │   ├── MethodNotAllowed         405  method_not_allowed
@@ -140,6 +141,13 @@ class ModelNotAllowed(PermissionDenied):
     """A good key whose list does not have this model; said alike whether there is such a model or not."""
 
     code = "model_not_allowed"
+
+
+class PriceMissing(RequestError):
+    """The model has no price, and the operator lets only priced ones be asked."""
+
+    code = "price_missing"
+    status = 403
 
 
 class NotFound(RequestError):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from llmgw.types.feature import Feature
+from llmgw.types.money import Pricing
 from llmgw.types.secret import Secret
 
 AuthScheme: TypeAlias = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
@@ -56,3 +57,5 @@ class Target(Struct, frozen=True, kw_only=True):
     window: int | None = None
     """Tokens that the model takes, its answer included; None where nobody knows."""
     max_concurrency: int = 256
+    prices: Pricing | None = None
+    """What the provider's models cost; None where nobody asks."""

@@ -166,7 +166,7 @@ def _excess(assertion: MaxLatency | MaxCost | MaxTokens, seen: Observed) -> str 
             return None if seen.latency_ms <= most else f"took {seen.latency_ms:.0f} ms, more than {most:g}"
         case MaxCost(value=most):
             if seen.cost is None:
-                return "the cost is not known: give prices in tests.prices"
+                return "the cost is not known: give prices in tests.prices, or have the operator do so"
             return None if seen.cost <= most else f"cost {seen.cost:.6f} US dollars, more than {most:g}"
         case MaxTokens(value=most):
             if seen.output_tokens is None:

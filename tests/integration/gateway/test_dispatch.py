@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
+from llmgw.accounting.prices.book import ProviderPrices
 from llmgw.gateway.asking import Plain
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.reply import Reply
@@ -26,6 +27,7 @@ from llmgw.types.errors import (
 from llmgw.types.event import TextDelta
 from llmgw.types.invocation import CallOptions, ChatInvocation, OpaqueTool
 from llmgw.types.message import Message, TextPart
+from llmgw.types.money import ModelPrices
 from llmgw.types.target import Target
 from llmgw.upstream import Upstream
 from msgspec import structs
@@ -301,6 +303,40 @@ def test_cancelling_closes_the_provider_and_frees_its_place() -> None:
         assert stage.tried == [("p0/model", "client_gone")]
 
     perform([silent], scene)
+
+
+def test_each_attempt_that_cost_money_is_charged_once() -> None:
+    """One that told its usage and broke before its first content, and the one that answered."""
+    used = b'data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":%b}\n\n'
+    spent = used % b'{"prompt_tokens":70,"completion_tokens":0}'
+    paid = used % b'{"prompt_tokens":100,"completion_tokens":10}'
+    broken = STREAM_HEAD + chunked(ROLE, spent)[:-5]
+    whole = STREAM_HEAD + chunked(ROLE, TEXT, STOP, paid, b"data: [DONE]\n\n")
+
+    async def scene(stage: Scene) -> None:
+        prices = ProviderPrices("openai", {"model": ModelPrices(input=1, output=4)})
+        stage.targets = [structs.replace(target, prices=prices) for target in stage.targets]
+        reply = await stage.open(ASK_STREAM)
+        assert await _drained(reply) == "fine"
+        reply.end(None)
+        charges = [attempt.charge for attempt in stage.call.attempts]
+        assert [charge and charge.nano for charge in charges] == [70_000, 140_000]
+        assert stage.call.cost_nano == 210_000
+
+    perform([always(broken), always(whole)], scene)
+
+
+def test_attempts_that_told_no_usage_have_no_cost() -> None:
+    """What is not known is not zero."""
+
+    async def scene(stage: Scene) -> None:
+        prices = ProviderPrices("openai", {"model": ModelPrices(input=1, output=4)})
+        stage.targets = [structs.replace(target, prices=prices) for target in stage.targets]
+        await _drained(await stage.open(ASK_STREAM))
+        assert len(stage.call.attempts) == 2
+        assert stage.call.cost_nano is None
+
+    perform([failing(b"500 Oops"), always(STREAM)], scene)
 
 
 def test_abandoning_a_stream_closes_the_provider() -> None:

@@ -28,8 +28,9 @@ Answering = Callable[[ChatInvocation], Awaitable[str]]
 class Corridor:
     """What an evaluator asks: answers as it is told to, and counts who waits."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, cost_nano: int | None = None) -> None:
         self._answering = answering
+        self._cost_nano = cost_nano
         self.asked: list[ChatInvocation] = []
         self.waiting = 0
         self.most = 0
@@ -50,6 +51,7 @@ class Corridor:
             created=0,
             choices=(Choice(index=0, message=message),),
             usage=Usage(input_tokens=1000, output_tokens=100),
+            cost_nano=self._cost_nano,
         )
 
 
@@ -141,6 +143,17 @@ def test_both_versions_get_the_same_cases() -> None:
     assert found.comparison is not None
     assert (found.comparison.wins, found.comparison.losses, found.comparison.ties) == (1, 0, 1)
     assert found.comparison.against_version == 1
+
+
+def test_costs_are_those_of_the_gateway_where_the_version_has_no_prices() -> None:
+    """The author's prices go first; without them the call's own cost is held against the bound."""
+    dear = Corridor(echoing, cost_nano=4_000_000)
+    bound = {"vars": {"x": "a"}, "assert": [{"type": "max-cost", "value": 0.003}]}
+    found = evaluated(dear, trial(bound))
+    assert "0.004000 US dollars" in found.results[0].failures[0]
+    assert found.cost == pytest.approx(0.004)
+    cheap = subject(tests={"prices": {"input": 0.1, "output": 0.1}})
+    assert evaluated(dear, trial(bound, subject=cheap)).results[0].ok
 
 
 def test_costs_are_those_of_the_versions_prices() -> None:

@@ -345,3 +345,36 @@ def test_a_short_pepper_is_refused(problems: Problems, loaded: Callable[..., Any
     ]
     assert loaded("auth: {pepper: '${P}'}", P="x" * 32).settings.auth.pepper.reveal() == "x" * 32
     assert not loaded("auth: {pepper: '${P:-}'}").settings.auth.pepper
+
+
+PROVIDERS = "providers: {p: {kind: openai_compatible, base_url: 'http://127.0.0.1:9/v1'}}\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("q/m: {input: 1}", "unknown provider"),
+        ("m: {input: 1}", "a price is for provider/model, or provider/*"),
+        ("p/m: {output: 1}", "has no price for input: write 0 where it costs nothing"),
+        ("p/m: {input: 1, long: [{over: 10, output: 2}]}", "has no price for shorter calls"),
+        ("p/m: {input: 1, output: -1}", "expected a number from 0"),
+        ("p/m: {input: 1, tiers: {slow: {input: 1}}}", "tiers"),
+    ],
+)
+def test_a_price_that_cannot_hold_is_refused(problems: Problems, entry: str, problem: str) -> None:
+    """For a model nobody can ask, for no input, for long calls alone, below zero, for no such tier."""
+    (found,) = problems(PROVIDERS + "prices:\n  models:\n    " + entry)
+    assert found.startswith("line 4: prices.models")
+    assert problem in found
+
+
+def test_aliases_whose_models_have_no_price_are_named(loaded: Callable[..., Any]) -> None:
+    """Each target once, unless the file has a price for it."""
+    aliases = "aliases: {a: {targets: [p/m, p/n]}, b: {targets: [p/n]}}\n"
+    found = [str(each) for each in loaded(PROVIDERS + aliases).warnings]
+    assert found == [
+        "line 2: aliases.a.targets: no price is known for p/m, p/n: name one in prices.models",
+        "line 2: aliases.b.targets: no price is known for p/n: name one in prices.models",
+    ]
+    priced = "prices: {models: {p/n: {input: 0}, p/m: {input: 1, output: 2}}}\n"
+    assert loaded(PROVIDERS + aliases + priced).warnings == ()

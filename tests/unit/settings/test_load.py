@@ -41,7 +41,7 @@ def test_the_example_loads_without_any_variable() -> None:
     assert settings.aliases["smart"] == Alias(strategy="ordered", targets=smart)
     assert [
         (target.provider, target.model, target.weight) for target in settings.aliases["fast"].targets
-    ] == [("openai", "gpt-5-mini", 9.0), ("gemini", "gemini-3-flash", 1.0)]
+    ] == [("openai", "gpt-5-mini", 9.0), ("gemini", "gemini-3.5-flash", 1.0)]
 
 
 def test_the_example_warns_of_missing_keys_only() -> None:

@@ -173,6 +173,7 @@ def test_no_label_is_an_id_or_a_tenants_text() -> None:
         "prompt",
         "result",
         "rule",
+        "source",
         "severity",
         "size_class",
         "to",

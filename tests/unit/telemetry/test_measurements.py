@@ -6,6 +6,7 @@ import pytest
 from llmgw.telemetry.measurements import Measurements
 from llmgw.types.call import Call, Caller
 from llmgw.types.event import Usage
+from llmgw.types.money import Charge
 from llmgw.types.violation import Violation
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 from tests.traced_calls import ALL_PASS, MS, continued, finished, lost, prompted, tried
@@ -55,6 +56,24 @@ def _value(point: object) -> object:
         return point.count, round(point.sum, 6)
     assert isinstance(point, NumberDataPoint)
     return point.value
+
+
+def test_costs_add_up_in_dollars_by_whose_prices_they_are() -> None:
+    """Each attempt's own, exactly, and those of calls made for another; what is not known adds nothing."""
+    published, told = (Charge(nano=1, lines=(), source=source) for source in ("genai-prices", "provider"))
+    inner = call(attempts=[tried(charge=Charge(nano=10**9, lines=(), source="genai-prices"))])
+    outer = call(attempts=[tried(charge=told), tried(), tried(charge=published)], inner=[inner])
+    assert outer.cost_nano == 10**9 + 2
+    of = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-5",
+    }
+    assert measured(outer, call())["llmgw.cost"] == [
+        ({**of, "source": "genai-prices"}, 1.000000001),
+        ({**of, "source": "provider"}, 1e-09),
+    ]
+    assert "llmgw.cost" not in measured(call())
 
 
 def test_a_call_that_told_everything_is_measured_so() -> None:

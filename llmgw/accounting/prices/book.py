@@ -1,0 +1,135 @@
+"""The prices at work: the operator's before the published ones, looked up once for each model."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
+
+from llmgw.accounting.prices.catalogue import PROVIDERS, Entry, Period, Prices, Variant, catalogue
+from llmgw.accounting.prices.cost import lines_of, reported, served_as
+from llmgw.accounting.prices.rates import Served, Tariff, names
+from llmgw.types import json
+from llmgw.types.money import Charge, ModelPrices, Spent, Tier, TokenPrices, Unknown, total
+
+ANY: Final = "*"
+"""Stands for every model of a provider that is not named."""
+_REMEMBERED: Final = 4096
+_WHEN: Final[Mapping[Tier, tuple[tuple[str, str], ...]]] = {
+    "batch": (("processing", "batch"),),
+    "flex": (("service_tier", "flex"),),
+    "priority": (("service_tier", "priority"),),
+    "fast": (("service_tier", "fast"), ("speed", "fast")),
+}
+_Source: TypeAlias = Literal["genai-prices", "config"]
+_FREE: Final = Charge(nano=0, lines=(), source="local")
+
+
+class ProviderPrices:
+    """What the models of one provider cost: `own` are the operator's prices by model, or by `*`.
+
+    `free` says that nobody bills for its models: they cost nothing where the operator says nothing else.
+    """
+
+    def __init__(
+        self, kind: str, own: Mapping[str, ModelPrices], *, free: bool = False, unknown: Unknown = "allow"
+    ) -> None:
+        self._kind = kind
+        self._own = {model: (Tariff(_entry(model, prices)), _digest(prices)) for model, prices in own.items()}
+        self._free = free
+        self._refuse = unknown == "refuse"
+        if kind in PROVIDERS:
+            # Read now, so that no call waits for it.
+            catalogue()
+        # Callers and providers choose these names, so what is remembered of them is bounded.
+        self._published = lru_cache(maxsize=_REMEMBERED)(self._find)
+
+    def knows(self, model: str) -> bool:
+        """Whether the model has a price."""
+        return self._free or model in self._own or ANY in self._own or self._published(model) is not None
+
+    def forbids(self, model: str) -> bool:
+        """Whether the model may not be asked, as it has no price."""
+        return self._refuse and not self.knows(model)
+
+    def charge(self, spent: Spent) -> Charge | None:
+        """What an answer costs; None where that is not known.
+
+        The operator's price comes first, then what the provider itself says it charges, then the published price
+        of the model that answered, then that of the model that was asked: deployments have names of their own.
+        """
+        details = spent.usage.provider_details
+        own = self._own.get(spent.model) or self._own.get(spent.answered) or self._own.get(ANY)
+        if own is not None:
+            tariff, digest = own
+            return _charged(spent, tariff, "config", digest)
+        if self._free:
+            return _FREE
+        said = reported(self._kind, details)
+        if said is not None:
+            return Charge(nano=total((said,)), lines=(said,), source="provider", model=spent.answered)
+        tariff_found = (self._published(spent.answered) if spent.answered else None) or self._published(
+            spent.model
+        )
+        if tariff_found is None:
+            return None
+        return _charged(spent, tariff_found, "genai-prices", catalogue().version)
+
+    def _find(self, model: str) -> Tariff | None:
+        entry = catalogue().find(self._kind, model)
+        tariff = None if entry is None else Tariff(entry)
+        return tariff if tariff is not None and tariff.counts_tokens else None
+
+
+def _charged(spent: Spent, tariff: Tariff, source: _Source, version: str) -> Charge | None:
+    served = served_as(spent.tier, spent.usage.provider_details)
+    lines = lines_of(spent.usage, tariff.schedule(spent.at_s, served))
+    if lines is None:
+        return None
+    return Charge(
+        nano=total(lines),
+        lines=lines,
+        source=source,
+        version=version,
+        model=tariff.id,
+        tier=_tier(served) if served and tariff.variants(spent.at_s, served) else "",
+    )
+
+
+def _tier(served: Served) -> str:
+    return "+".join(dict.fromkeys(word for _, word in served))
+
+
+def _entry(model: str, prices: ModelPrices) -> Entry:
+    """The operator's prices in the form of the catalogue."""
+    return Entry(
+        id=model,
+        periods=(Period(prices=_prices(prices)),),
+        variants=tuple(
+            Variant(prices=_prices(changed), when={name: word})
+            for tier, changed in prices.tiers.items()
+            for name, word in _WHEN[tier]
+        ),
+    )
+
+
+def _prices(given: TokenPrices) -> Prices:
+    members = {name: value for name in given.__struct_fields__ if (value := getattr(given, name)) is not None}
+    long = given.long if isinstance(given, ModelPrices) else ()
+    found: Prices = {}
+    for name, member in names(members):
+        steps = tuple(
+            (each.over, _text(dearer))
+            for each in sorted(long, key=lambda each: each.over)
+            if (dearer := getattr(each, member, None)) is not None
+        )
+        base = _text(members[member])
+        found[name] = (base, steps) if steps else base
+    return found
+
+
+def _text(value: float) -> str:
+    return f"{value:.9f}"
+
+
+def _digest(prices: ModelPrices) -> str:
+    return hashlib.blake2b(json.encode(prices), digest_size=8).hexdigest()
