@@ -43,11 +43,9 @@ from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
 from llmgw.prompts.settings import PromptSettings
 from llmgw.providers import PROVIDERS
-from llmgw.providers.registry import ROWS
-from llmgw.routing.catalog import Alias, Catalog, ProviderTemplate, WeightedTarget
 from llmgw.routing.health import Health
-from llmgw.settings import ConfigError, Loaded, Provider, Settings, Telemetry, load
-from llmgw.settings.prices import provider_prices
+from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
+from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
 from llmgw.telemetry.metrics import Metrics
@@ -56,7 +54,6 @@ from llmgw.telemetry.spans import Tracing
 from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.secret import Secret
-from llmgw.types.target import Endpoint
 from llmgw.upstream import Upstream
 from llmgw.wire import WIRES
 
@@ -318,51 +315,6 @@ async def _stop_when_orphaned(supervisor: int) -> None:
     while os.getppid() == supervisor:  # noqa: ASYNC110  # a parent's end raises no event
         await asyncio.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def build_catalog(settings: Settings) -> Catalog:
-    """Join registry rows, providers and aliases into targets, once."""
-    templates = provider_templates(settings)
-    aliases = [
-        Alias(
-            name=name,
-            strategy=alias.strategy,
-            targets=tuple(
-                WeightedTarget(target=templates[entry.provider].target(entry.model), weight=entry.weight)
-                for entry in alias.targets
-            ),
-            policy=alias.context,
-        )
-        for name, alias in settings.aliases.items()
-    ]
-    return Catalog(templates.values(), aliases)
-
-
-def provider_templates(settings: Settings) -> dict[str, ProviderTemplate]:
-    """Join each configured provider with its registry row."""
-    return {name: _template(name, provider, settings) for name, provider in settings.providers.items()}
-
-
-def _template(name: str, provider: Provider, settings: Settings) -> ProviderTemplate:
-    row = ROWS[provider.kind]
-    return ProviderTemplate(
-        name=name,
-        kind=provider.kind,
-        protocol=row.protocol,
-        endpoint=Endpoint(
-            base_url=provider.base_url or row.base_url,
-            api_key=provider.api_key or None,
-            auth=provider.auth or row.auth,
-            headers=tuple((header, value.reveal()) for header, value in provider.headers.items()),
-            query=tuple(provider.query.items()),
-        ),
-        features=row.features.union(provider.features.add).difference(provider.features.remove),
-        quirks=row.quirks,
-        timeouts=provider.timeouts,
-        windows=provider.windows,
-        max_concurrency=provider.max_concurrency,
-        prices=provider_prices(name, settings),
-    )
 
 
 def _context_settings(settings: Settings) -> ContextSettings:

@@ -15,7 +15,6 @@ import rich_click as click
 from rich.console import Console
 
 from llmgw import __version__
-from llmgw.app import provider_templates
 from llmgw.cli.address import free_port
 from llmgw.cli.runfile import RunFile
 from llmgw.context.integrity.chain_keys import FILE as KEYS_FILE
@@ -24,6 +23,7 @@ from llmgw.providers import PROVIDERS
 from llmgw.providers.base import UpstreamRequest
 from llmgw.routing.catalog import ProviderTemplate
 from llmgw.settings import ConfigError, Loaded, Settings, load
+from llmgw.settings.targets import provider_templates
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, attach_or_start
 from llmgw.types.errors import GatewayError, ProviderAuth, ProviderTlsError
