@@ -1,0 +1,26 @@
+"""The Lua of this room: one file a script, each of a call's steps behind the same prelude."""
+
+from importlib.resources import files
+from typing import Final
+
+from llmgw.state.scripts import Script
+
+_FOLDER: Final = files("llmgw.policy.spending") / "lua"
+_PRELUDE: Final = (_FOLDER / "prelude.lua").read_text(encoding="utf-8")
+
+
+def _script(name: str) -> Script:
+    """Read one script of a call's steps."""
+    body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    return Script(f"spending_{name}", f"{Script.HEADER}\n{_PRELUDE}\n{body}")
+
+
+ADMIT: Final = _script("admit")
+SETTLE: Final = _script("settle")
+RELEASE: Final = _script("release")
+LAPSE: Final = _script("lapse")
+EXTEND: Final = _script("extend")
+SNAPSHOT: Final = Script(
+    "spending_snapshot",
+    f"{Script.HEADER} flags=no-writes\n{(_FOLDER / 'snapshot.lua').read_text(encoding='utf-8')}",
+)
