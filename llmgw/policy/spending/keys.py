@@ -24,7 +24,7 @@ def budget(tenant: str, name: str) -> str:
 
 
 def rollups(tenant: str, at_ms: int) -> tuple[str, str, str]:
-    """The hashes of a minute, an hour and a day: `<dimension> <value> <n|c|i|o>`."""
+    """The hashes of a minute, an hour and a day: by `<dimension> <value>`, calls, cost, tokens in and out."""
     minute, hour, day = (window(each, at_ms).name for each in ("minute", "hour", "day"))
     return of(tenant, f"use:minute:{minute}"), of(tenant, f"use:hour:{hour}"), of(tenant, f"use:day:{day}")
 

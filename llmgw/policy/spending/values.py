@@ -12,6 +12,8 @@ AMOUNT_MAX: Final = 10**18
 """Nano-USD of the largest budget and of the largest single cost: 10^9 USD."""
 COUNT_MAX: Final = 10**12
 """Requests, tokens or calls of the largest limit; a minute's sum of them is exact in the store's doubles."""
+PARTS_MAX: Final = 32
+"""Limits, budgets or dimensions of one call, which bound how long its scripts hold up the store."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=/@+-]{0,127}", re.ASCII)
 """What may stand in a key of the store, and between spaces."""
 _FOREVER_MS: Final = 253_402_300_799_000
@@ -100,7 +102,7 @@ class Reservation(Struct, frozen=True, kw_only=True):
     whenever the call ends. `used_by` says whom the usage is counted for, each at most once per value.
 
     Raises:
-        ValueError: a name or a number is out of bounds, or a limit or budget is there twice.
+        ValueError: a name or a number is out of bounds, or a part is there twice, or there are too many.
     """
 
     operation: str
@@ -125,6 +127,8 @@ class Reservation(Struct, frozen=True, kw_only=True):
         _check_range("an estimate in nano-USD", self.estimate_nano, AMOUNT_MAX)
         _check_range("an estimate in tokens", self.tokens, COUNT_MAX)
         _check_range("a time in ms", self.at_ms, _FOREVER_MS // 2)
+        if max(len(self.limits), len(self.budgets), len(self.used_by)) > PARTS_MAX:
+            raise ValueError(f"a call has at most {PARTS_MAX} limits, budgets or dimensions of each kind")
         for titles in (
             [each.title for each in self.limits],
             [each.title for each in self.budgets],

@@ -8,7 +8,7 @@ from typing import Any, Final
 from llmgw.policy.spending import keys
 from llmgw.policy.spending.books import Reconciled, reconcile
 from llmgw.policy.spending.spending import Spending
-from llmgw.policy.spending.values import Budget, Charge, LapsePolicy, Limit, Reservation
+from llmgw.policy.spending.values import Budget, Charge, Dimension, LapsePolicy, Limit, Reservation
 from llmgw.state.connection import State
 from tests.manual_clock import ManualClock
 from tests.waiting import ROOMY_S
@@ -34,8 +34,9 @@ class Desk:
         tokens: int = 0,
         lapse: LapsePolicy = "charge_estimate",
         tenant: str = TENANT,
+        used_by: tuple[tuple[Dimension, str], ...] | None = None,
     ) -> Reservation:
-        """A reservation as of now, counted for its tenant and one key."""
+        """A reservation as of now, counted for its tenant and one key unless others are named."""
         return Reservation(
             operation=operation,
             tenant=tenant,
@@ -44,7 +45,7 @@ class Desk:
             tokens=tokens,
             limits=limits,
             budgets=budgets,
-            used_by=(("tenant", tenant), ("key", "k1")),
+            used_by=(("tenant", tenant), ("key", "k1")) if used_by is None else used_by,
             lapse=lapse,
         )
 
@@ -61,10 +62,10 @@ class Desk:
         found = await self.state.command("XRANGE", keys.of(tenant, "ledger"), "-", "+")
         return [_texts(fields) for _, fields in found]
 
-    async def rollup(self, period: int, at_ms: int, tenant: str = TENANT) -> dict[str, int]:
-        """What was added up for a minute (0), hour (1) or day (2)."""
+    async def rollup(self, period: int, at_ms: int, tenant: str = TENANT) -> dict[str, tuple[int, ...]]:
+        """Calls, cost, tokens in and out that were added up for a minute (0), hour (1) or day (2)."""
         found = await self.state.command("HGETALL", keys.rollups(tenant, at_ms)[period])
-        return {name: int(value) for name, value in _texts(found).items()}
+        return {name: tuple(map(int, value.split())) for name, value in _texts(found).items()}
 
     async def books(self, tenant: str = TENANT) -> Reconciled:
         """The tenant's books at this instant."""

@@ -170,8 +170,8 @@ class Books(RuleBasedStateMachine):
         with Redis.from_url(self.url) as client:
             for period in ("minute", "hour", "day"):
                 days = client.keys(f"*:use:{period}:*")
-                posted = [client.hget(key, f"tenant {TENANT} c") for key in days]
-                assert sum(int(each or 0) for each in posted) == found.total_nano
+                posted = [client.hget(key, f"tenant {TENANT}") for key in days]
+                assert sum(int(each.split()[1]) for each in posted) == found.total_nano
         for desk in self.desks:
             self.run(desk.state.aclose())
         self.loop.close()

@@ -67,6 +67,7 @@ def _claim(**changes: object) -> Reservation:
         lambda: _claim(limits=(Limit(scope="key", name="a"), Limit(scope="key", name="a", concurrent=1))),
         lambda: _claim(used_by=(("tag", "a"), ("tag", "a"))),
         lambda: _claim(used_by=(("tag", "a b"),)),
+        lambda: _claim(used_by=tuple(("tag", f"t{number}") for number in range(33))),
     ],
 )
 def test_what_the_store_could_not_hold_is_refused(made: Callable[[], object]) -> None:

@@ -65,7 +65,7 @@ for i = 1, LIMITS do
   room[#room + 1] = most and text(most - busy - 1) or ''
 end
 
-local helds, lefts = {}, {}
+local helds, lefts, new = {}, {}, {}
 for i = 1, BUDGETS do
   local v = call('HMGET', budget_key(i), 'spent', 'held')
   local spent, held = v[1] or '0', v[2] or '0'
@@ -73,6 +73,7 @@ for i = 1, BUDGETS do
   lefts[i] = add(left, negate(ESTIMATE))
   if negative(lefts[i]) then return {'BUDGET', i, left, spent, held} end
   helds[i] = add(held, ESTIMATE)
+  new[i] = not v[1] and not v[2]
 end
 
 -- From here on nothing is refused.
@@ -98,7 +99,7 @@ for i = 1, LIMITS do
 end
 for i = 1, BUDGETS do
   call('HSET', budget_key(i), 'held', helds[i])
-  keep_budget(i)
+  if new[i] then begin_budget(i) end
 end
 call('HSET', OPEN, OP, hold_text())
 call('ZADD', HOLDS, text(now + hold_ms), OP)

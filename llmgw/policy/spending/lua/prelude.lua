@@ -14,7 +14,8 @@ local function lease_key(i) return KEYS[9 + 2 * i] end
 local function budget_key(i) return KEYS[9 + 2 * LIMITS + i] end
 local function budget_name(i) return ARGV[5 + 2 * i] end
 local function forget_at(i) return tonumber(ARGV[6 + 2 * i]) end
-local function text(number) return string.format('%.0f', number) end
+local format = string.format
+local function text(number) return format('%d', number) end
 
 local now
 if ARGV[2] == '' then
@@ -51,7 +52,7 @@ local function add(a, b)
     if low == 0 then return '0' end
     return sign .. text(low)
   end
-  return sign .. text(high) .. string.format('%09.0f', low)
+  return sign .. text(high) .. format('%09d', low)
 end
 
 local function negate(s)
@@ -69,7 +70,8 @@ local function hold_text()
   return table.concat(parts, ' ')
 end
 
-local function keep_budget(i)
+-- Once in a window's life, for its end never moves.
+local function begin_budget(i)
   call('PEXPIRE', budget_key(i), text(math.max(forget_at(i) - now, 1000)))
   call('ZADD', INDEX, text(forget_at(i)), budget_name(i))
 end
@@ -95,20 +97,23 @@ local function finish(state, charged)
   call('PEXPIRE', OPERATION, ARGV[6])
 end
 
--- Adds to each of the three rollups: `dimensions` times calls, cost, input tokens, output tokens.
+-- Adds to each of the three rollups, for each dimension, calls, cost, input tokens and output tokens: one field of
+-- four numbers. Of these only the cost can grow past 15 digits.
 local function roll(first, dimensions, amounts, kept)
-  local fields = {}
-  for d = 0, dimensions - 1 do
-    local name = own(first + d)
-    for m = 1, 4 do fields[#fields + 1] = name .. ' ' .. string.sub('ncio', m, m) end
+  if dimensions == 0 then return end
+  local names, cells = {}, {}
+  for d = 1, dimensions do
+    names[d] = own(first + d - 1)
+    cells[2 * d - 1] = names[d]
   end
+  local calls, cost, input, output = tonumber(amounts[1]), amounts[2], tonumber(amounts[3]), tonumber(amounts[4])
   for g = 1, 3 do
-    local values, pairs_of = call('HMGET', KEYS[6 + g], unpack(fields)), {}
-    for i = 1, #fields do
-      pairs_of[2 * i - 1] = fields[i]
-      pairs_of[2 * i] = add(values[i] or '0', amounts[(i - 1) % 4 + 1])
+    local before = call('HMGET', KEYS[6 + g], unpack(names))
+    for d = 1, dimensions do
+      local n, c, i, o = string.match(before[d] or '0 0 0 0', '^(%d+) (%-?%d+) (%d+) (%d+)$')
+      cells[2 * d] = format('%d %s %d %d', n + calls, add(c, cost), i + input, o + output)
     end
-    call('HSET', KEYS[6 + g], unpack(pairs_of))
+    call('HSET', KEYS[6 + g], unpack(cells))
     call('PEXPIRE', KEYS[6 + g], kept[g])
   end
 end
@@ -120,8 +125,9 @@ local function charge(kind, amount, counts, who, data, first)
   local names = {}
   for i = 1, BUDGETS do
     if forget_at(i) > now then
-      call('HSET', budget_key(i), 'spent', add(call('HGET', budget_key(i), 'spent') or '0', amount))
-      keep_budget(i)
+      local before = call('HMGET', budget_key(i), 'spent', 'held')
+      call('HSET', budget_key(i), 'spent', add(before[1] or '0', amount))
+      if not before[1] and not before[2] then begin_budget(i) end
       names[#names + 1] = budget_name(i)
     end
   end
