@@ -10,6 +10,7 @@ from llmgw.policy.spending.books import Reconciled, reconcile
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.values import Budget, Charge, Dimension, LapsePolicy, Limit, Reservation
 from llmgw.state.connection import State
+from redis import Redis
 from tests.manual_clock import ManualClock
 from tests.waiting import ROOMY_S
 
@@ -87,6 +88,12 @@ def at_desk(url: str, scene: Callable[[Desk], Awaitable[None]]) -> None:
             await scene(desk)
 
     asyncio.run(play())
+
+
+def dump(url: str) -> dict[bytes, bytes]:
+    """All that a store holds."""
+    with Redis.from_url(url) as client:
+        return {key: client.dump(key) for key in sorted(client.keys())}
 
 
 def _texts(fields: Any) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """Each step of a call through limits, budgets and the ledger, on a real store."""
 
+
 import pytest
 from llmgw.policy.spending import keys
 from llmgw.policy.spending.values import AMOUNT_MAX, Budget, Dimension, Limit
 from llmgw.types.errors import InternalError
-from llmgw.types.limit_errors import BudgetExceeded, ConcurrencyExceeded, RateLimited, StoreReset
-from redis import Redis
-from tests.integration.spending.desk import TENANT, Desk, at_desk, cost
+from llmgw.types.limit_errors import BudgetExceeded, StoreReset
+from tests.integration.spending.desk import TENANT, Desk, at_desk, cost, dump
 
 MONTH = Budget(scope="tenant", name=TENANT, window="month", amount_nano=1000)
 MINUTE = Budget(scope="key", name="k1", window="minute", amount_nano=100)
@@ -42,11 +42,11 @@ def test_settling_again_changes_nothing_and_says_so(store_url: str) -> None:
         claim = desk.claim("op1", 60, budgets=(MONTH,))
         await desk.spending.admit(claim)
         await desk.spending.settle(claim, cost(7))
-        before = _dump(store_url)
+        before = dump(store_url)
         assert await desk.spending.settle(claim, cost(8)) == ("duplicate", 0)
         assert await desk.spending.release(claim) is False
         assert await desk.spending.extend(claim) is False
-        assert _dump(store_url) == before
+        assert dump(store_url) == before
 
     at_desk(store_url, scene)
 
@@ -61,7 +61,7 @@ def test_a_refused_call_takes_nothing(store_url: str, refusing: int) -> None:
             for i in range(3)
         )
         limit = Limit(scope="key", name="k1", requests_per_minute=5, tokens_per_minute=50, concurrent=2)
-        before = _dump(store_url)
+        before = dump(store_url)
         with pytest.raises(BudgetExceeded) as refused:
             await desk.spending.admit(desk.claim("op1", 11, budgets=budgets, limits=(limit,), tokens=5))
         assert (refused.value.limit, refused.value.left) == (f"tag:b{refusing}:day", 10)
@@ -71,7 +71,7 @@ def test_a_refused_call_takes_nothing(store_url: str, refusing: int) -> None:
             None,
         )
         assert refused.value.resets_ms == desk.clock.unix_ns() // 1_000_000 + 24 * HOUR_MS
-        assert _dump(store_url) == before
+        assert dump(store_url) == before
 
     at_desk(store_url, scene)
 
@@ -99,148 +99,6 @@ def test_money_is_exact_to_the_last_nano_dollar(store_url: str, near: int, besid
         assert await desk.budget(budget) == (most - 2, 1)
         assert (await desk.rollup(2, first.at_ms))["key k1"][1] == most - 2
         assert (await desk.books()).drifting == ()
-
-    at_desk(store_url, scene)
-
-
-def test_requests_and_tokens_leave_the_window_after_a_minute(store_url: str) -> None:
-    """The answer says when there is room again; just before, there is none, and then there is."""
-    limit = Limit(scope="key", name="k1", requests_per_minute=3, tokens_per_minute=100)
-
-    async def scene(desk: Desk) -> None:
-        for number in range(3):
-            await desk.spending.admit(desk.claim(f"a{number}", limits=(limit,), tokens=10))
-            desk.clock.advance(10)
-        with pytest.raises(RateLimited) as refused:
-            await desk.spending.admit(desk.claim("b", limits=(limit,), tokens=10))
-        wait = refused.value.retry_after_s
-        assert (refused.value.limit, wait) == ("key:k1:requests", 31.0)
-        desk.clock.advance(30.999)
-        with pytest.raises(RateLimited):
-            await desk.spending.admit(desk.claim("b", limits=(limit,), tokens=10))
-        desk.clock.advance(0.001)
-        admitted = await desk.spending.admit(desk.claim("b", limits=(limit,), tokens=80))
-        assert (admitted.rooms[0].requests, admitted.rooms[0].tokens) == (0, 0)
-        desk.clock.advance(10)
-        with pytest.raises(RateLimited) as refused:
-            await desk.spending.admit(desk.claim("c", limits=(limit,), tokens=11))
-        assert (refused.value.limit, refused.value.left) == ("key:k1:tokens", 10)
-        with pytest.raises(RateLimited) as refused:
-            await desk.spending.admit(desk.claim("c", limits=(limit,), tokens=101))
-        assert refused.value.retry_after_s is None
-
-    at_desk(store_url, scene)
-
-
-def test_tokens_really_used_take_the_place_of_the_expected(store_url: str) -> None:
-    """What a call did not use can be used by the next at once; what it used beyond counts, too."""
-    limit = Limit(scope="key", name="k1", tokens_per_minute=100)
-
-    async def scene(desk: Desk) -> None:
-        claim = desk.claim("a", limits=(limit,), tokens=90)
-        await desk.spending.admit(claim)
-        desk.clock.advance(5)
-        await desk.spending.settle(claim, cost(0, 10, 10))
-        more = desk.claim("b", limits=(limit,), tokens=70)
-        assert (await desk.spending.admit(more)).rooms[0].tokens == 10
-        await desk.spending.settle(more, cost(0, 70, 9))
-        with pytest.raises(RateLimited) as refused:
-            await desk.spending.admit(desk.claim("c", limits=(limit,), tokens=2))
-        assert refused.value.left == 1
-
-    at_desk(store_url, scene)
-
-
-def test_a_clock_that_was_put_back_does_not_lock_a_key_out(store_url: str) -> None:
-    """After a jump forward by a day and back, calls are admitted, and are limited as before."""
-    limit = Limit(scope="key", name="k1", requests_per_minute=1)
-
-    async def scene(desk: Desk) -> None:
-        desk.clock.advance(86_400)
-        await desk.spending.admit(desk.claim("a", limits=(limit,)))
-        desk.clock.advance(-86_400)
-        await desk.spending.admit(desk.claim("b", limits=(limit,)))
-        with pytest.raises(RateLimited) as refused:
-            await desk.spending.admit(desk.claim("c", limits=(limit,)))
-        assert refused.value.retry_after_s == 61.0
-
-    at_desk(store_url, scene)
-
-
-def test_leases_end_by_settling_and_by_time_and_can_be_extended(store_url: str) -> None:
-    """A place is free after settle or release, or once a lease was not extended for its time."""
-    limit = Limit(scope="team", name="red", concurrent=2)
-
-    async def scene(desk: Desk) -> None:
-        a, b, c, d = (desk.claim(name, limits=(limit,)) for name in "abcd")
-        await desk.spending.admit(a)
-        desk.clock.advance(10)
-        await desk.spending.admit(b)
-        with pytest.raises(ConcurrencyExceeded) as refused:
-            await desk.spending.admit(c)
-        assert (refused.value.limit, refused.value.retry_after_s) == ("team:red:concurrent", 20.0)
-        assert await desk.spending.extend(a) is True
-        desk.clock.advance(29)
-        with pytest.raises(ConcurrencyExceeded):
-            await desk.spending.admit(c)
-        desk.clock.advance(1)  # b was not extended, a was
-        await desk.spending.admit(c)
-        await desk.spending.release(c)
-        await desk.spending.admit(d)
-
-    at_desk(store_url, scene)
-
-
-def test_a_lapsed_hold_is_charged_once_and_mended_by_a_late_settle(store_url: str) -> None:
-    """The estimate is charged when the hold ends; the exact cost posts one signed row, and then nothing more."""
-
-    async def scene(desk: Desk) -> None:
-        claim = desk.claim("a", 60, budgets=(MINUTE,))
-        await desk.spending.admit(claim)
-        assert await desk.spending.lapse_due(TENANT) == 0
-        desk.clock.advance(600)
-        assert [await desk.spending.lapse_due(TENANT) for _ in range(2)] == [1, 0]
-        assert await desk.budget(MINUTE, claim.at_ms) == (60, 0)
-        assert await desk.spending.settle(claim, cost(45, 2, 3)) == ("adjusted", -15)
-        assert await desk.spending.settle(claim, cost(45, 2, 3)) == ("duplicate", 0)
-        assert await desk.budget(MINUTE, claim.at_ms) == (45, 0)
-        assert [(row["kind"], row["cost"]) for row in await desk.rows()] == [
-            ("lapse", "60"),
-            ("adjustment", "-15"),
-        ]
-        assert (await desk.rollup(1, claim.at_ms))["key k1"] == (1, 45, 2, 3)
-        assert (await desk.books()).drifting == ()
-
-    at_desk(store_url, scene)
-
-
-def test_a_hold_given_back_is_charged_in_full_by_a_late_settle(store_url: str) -> None:
-    """With the policy `release` a lapse leaves no row; the exact cost is then the only one."""
-
-    async def scene(desk: Desk) -> None:
-        claim = desk.claim("a", 60, budgets=(MONTH,), lapse="release")
-        await desk.spending.admit(claim)
-        desk.clock.advance(600)
-        await desk.spending.lapse_due(TENANT)
-        assert (await desk.budget(MONTH), await desk.rows()) == ((0, 0), [])
-        assert await desk.spending.settle(claim, cost(45)) == ("adjusted", 45)
-        assert await desk.budget(MONTH) == (45, 0)
-        assert (await desk.rollup(1, claim.at_ms))["key k1"][0] == 1
-
-    at_desk(store_url, scene)
-
-
-def test_an_extended_hold_does_not_lapse(store_url: str) -> None:
-    """A long stream that extends its hold keeps it past the time it was admitted for."""
-
-    async def scene(desk: Desk) -> None:
-        claim = desk.claim("a", 60, budgets=(MONTH,))
-        await desk.spending.admit(claim)
-        desk.clock.advance(599)
-        assert await desk.spending.extend(claim) is True
-        desk.clock.advance(599)
-        assert await desk.spending.lapse_due(TENANT) == 0
-        assert await desk.budget(MONTH) == (0, 60)
 
     at_desk(store_url, scene)
 
@@ -286,9 +144,9 @@ def test_admitting_again_takes_nothing_more(store_url: str) -> None:
         limit = Limit(scope="key", name="k1", requests_per_minute=1, concurrent=1)
         claim = desk.claim("a", 60, budgets=(MINUTE,), limits=(limit,))
         await desk.spending.admit(claim)
-        before = _dump(store_url)
+        before = dump(store_url)
         assert (await desk.spending.admit(claim)).again is True
-        assert _dump(store_url) == before
+        assert dump(store_url) == before
 
     at_desk(store_url, scene)
 
@@ -329,7 +187,7 @@ def test_a_store_that_lost_the_books_admits_nobody(store_url: str) -> None:
             with pytest.raises(StoreReset) as lost:
                 await step
             assert (lost.value.status, lost.value.code) == (503, "store_reset")
-        assert _dump(store_url) == {}
+        assert dump(store_url) == {}
         assert await desk.spending.open_books(TENANT) is True
         assert await desk.spending.epoch(TENANT) != epoch
         assert await desk.spending.settle(claim, cost(7)) == ("charged", 7)
@@ -411,8 +269,3 @@ def test_a_call_has_as_many_parts_as_it_may(store_url: str, parts: int) -> None:
         assert (found.rows, found.total_nano, found.drifting, len(found.accounts)) == (3, 15, (), parts)
 
     at_desk(store_url, scene)
-
-
-def _dump(url: str) -> dict[bytes, bytes]:
-    with Redis.from_url(url) as client:
-        return {key: client.dump(key) for key in sorted(client.keys())}
