@@ -16,12 +16,16 @@ def _script(name: str, *, frees: bool = False) -> Script:
     return Script(f"spending_{name}", f"{Script.HEADER}{flags}\n{_PRELUDE}\n{body}")
 
 
+def _reader(name: str) -> Script:
+    """Read one script that changes nothing, and stands alone."""
+    body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    return Script(f"spending_{name}", f"{Script.HEADER} flags=no-writes\n{body}")
+
+
 ADMIT: Final = _script("admit")
 SETTLE: Final = _script("settle")
 RELEASE: Final = _script("release", frees=True)
 LAPSE: Final = _script("lapse")
 EXTEND: Final = _script("extend")
-SNAPSHOT: Final = Script(
-    "spending_snapshot",
-    f"{Script.HEADER} flags=no-writes\n{(_FOLDER / 'snapshot.lua').read_text(encoding='utf-8')}",
-)
+SNAPSHOT: Final = _reader("snapshot")
+LOOK: Final = _reader("look")

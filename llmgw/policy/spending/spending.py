@@ -189,21 +189,30 @@ class Spending:
         Raises:
             StoreReset: the store has no books of the tenant.
             StoreUnavailable: some may have been ended; the same again is safe.
-            InternalError: an operation was admitted with other budgets.
+            InternalError: what is stored of some holds is damaged; all others were ended.
         """
         now = self._now() or (await self._store_ms())
         await self._state.command("ZREMRANGEBYSCORE", keys.of(tenant, "index"), "-inf", now)
         due = await self._state.command(
             "ZRANGEBYSCORE", keys.of(tenant, "holds"), "-inf", now, "LIMIT", 0, DUE
         )
-        ended = 0
+        ended, damaged = 0, []
         for operation in due:
             (stored,) = await self._state.hash_fields(keys.operation(tenant, operation.decode()), "r")
+            # Without a reservation it has just ended. One that is damaged must not keep the others from ending.
             if stored is not None:
-                ended += await self._lapse(_decode_reservation(stored))
+                try:
+                    ended += await self._lapse(stored)
+                except (msgspec.DecodeError, InternalError):
+                    damaged.append(operation.decode())
+        if damaged:
+            raise InternalError(
+                f"holds that cannot be ended, for what is stored of them: {', '.join(damaged)}"
+            )
         return ended
 
-    async def _lapse(self, asked: Reservation) -> bool:
+    async def _lapse(self, stored: bytes) -> bool:
+        asked = _decode_reservation(stored)
         answer = await self._run(scripts.LAPSE, asked, [asked.lapse, _who(asked), *_rolled(asked)])
         return answer[0] in {b"CHARGED", b"RELEASED"}
 
@@ -254,7 +263,7 @@ def _lefts(asked: Reservation, answer: list[bytes]) -> tuple[Left, ...]:
 
 
 def _refusal(asked: Reservation, answer: list[Any]) -> LimitExceeded:
-    which, left = int(answer[1]) - 1, int(answer[2])
+    which, left = int(answer[1]) - 1, max(int(answer[2]), 0)
     if answer[0] == b"BUDGET":
         budget = asked.budgets[which]
         return BudgetExceeded(

@@ -4,8 +4,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 import pytest
+from llmgw.policy.spending import keys
 from llmgw.policy.spending.values import Budget
 from llmgw.state.connection import State
+from llmgw.types.errors import InternalError
+from llmgw.types.json import encode
 from tests.integration.spending.desk import TENANT, Desk, at_desk, cost
 from tests.waiting import ROOMY_S
 
@@ -63,6 +66,27 @@ def test_an_extended_hold_does_not_lapse(store_url: str) -> None:
         desk.clock.advance(599)
         assert await desk.spending.lapse_due(TENANT) == 0
         assert await desk.budget(MONTH) == (0, 60)
+
+    at_desk(store_url, scene)
+
+
+def test_a_damaged_hold_does_not_keep_others_from_lapsing(store_url: str) -> None:
+    """Holds whose records cannot be read, or are another's, are named; what is due beside them ends."""
+
+    async def scene(desk: Desk) -> None:
+        claims = [desk.claim(name, 10, budgets=(MONTH,)) for name in "abc"]
+        for claim in claims:
+            await desk.spending.admit(claim)
+        await desk.state.put_hash(keys.operation(TENANT, "a"), {"r": b"{"})
+        await desk.state.put_hash(
+            keys.operation(TENANT, "b"), {"r": encode(desk.claim("b", 11, budgets=(MONTH,)))}
+        )
+        desk.clock.advance(600)
+        with pytest.raises(InternalError, match=r": a, b$"):
+            await desk.spending.lapse_due(TENANT)
+        assert await desk.budget(MONTH) == (10, 20)
+        await desk.spending.settle(claims[0], cost(1))
+        assert await desk.budget(MONTH) == (11, 10)
 
     at_desk(store_url, scene)
 

@@ -1,6 +1,5 @@
 """Each step of a call through limits, budgets and the ledger, on a real store."""
 
-
 import pytest
 from llmgw.policy.spending import keys
 from llmgw.policy.spending.values import AMOUNT_MAX, Budget, Dimension, Limit
@@ -31,6 +30,21 @@ def test_a_call_is_held_then_charged_then_counted(store_url: str) -> None:
         for period in range(3):
             found = await desk.rollup(period, claim.at_ms)
             assert found == {f"tenant {TENANT}": (1, 7, 3, 4), "key k1": (1, 7, 3, 4)}
+
+    at_desk(store_url, scene)
+
+
+def test_a_budget_that_was_lowered_refuses_what_it_has_no_room_for(store_url: str) -> None:
+    """Under what is spent already, a budget has nothing left, and not less than nothing."""
+
+    async def scene(desk: Desk) -> None:
+        claim = desk.claim("a", 60, budgets=(MONTH,))
+        await desk.spending.admit(claim)
+        await desk.spending.settle(claim, cost(60))
+        lowered = Budget(scope="tenant", name=TENANT, window="month", amount_nano=50)
+        with pytest.raises(BudgetExceeded) as refused:
+            await desk.spending.admit(desk.claim("b", 0, budgets=(lowered,)))
+        assert refused.value.left == 0
 
     at_desk(store_url, scene)
 
