@@ -3,6 +3,7 @@
 RequestError
 └── LimitExceeded
     ├── RateLimited              429  rate_limit_exceeded         requests or tokens of the last minute
+    │   └── NeverFits            429  rate_limit_exceeded         the call alone is larger than the limit
     ├── ConcurrencyExceeded      429  concurrency_limit_exceeded  calls under way
     └── BudgetExceeded           429  budget_exceeded             never retried: waiting seconds does not help
 Unavailable
@@ -32,6 +33,12 @@ class RateLimited(LimitExceeded):
     """Too many requests or tokens within a minute."""
 
     retryable = True
+
+
+class NeverFits(RateLimited):
+    """The call alone is more than the limit allows; it does not help to wait."""
+
+    retryable = False
 
 
 class ConcurrencyExceeded(LimitExceeded):

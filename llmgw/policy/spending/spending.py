@@ -16,6 +16,7 @@ from llmgw.types.limit_errors import (
     BudgetExceeded,
     ConcurrencyExceeded,
     LimitExceeded,
+    NeverFits,
     RateLimited,
     StoreReset,
 )
@@ -107,6 +108,7 @@ class Spending:
 
         Raises:
             RateLimited: its requests or tokens do not fit into the last minute.
+            NeverFits: the call alone is larger than a limit.
             ConcurrencyExceeded: too many calls are under way.
             BudgetExceeded: its estimate does not fit into a budget.
             StoreReset: the store has no books of the tenant.
@@ -275,23 +277,25 @@ def _refusal(asked: Reservation, answer: list[Any]) -> LimitExceeded:
     limit = asked.limits[which]
     wait_ms = int(answer[3])
     wait_s = None if wait_ms < 0 else max(wait_ms, 1) / 1000
+    limited = NeverFits if wait_s is None else RateLimited
     match answer[0]:
         case b"CONCURRENT":
-            return ConcurrencyExceeded(
-                f"{limit.title} may have {limit.concurrent} calls under way, and has",
+            crowded = NeverFits if wait_s is None else ConcurrencyExceeded
+            return crowded(
+                f"{limit.title} may have at most {limit.concurrent} calls under way",
                 limit=f"{limit.title}:concurrent",
                 left=left,
                 retry_after_s=wait_s,
             )
         case b"REQUESTS":
-            return RateLimited(
+            return limited(
                 f"{limit.title} may make {limit.requests_per_minute} requests a minute",
                 limit=f"{limit.title}:requests",
                 left=left,
                 retry_after_s=wait_s,
             )
         case _:
-            return RateLimited(
+            return limited(
                 f"{limit.title} may take {limit.tokens_per_minute} tokens a minute and has {left} left,"
                 f" and the call may take {asked.tokens}",
                 limit=f"{limit.title}:tokens",

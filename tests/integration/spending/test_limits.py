@@ -2,7 +2,7 @@
 
 import pytest
 from llmgw.policy.spending.values import Limit
-from llmgw.types.limit_errors import ConcurrencyExceeded, RateLimited
+from llmgw.types.limit_errors import ConcurrencyExceeded, NeverFits, RateLimited
 from tests.integration.spending.desk import Desk, at_desk, cost
 
 
@@ -28,9 +28,23 @@ def test_requests_and_tokens_leave_the_window_after_a_minute(store_url: str) -> 
         with pytest.raises(RateLimited) as refused:
             await desk.spending.admit(desk.claim("c", limits=(limit,), tokens=11))
         assert (refused.value.limit, refused.value.left) == ("key:k1:tokens", 10)
-        with pytest.raises(RateLimited) as refused:
-            await desk.spending.admit(desk.claim("c", limits=(limit,), tokens=101))
-        assert refused.value.retry_after_s is None
+
+    at_desk(store_url, scene)
+
+
+@pytest.mark.parametrize("kind", ["requests_per_minute", "tokens_per_minute", "concurrent"])
+def test_who_can_never_pass_is_not_told_to_come_back(store_url: str, kind: str) -> None:
+    """A call larger than a limit, or one under a limit of none, is refused for good."""
+
+    async def scene(desk: Desk) -> None:
+        limit = Limit(scope="key", name="k1", **{kind: 100 if kind == "tokens_per_minute" else 0})
+        with pytest.raises(NeverFits) as refused:
+            await desk.spending.admit(desk.claim("a", limits=(limit,), tokens=101))
+        assert (refused.value.status, refused.value.retryable, refused.value.retry_after_s) == (
+            429,
+            False,
+            None,
+        )
 
     at_desk(store_url, scene)
 
