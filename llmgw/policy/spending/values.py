@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -158,7 +159,13 @@ class Charge(Struct, frozen=True, kw_only=True):
 
 def window(name: WindowName, at_ms: int) -> Window:
     """The window that a moment falls into; the next one is another key in the store, so nothing is ever reset."""
-    at = datetime.fromtimestamp(at_ms // 1000, UTC).replace(second=0)
+    return _window_of(name, at_ms // 60_000)
+
+
+@lru_cache(maxsize=256)
+def _window_of(name: WindowName, minute: int) -> Window:
+    # No window is shorter than a minute, and each of a call's steps asks for several.
+    at = datetime.fromtimestamp(minute * 60, UTC)
     match name:
         case "minute":
             end = at + timedelta(minutes=1)
