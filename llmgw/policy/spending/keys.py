@@ -1,0 +1,41 @@
+"""What money is called in the store: one hash slot for all of a tenant's, so that each step is one step."""
+
+from llmgw.policy.spending.values import Budget, Reservation, window
+
+
+def of(tenant: str, part: str) -> str:
+    """The key of one part of a tenant's books: `epoch`, `open`, `holds`, `index`, `ledger`."""
+    return f"llmgw:spend:{{{tenant}}}:{part}"
+
+
+def operation(tenant: str, name: str) -> str:
+    """The hash of one operation: `s` its state, `c` what was charged, `r` the reservation while it is held."""
+    return of(tenant, f"op:{name}")
+
+
+def budget_name(budget: Budget, at_ms: int) -> str:
+    """A budget's window in `open`, `index` and the ledger."""
+    return f"{budget.title}:{window(budget.window, at_ms).name}"
+
+
+def budget(tenant: str, name: str) -> str:
+    """The hash of a budget's window: `spent` and `held`, in nano-USD."""
+    return of(tenant, f"budget:{name}")
+
+
+def rollups(tenant: str, at_ms: int) -> tuple[str, str, str]:
+    """The hashes of a minute, an hour and a day: by `<dimension> <value>`, calls, cost, tokens in and out."""
+    minute, hour, day = (window(each, at_ms).name for each in ("minute", "hour", "day"))
+    return of(tenant, f"use:minute:{minute}"), of(tenant, f"use:hour:{hour}"), of(tenant, f"use:day:{day}")
+
+
+def all_of(asked: Reservation) -> list[str]:
+    """Every key that belongs to a reservation, in the order in which all scripts take them."""
+    tenant = asked.tenant
+    found = [of(tenant, "epoch"), operation(tenant, asked.operation)]
+    found += [of(tenant, part) for part in ("open", "holds", "index", "ledger")]
+    found += rollups(tenant, asked.at_ms)
+    for limit in asked.limits:
+        found += [of(tenant, f"rate:{limit.title}"), of(tenant, f"leases:{limit.title}")]
+    found += [budget(tenant, budget_name(each, asked.at_ms)) for each in asked.budgets]
+    return found

@@ -1,0 +1,108 @@
+-- Checks every limit and every budget, then takes the leases, counts the request, and lays the estimate on hold.
+-- Own: tokens hold-ms lease-ms reservation (requests tokens concurrent)…limits amount…budgets
+local tokens, hold_ms, lease_ms = tonumber(own(1)), tonumber(own(2)), tonumber(own(3))
+local second = math.floor(now / 1000)
+
+local state = call('HGET', OPERATION, 's')
+if state == 'held' then return {'AGAIN'} end
+if state then return {'FINISHED', state} end
+
+-- The counts of the last minute, one bucket a second, and which buckets have become too old.
+local function ring(key)
+  local v = call('HMGET', key, 'at', 'r', 't')
+  local r = {at = second, last = second, requests = 0, tokens = 0, fresh = true, old = {}}
+  local last = tonumber(v[1])
+  -- A clock that was put back by more than a minute starts anew; by less, it waits in the newest bucket.
+  if not last or second - last >= RING or last - second >= RING then return r end
+  r.at, r.last, r.fresh = math.max(second, last), last, false
+  r.requests, r.tokens = tonumber(v[2]), tonumber(v[3])
+  for s = last + 1, r.at do
+    r.old[#r.old + 1] = 'r' .. s % RING
+    r.old[#r.old + 1] = 't' .. s % RING
+  end
+  if #r.old > 0 then
+    local gone = call('HMGET', key, unpack(r.old))
+    for i = 1, #gone, 2 do
+      r.requests, r.tokens = r.requests - (tonumber(gone[i]) or 0), r.tokens - (tonumber(gone[i + 1]) or 0)
+    end
+  end
+  return r
+end
+
+-- Milliseconds until so many have left the window that there is room; -1 where there never will be.
+local function wait(key, r, letter, counted, need, most)
+  if need > most then return '-1' end
+  for s = r.at - RING + 1, r.last do
+    counted = counted - (tonumber(call('HGET', key, letter .. s % RING)) or 0)
+    if counted + need <= most then return text((s + RING) * 1000 - now) end
+  end
+  return text(RING * 1000)
+end
+
+local rings, room = {}, {}
+for i = 1, LIMITS do
+  local at = 4 + 3 * (i - 1)
+  local requests, token_limit, most = tonumber(own(at + 1)), tonumber(own(at + 2)), tonumber(own(at + 3))
+  local r = ring(rate_key(i))
+  local busy = 0
+  if requests and r.requests + 1 > requests then
+    return {'REQUESTS', i, text(math.max(requests - r.requests, 0)), wait(rate_key(i), r, 'r', r.requests, 1, requests)}
+  end
+  if token_limit and r.tokens + tokens > token_limit then
+    return {'TOKENS', i, text(math.max(token_limit - r.tokens, 0)),
+      wait(rate_key(i), r, 't', r.tokens, tokens, token_limit)}
+  end
+  if most then
+    busy = call('ZCOUNT', lease_key(i), '(' .. text(now), '+inf')
+    if busy >= most then
+      local first = call('ZRANGEBYSCORE', lease_key(i), '(' .. text(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+      return {'CONCURRENT', i, '0', first[2] and text(tonumber(first[2]) - now) or '-1'}
+    end
+  end
+  rings[i] = r
+  room[#room + 1] = requests and text(requests - r.requests - 1) or ''
+  room[#room + 1] = token_limit and text(token_limit - r.tokens - tokens) or ''
+  room[#room + 1] = most and text(most - busy - 1) or ''
+end
+
+local helds, lefts, new = {}, {}, {}
+for i = 1, BUDGETS do
+  local v = call('HMGET', budget_key(i), 'spent', 'held')
+  local spent, held = v[1] or '0', v[2] or '0'
+  local left = add(own(4 + 3 * LIMITS + i), negate(add(spent, held)))
+  lefts[i] = add(left, negate(ESTIMATE))
+  if negative(lefts[i]) then return {'BUDGET', i, left, spent, held} end
+  helds[i] = add(held, ESTIMATE)
+  new[i] = not v[1] and not v[2]
+end
+
+-- From here on nothing is refused.
+for i = 1, LIMITS do
+  local key, r, at = rate_key(i), rings[i], 4 + 3 * (i - 1)
+  if own(at + 1) ~= '' or own(at + 2) ~= '' then
+    if r.fresh then
+      call('DEL', key)
+    elseif #r.old > 0 then
+      call('HDEL', key, unpack(r.old))
+    end
+    call('HSET', key, 'at', text(r.at), 'r', text(r.requests + 1), 't', text(r.tokens + tokens))
+    call('HINCRBY', key, 'r' .. r.at % RING, 1)
+    call('HINCRBY', key, 't' .. r.at % RING, text(tokens))
+    call('PEXPIRE', key, RING * 1000)
+    call('HSET', OPERATION, 'at' .. i, text(r.at))
+  end
+  if own(at + 3) ~= '' then
+    call('ZREMRANGEBYSCORE', lease_key(i), '-inf', text(now))
+    call('ZADD', lease_key(i), text(now + lease_ms), OP)
+    call('PEXPIRE', lease_key(i), 86400000)
+  end
+end
+for i = 1, BUDGETS do
+  call('HSET', budget_key(i), 'held', helds[i])
+  if new[i] then begin_budget(i) end
+end
+call('HSET', OPEN, OP, hold_text())
+call('ZADD', HOLDS, text(now + hold_ms), OP)
+-- The record of a hold has no lifetime of its own: it ends with the hold.
+call('HSET', OPERATION, 's', 'held', 'r', own(4))
+return {'OK', room, lefts}

@@ -1,0 +1,15 @@
+-- Ends a hold whose time is over, once: gives it back, or charges it, as its reservation says.
+-- Own: policy who minute-ms hour-ms day-ms n-dimensions dimension…
+if call('HGET', OPERATION, 's') ~= 'held' then return {'AGAIN'} end
+local expires = call('ZSCORE', HOLDS, OP)
+if expires and tonumber(expires) > now then return {'EARLY'} end
+if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
+end_hold()
+end_leases()
+if own(1) == 'charge_estimate' then
+  charge('lapse', ESTIMATE, {'1', '0', '0'}, own(2), '', 3)
+  finish('lapsed', ESTIMATE)
+  return {'CHARGED'}
+end
+finish('lapsed')
+return {'RELEASED'}

@@ -1,0 +1,140 @@
+-- What every script of spending begins with. One layout of KEYS and ARGV for all of them:
+-- KEYS epoch op open holds index ledger minute hour day (rate leases)… budget…
+-- ARGV op now n-limits n-budgets estimate op-kept-ms (budget-name forget-at)… own…
+-- Lua's numbers are doubles: money is never one. It is text, added in two parts of which each is exact.
+local call = redis.call
+local OP, LIMITS, BUDGETS, ESTIMATE = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local OPERATION, OPEN, HOLDS, INDEX, LEDGER = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local BASE = 1000000000
+local RING = 61
+
+local function own(i) return ARGV[6 + 2 * BUDGETS + i] end
+local function rate_key(i) return KEYS[8 + 2 * i] end
+local function lease_key(i) return KEYS[9 + 2 * i] end
+local function budget_key(i) return KEYS[9 + 2 * LIMITS + i] end
+local function budget_name(i) return ARGV[5 + 2 * i] end
+local function forget_at(i) return tonumber(ARGV[6 + 2 * i]) end
+local format = string.format
+local function text(number) return format('%d', number) end
+
+local now
+if ARGV[2] == '' then
+  local t = call('TIME')
+  now = t[1] * 1000 + math.floor(t[2] / 1000)
+else
+  now = tonumber(ARGV[2])
+end
+
+-- Two signed parts of a whole number in decimal digits: high * 10^9 + low.
+local function split(s)
+  local sign = 1
+  if string.byte(s) == 45 then sign, s = -1, string.sub(s, 2) end
+  if #s <= 9 then return 0, sign * tonumber(s) end
+  return sign * tonumber(string.sub(s, 1, -10)), sign * tonumber(string.sub(s, -9))
+end
+
+-- The exact sum of two whole numbers of up to 24 digits: each high part stays far under 2^53.
+local function add(a, b)
+  if #a <= 15 and #b <= 15 then return text(tonumber(a) + tonumber(b)) end
+  local high_a, low_a = split(a)
+  local high_b, low_b = split(b)
+  local low = low_a + low_b
+  local carry = math.floor(low / BASE)
+  local high = high_a + high_b + carry
+  low = low - carry * BASE
+  local sign = ''
+  if high < 0 then
+    sign = '-'
+    if low > 0 then high, low = high + 1, low - BASE end
+    high, low = -high, -low
+  end
+  if high == 0 then
+    if low == 0 then return '0' end
+    return sign .. text(low)
+  end
+  return sign .. text(high) .. format('%09d', low)
+end
+
+local function negate(s)
+  if s == '0' then return s end
+  if string.byte(s) == 45 then return string.sub(s, 2) end
+  return '-' .. s
+end
+
+local function negative(s) return string.byte(s) == 45 end
+
+-- What stands in `open` for this operation: the hold, and what it lies on.
+local function hold_text()
+  local parts = {ESTIMATE}
+  for i = 1, BUDGETS do parts[i + 1] = budget_name(i) end
+  return table.concat(parts, ' ')
+end
+
+-- Once in a window's life, for its end never moves.
+local function begin_budget(i)
+  call('PEXPIRE', budget_key(i), text(math.max(forget_at(i) - now, 1000)))
+  call('ZADD', INDEX, text(forget_at(i)), budget_name(i))
+end
+
+local function end_hold()
+  for i = 1, BUDGETS do
+    local held = call('HGET', budget_key(i), 'held')
+    if held then call('HSET', budget_key(i), 'held', add(held, negate(ESTIMATE))) end
+  end
+  call('HDEL', OPEN, OP)
+  call('ZREM', HOLDS, OP)
+end
+
+local function end_leases()
+  for i = 1, LIMITS do call('ZREM', lease_key(i), OP) end
+end
+
+-- How the operation ended, for as long as somebody may say so again.
+local function finish(state, charged)
+  call('HSET', OPERATION, 's', state)
+  if charged then call('HSET', OPERATION, 'c', charged) end
+  call('HDEL', OPERATION, 'r')
+  call('PEXPIRE', OPERATION, ARGV[6])
+end
+
+-- Adds to each of the three rollups, for each dimension, calls, cost, input tokens and output tokens: one field of
+-- four numbers. Of these only the cost can grow past 15 digits.
+local function roll(first, dimensions, amounts, kept)
+  if dimensions == 0 then return end
+  local names, cells = {}, {}
+  for d = 1, dimensions do
+    names[d] = own(first + d - 1)
+    cells[2 * d - 1] = names[d]
+  end
+  local calls, cost, input, output = tonumber(amounts[1]), amounts[2], tonumber(amounts[3]), tonumber(amounts[4])
+  for g = 1, 3 do
+    local before = call('HMGET', KEYS[6 + g], unpack(names))
+    for d = 1, dimensions do
+      local n, c, i, o = string.match(before[d] or '0 0 0 0', '^(%d+) (%-?%d+) (%d+) (%d+)$')
+      cells[2 * d] = format('%d %s %d %d', n + calls, add(c, cost), i + input, o + output)
+    end
+    call('HSET', KEYS[6 + g], unpack(cells))
+    call('PEXPIRE', KEYS[6 + g], kept[g])
+  end
+end
+
+-- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row.
+-- Own arguments of the scripts that charge: kind-dependent ones first, then at `first` the rollups' lifetimes,
+-- the number of dimensions, and the dimensions.
+local function charge(kind, amount, counts, who, data, first)
+  local names = {}
+  for i = 1, BUDGETS do
+    if forget_at(i) > now then
+      local before = call('HMGET', budget_key(i), 'spent', 'held')
+      call('HSET', budget_key(i), 'spent', add(before[1] or '0', amount))
+      if not before[1] and not before[2] then begin_budget(i) end
+      names[#names + 1] = budget_name(i)
+    end
+  end
+  call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(names, ' '),
+    'at', text(now), 'who', who, 'data', data)
+  roll(first + 4, tonumber(own(first + 3)), {counts[1], amount, counts[2], counts[3]},
+    {own(first), own(first + 1), own(first + 2)})
+end
+
+if call('EXISTS', KEYS[1]) == 0 then return {'RESET'} end

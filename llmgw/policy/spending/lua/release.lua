@@ -1,0 +1,10 @@
+-- Gives back what an operation that cost nothing had taken; one that was never admitted can no more be.
+local state = call('HGET', OPERATION, 's')
+if state and state ~= 'held' then return {'AGAIN', state} end
+if state then
+  if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
+  end_hold()
+  end_leases()
+end
+finish('released')
+return {'OK'}

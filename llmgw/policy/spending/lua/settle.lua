@@ -1,0 +1,30 @@
+-- Charges the exact cost of an operation, once; after a hold that lapsed, what it differs by from what was charged.
+-- Own: cost token-change input-tokens output-tokens who data minute-ms hour-ms day-ms n-dimensions dimension…
+local v = call('HMGET', OPERATION, 's', 'c')
+local state, charged = v[1], v[2]
+if state == 'settled' then return {'DUPLICATE'} end
+local counts = {charged and '0' or '1', own(3), own(4)}
+
+if state == 'held' then
+  if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
+  for i = 1, LIMITS do
+    -- The tokens that were really used take the place of the expected ones, while their second still counts.
+    local at = tonumber(call('HGET', OPERATION, 'at' .. i))
+    if at then
+      local slot = 't' .. at % RING
+      local r = call('HMGET', rate_key(i), 'at', 't', slot)
+      local age = r[1] and tonumber(r[1]) - at
+      if age and age >= 0 and age < RING and r[3] then
+        local change = math.max(tonumber(own(2)), -tonumber(r[3]))
+        call('HSET', rate_key(i), 't', text(tonumber(r[2]) + change), slot, text(tonumber(r[3]) + change))
+      end
+    end
+  end
+  end_hold()
+  end_leases()
+end
+local late = state == 'lapsed' or state == 'released'
+local amount = late and add(own(1), negate(charged or '0')) or own(1)
+charge(late and 'adjustment' or 'settle', amount, counts, own(5), own(6), 7)
+finish('settled', own(1))
+return {late and 'ADJUSTED' or 'CHARGED', amount}

@@ -1,0 +1,304 @@
+"""Admission, settlement and the end of holds: one round trip each, each repeatable by the operation's id."""
+
+import secrets
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from llmgw.policy.spending import keys, scripts
+from llmgw.policy.spending.values import Budget, Charge, Limit, Reservation, window
+from llmgw.state.connection import Argument, State
+from llmgw.state.scripts import Script
+from llmgw.types.clock import Clock
+from llmgw.types.errors import InternalError
+from llmgw.types.json import encode
+from llmgw.types.limit_errors import (
+    BudgetExceeded,
+    ConcurrencyExceeded,
+    LimitExceeded,
+    NeverFits,
+    RateLimited,
+    StoreReset,
+)
+
+HOLD_MS: Final = 600_000
+LEASE_MS: Final = 30_000
+OPERATION_KEPT_MS: Final = 3 * 86_400_000
+"""How long a step of an ended operation may come again; a budget's window is kept longer than that."""
+ROLLUPS_KEPT_MS: Final = (2 * 86_400_000, 35 * 86_400_000, 400 * 86_400_000)
+DUE: Final = 200
+"""Holds that one sweep ends at most."""
+
+Outcome: TypeAlias = Literal["charged", "duplicate", "adjusted"]
+
+_decode_reservation = msgspec.json.Decoder(Reservation).decode
+
+
+class Room(NamedTuple):
+    """What a limit leaves after a call was admitted; None where it does not limit that."""
+
+    limit: Limit
+    requests: int | None
+    tokens: int | None
+    concurrent: int | None
+
+
+class Left(NamedTuple):
+    """Nano-USD that a budget leaves after a call's estimate was put on hold."""
+
+    budget: Budget
+    nano: int
+
+
+class Admitted(NamedTuple):
+    """A call that may go on; `again` says that it had been admitted before, with what is left unsaid."""
+
+    reservation: Reservation
+    rooms: tuple[Room, ...] = ()
+    lefts: tuple[Left, ...] = ()
+    again: bool = False
+
+
+class Settled(NamedTuple):
+    """What settling did; `posted_nano` is the cost of the new ledger row, signed, and 0 for a duplicate."""
+
+    outcome: Outcome
+    posted_nano: int
+
+
+class Spending:
+    """The steps of a call through its tenant's limits, budgets and ledger.
+
+    Leases, rates and holds go by the store's clock, which all gateways share, unless a `clock` is handed in.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        *,
+        clock: Clock | None = None,
+        hold_ms: int = HOLD_MS,
+        lease_ms: int = LEASE_MS,
+    ) -> None:
+        self._state = state
+        self._clock = clock
+        self._hold_ms = hold_ms
+        self._lease_ms = lease_ms
+
+    async def open_books(self, tenant: str) -> bool:
+        """Begin a tenant's books, or accept that they begin anew; False where they are there.
+
+        Raises:
+            StoreUnavailable: it is not known whether they were begun.
+        """
+        answer = await self._state.command("SET", keys.of(tenant, "epoch"), secrets.token_hex(8), "NX")
+        return answer is not None
+
+    async def epoch(self, tenant: str) -> str | None:
+        """What was drawn when the tenant's books began; None where the store has none.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        found: bytes | None = await self._state.command("GET", keys.of(tenant, "epoch"))
+        return None if found is None else found.decode()
+
+    async def admit(self, asked: Reservation) -> Admitted:
+        """Take what a call needs of every limit and budget, or nothing at all.
+
+        Raises:
+            RateLimited: its requests or tokens do not fit into the last minute.
+            NeverFits: the call alone is larger than a limit.
+            ConcurrencyExceeded: too many calls are under way.
+            BudgetExceeded: its estimate does not fit into a budget.
+            StoreReset: the store has no books of the tenant.
+            StoreUnavailable: it is not known whether it was admitted; `release` undoes it.
+            InternalError: the operation has ended already.
+        """
+        own: list[Argument] = [asked.tokens, self._hold_ms, self._lease_ms, encode(asked)]
+        for limit in asked.limits:
+            wanted = (limit.requests_per_minute, limit.tokens_per_minute, limit.concurrent)
+            own += ["" if each is None else each for each in wanted]
+        own += [each.amount_nano for each in asked.budgets]
+        answer = await self._run(scripts.ADMIT, asked, own)
+        match answer[0]:
+            case b"OK":
+                return Admitted(asked, _rooms(asked, answer[1]), _lefts(asked, answer[2]))
+            case b"AGAIN":
+                return Admitted(asked, again=True)
+            case b"FINISHED":
+                raise InternalError("a call asked to be admitted after it had ended")
+        raise _refusal(asked, answer)
+
+    async def settle(self, asked: Reservation, charge: Charge) -> Settled:
+        """Charge what a call cost, exactly once, and give back the rest; also if it was never admitted.
+
+        After a hold that lapsed or was released, one row posts what the cost differs by from what was charged.
+
+        Raises:
+            StoreReset: the store has no books of the tenant.
+            StoreUnavailable: it is not known whether it was charged; the same again is safe.
+            InternalError: the operation was admitted with other budgets.
+        """
+        change = charge.input_tokens + charge.output_tokens - asked.tokens
+        answer = await self._run(
+            scripts.SETTLE,
+            asked,
+            [
+                charge.cost_nano,
+                change,
+                charge.input_tokens,
+                charge.output_tokens,
+                _who(asked),
+                charge.detail,
+                *_rolled(asked),
+            ],
+        )
+        match answer[0]:
+            case b"DUPLICATE":
+                return Settled("duplicate", 0)
+            case b"ADJUSTED":
+                return Settled("adjusted", int(answer[1]))
+            case _:
+                return Settled("charged", int(answer[1]))
+
+    async def release(self, asked: Reservation) -> bool:
+        """Give back all that a call took which was never sent; False where it had ended.
+
+        An `admit` of it that is still on its way to the store is then refused.
+
+        Raises:
+            StoreReset: the store has no books of the tenant.
+            StoreUnavailable: it is not known whether it was released; the same again is safe.
+            InternalError: the operation was admitted with other budgets.
+        """
+        return bool((await self._run(scripts.RELEASE, asked, []))[0] == b"OK")
+
+    async def extend(self, asked: Reservation) -> bool:
+        """Let the hold and the leases of a long call run on from now; False where the hold has ended.
+
+        Raises:
+            StoreReset: the store has no books of the tenant.
+            StoreUnavailable: it is not known whether they were; the same again is safe.
+        """
+        leased = ["" if each.concurrent is None else 1 for each in asked.limits]
+        answer = await self._run(scripts.EXTEND, asked, [self._hold_ms, self._lease_ms, *leased])
+        return bool(answer[0] == b"OK")
+
+    async def lapse_due(self, tenant: str) -> int:
+        """End the holds of a tenant whose time is over, at most `DUE` of them; says how many this call ended.
+
+        Raises:
+            StoreReset: the store has no books of the tenant.
+            StoreUnavailable: some may have been ended; the same again is safe.
+            InternalError: what is stored of some holds is damaged; all others were ended.
+        """
+        now = self._now() or (await self._store_ms())
+        await self._state.command("ZREMRANGEBYSCORE", keys.of(tenant, "index"), "-inf", now)
+        due = await self._state.command(
+            "ZRANGEBYSCORE", keys.of(tenant, "holds"), "-inf", now, "LIMIT", 0, DUE
+        )
+        ended, damaged = 0, []
+        for operation in due:
+            (stored,) = await self._state.hash_fields(keys.operation(tenant, operation.decode()), "r")
+            # Without a reservation it has just ended. One that is damaged must not keep the others from ending.
+            if stored is not None:
+                try:
+                    ended += await self._lapse(stored)
+                except (msgspec.DecodeError, InternalError):
+                    damaged.append(operation.decode())
+        if damaged:
+            raise InternalError(
+                f"holds that cannot be ended, for what is stored of them: {', '.join(damaged)}"
+            )
+        return ended
+
+    async def _lapse(self, stored: bytes) -> bool:
+        asked = _decode_reservation(stored)
+        answer = await self._run(scripts.LAPSE, asked, [asked.lapse, _who(asked), *_rolled(asked)])
+        return answer[0] in {b"CHARGED", b"RELEASED"}
+
+    def _now(self) -> str:
+        return "" if self._clock is None else str(self._clock.unix_ns() // 1_000_000)
+
+    async def _store_ms(self) -> str:
+        seconds, micros = await self._state.command("TIME")
+        return str(int(seconds) * 1000 + int(micros) // 1000)
+
+    async def _run(self, script: Script, asked: Reservation, own: list[Argument]) -> list[Any]:
+        common: list[Argument] = [asked.operation, self._now(), len(asked.limits), len(asked.budgets)]
+        common += [asked.estimate_nano, OPERATION_KEPT_MS]
+        for budget in asked.budgets:
+            common += [keys.budget_name(budget, asked.at_ms), window(budget.window, asked.at_ms).forget_ms]
+        answer: list[Any] = await self._state.script(script, keys.all_of(asked), [*common, *own])
+        if answer[0] == b"RESET":
+            raise reset_of(asked.tenant)
+        if answer[0] == b"MISMATCH":
+            raise InternalError(
+                f"the operation {asked.operation} was admitted with another estimate or budgets"
+            )
+        return answer
+
+
+def reset_of(tenant: str) -> StoreReset:
+    """The error of a store that has no books of a tenant."""
+    return StoreReset(
+        f"the gateway's store has lost what {tenant} has spent; an operator must restore it or accept that"
+    )
+
+
+def _who(asked: Reservation) -> bytes:
+    return encode([list(each) for each in asked.used_by])
+
+
+def _rolled(asked: Reservation) -> list[Argument]:
+    return [*ROLLUPS_KEPT_MS, len(asked.used_by), *(f"{kind} {name}" for kind, name in asked.used_by)]
+
+
+def _rooms(asked: Reservation, answer: list[bytes]) -> tuple[Room, ...]:
+    numbers = [int(each) if each else None for each in answer]
+    return tuple(Room(limit, *numbers[3 * i : 3 * i + 3]) for i, limit in enumerate(asked.limits))
+
+
+def _lefts(asked: Reservation, answer: list[bytes]) -> tuple[Left, ...]:
+    return tuple(Left(budget, int(nano)) for budget, nano in zip(asked.budgets, answer, strict=True))
+
+
+def _refusal(asked: Reservation, answer: list[Any]) -> LimitExceeded:
+    which, left = int(answer[1]) - 1, max(int(answer[2]), 0)
+    if answer[0] == b"BUDGET":
+        budget = asked.budgets[which]
+        return BudgetExceeded(
+            f"the budget {budget.title} has {left} nano-USD left, and the call may cost {asked.estimate_nano}",
+            limit=budget.title,
+            left=left,
+            resets_ms=window(budget.window, asked.at_ms).ends_ms,
+        )
+    limit = asked.limits[which]
+    wait_ms = int(answer[3])
+    wait_s = None if wait_ms < 0 else max(wait_ms, 1) / 1000
+    limited = NeverFits if wait_s is None else RateLimited
+    match answer[0]:
+        case b"CONCURRENT":
+            crowded = NeverFits if wait_s is None else ConcurrencyExceeded
+            return crowded(
+                f"{limit.title} may have at most {limit.concurrent} calls under way",
+                limit=f"{limit.title}:concurrent",
+                left=left,
+                retry_after_s=wait_s,
+            )
+        case b"REQUESTS":
+            return limited(
+                f"{limit.title} may make {limit.requests_per_minute} requests a minute",
+                limit=f"{limit.title}:requests",
+                left=left,
+                retry_after_s=wait_s,
+            )
+        case _:
+            return limited(
+                f"{limit.title} may take {limit.tokens_per_minute} tokens a minute and has {left} left,"
+                f" and the call may take {asked.tokens}",
+                limit=f"{limit.title}:tokens",
+                left=left,
+                retry_after_s=wait_s,
+            )
