@@ -11,6 +11,7 @@ whose operation is then settled once more under its id and so not charged twice.
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
@@ -117,6 +118,7 @@ class Journal:
         self._gathering = _Batch()
         self._in_flight = 0
         self._waiting_bytes = 0
+        self._sent = 0.0
         self._lingering: asyncio.TimerHandle | None = None
         self._refused = self._lost = 0
         self._closed: Refusal | None = Refusal("closed", "it is not open", 0)
@@ -145,14 +147,15 @@ class Journal:
         """Take a record to be written within `linger_s` and one commit.
 
         Raises:
-            JournalUnavailable: records are refused now; an intent also where too many operations are open.
+            JournalUnavailable: records are refused now; an intent also where too many operations are open, and a
+                result where twice as many are.
             ValueError: the operation's or the payload's size is out of bounds.
         """
         if not 0 < len(record.operation.encode()) <= OPERATION_MAX or record.kind is Kind.END:
             raise ValueError(f"an operation has 1 to {OPERATION_MAX} bytes, and its end is the journal's own")
         size = len(record.payload) + _RECORD_BYTES
         refusal = self._closed or self._stalled or self._writer.refusal
-        if refusal is not None and (refusal.reason != "full" or record.kind is Kind.INTENT):
+        if refusal is not None and (refusal.reason != "full" or self._no_room(record.kind)):
             raise self._refuse(refusal.reason, refusal.detail)
         if self._waiting_bytes + size > self._settings.backlog_bytes:
             if size > self._settings.backlog_bytes:
@@ -234,6 +237,10 @@ class Journal:
         self._closed = Refusal("closed", "it belongs to the parent of this process", 0)
         self._writer.leave()
 
+    def _no_room(self, kind: Kind) -> bool:
+        """In a full journal no call begins; running ones may end, as long as they do not double it."""
+        return kind is Kind.INTENT or (kind is Kind.RESULT and self._writer.overfull)
+
     def _refuse(self, reason: Reason, detail: str) -> JournalUnavailable:
         self._refused += 1
         return JournalUnavailable(reason, detail)
@@ -250,12 +257,20 @@ class Journal:
             raise JournalUnavailable(batch.outcome.reason, batch.outcome.detail)
 
     def _hurry_soon(self, batch: _Batch) -> None:
-        """Write the batch at the end of this turn of the loop, with whatever else the turn brings."""
+        """Write the batch as soon as the pace allows, with whatever else comes until then."""
         if batch.urgent or batch is not self._gathering or self._loop is None:
             return
         batch.urgent = True
         if not self._in_flight:
-            self._loop.call_soon(self._hurry, batch)
+            self._schedule(self._loop)
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit at the end of this turn, or when the pace allows: each commit takes CPU, however small it is."""
+        due = self._sent + self._settings.pace_s
+        if loop.time() >= due:
+            loop.call_soon(self._hurry, self._gathering)
+        else:
+            loop.call_at(due, self._hurry, self._gathering)
 
     def _hurry(self, batch: _Batch) -> None:
         if batch is not self._gathering:
@@ -274,12 +289,13 @@ class Journal:
             return
         self._gathering = _Batch()
         self._in_flight += 1
+        self._sent = self._loop.time()
         batch.stalling = self._loop.call_later(self._settings.stall_s, self._stall, batch)
         self._queue.put(batch)
 
     def _stall(self, batch: _Batch) -> None:
         said = f"the disk has not answered for {self._settings.stall_s:g} s"
-        self._stalled = Refusal("stalled", said, batch.records[0].unix_ns)
+        self._stalled = Refusal("stalled", said, time.time_ns())
         batch.end(JournalUnavailable("stalled", said))
 
     def _committed(self, batch: _Batch, failure: JournalUnavailable | None) -> None:
@@ -289,8 +305,8 @@ class Journal:
         if failure is not None:
             self._lost += len(batch.records)
         batch.end(failure)
-        if self._gathering.urgent and not self._in_flight:
-            self._send()
+        if self._gathering.urgent and not self._in_flight and self._loop is not None:
+            self._schedule(self._loop)
 
     async def _take_over(self, records: list[Record]) -> None:
         await self._job(lambda: self._writer.write(records, adopted=True))

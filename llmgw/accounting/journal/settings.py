@@ -14,14 +14,16 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
 
     gateway: str = "llmgw"
     """Whose journal it is: segments of another gateway are left alone and reported."""
-    linger_s: float = 0.005
+    linger_s: float = 0.025
     """Longest that a record nobody waits for is held back to be written with others."""
+    pace_s: float = 0.005
+    """Shortest time from one commit to the next: a lone result is committed at once, many share a commit."""
     segment_bytes: int = 16 * MIB
     """Size from which a segment is ended; it may be longer by one commit."""
     disk_bytes: int = 1024 * MIB
-    """Size of all of a worker's segments from which calls are refused."""
+    """Size of all of a worker's segments from which calls are refused; at twice that, results are, too."""
     open_operations: int = 200_000
-    """Operations neither done nor forgotten from which calls are refused."""
+    """Operations not yet done from which calls are refused; at twice that, results are, too."""
     backlog_bytes: int = 32 * MIB
     """Payload that may wait for the disk; the largest single payload, too."""
     probe_s: float = 1.0

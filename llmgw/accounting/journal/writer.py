@@ -51,6 +51,8 @@ class Writer:
         self._index = Index()
         self._records = self._commits = self._bytes = self._failures = self.quarantined = 0
         self.refusal: Refusal | None = None
+        self.overfull = False
+        """Whether even results have no more room: twice the bounds are reached."""
 
     def open(self) -> None:
         """Enlist as a worker and begin the first segment.
@@ -279,9 +281,11 @@ class Writer:
     def _judge(self) -> None:
         """Refuse while the journal's own bounds are reached, and no longer."""
         settings = self._settings
-        over = self._total >= settings.disk_bytes or len(self._index) >= settings.open_operations
+        total, waiting = self._total, len(self._index)
+        over = total >= settings.disk_bytes or waiting >= settings.open_operations
+        self.overfull = total >= 2 * settings.disk_bytes or waiting >= 2 * settings.open_operations
         if self.refusal is None and over:
-            held = f"{len(self._index)} operations wait to be settled, in {self._total} bytes"
+            held = f"{waiting} operations wait to be settled, in {total} bytes"
             self.refusal = Refusal("full", held, time.time_ns())
         elif self.refusal is not None and self.refusal.reason == "full" and not over:
             self.refusal = None
