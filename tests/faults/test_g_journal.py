@@ -11,15 +11,8 @@ KILLS = 50
 
 def worker(home: Path, name: str, *rest: str) -> "subprocess.Popen[bytes]":
     """Start a worker on the journal and the ledger of this test."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.faults.journal_worker",
-        home / "journal",
-        home / "ledger",
-        name,
-        *rest,
-    ]
+    paths = (str(home / "journal"), str(home / "ledger"))
+    command = [sys.executable, "-m", "tests.faults.journal_worker", *paths, name, *rest]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
 
 

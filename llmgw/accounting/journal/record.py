@@ -1,4 +1,4 @@
-"""The bytes of the journal: pure functions between records and segments (docs/accounting-journal.md).
+"""The bytes of the journal: pure functions between records and segments (`docs/accounting-journal.md`).
 
 A segment is a head and records. Each record begins with the eight random bytes of its worker's marker, so that
 reading goes on after a damaged place at the next record that proves itself, and never inside a payload.
