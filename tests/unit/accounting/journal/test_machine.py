@@ -220,7 +220,6 @@ class Workers(RuleBasedStateMachine):
             assert adoption.operations == len(inherited)
             assert {damage.fault for damage in adoption.damages} <= {"torn"}
         self.dead.clear()
-        worker.written()
         worker.open |= inherited
         worker.names |= set(inherited) | self.uncertain
         worker.adopted |= set(inherited)
