@@ -32,6 +32,7 @@ T = TypeVar("T")
 BOUNDS = JournalSettings(segment_bytes=300, disk_bytes=3000, linger_s=3600.0, pace_s=0.0, probe_s=0.001)
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a private directory in it
 """Where a sync costs nothing: thousands of them are no subject of this test."""
+KINDS = st.sampled_from((Kind.INTENT, Kind.RESULT, Kind.DONE))
 PAYLOADS = st.binary(max_size=80)
 
 
@@ -131,32 +132,29 @@ class Workers(RuleBasedStateMachine):
 
     @precondition(lambda self: self.live)
     @rule(
-        data=st.data(),
-        kind=st.sampled_from((Kind.INTENT, Kind.RESULT)),
-        payload=PAYLOADS,
-        waits=st.booleans(),
+        data=st.data(), kinds=st.lists(KINDS, min_size=1, max_size=6), payload=PAYLOADS, waits=st.booleans()
     )
-    def call(self, data: st.DataObject, kind: Kind, payload: bytes, waits: bool) -> None:
-        """A new call begins, or one whose intent nobody knows ends."""
-        self.number += 1
+    def call(self, data: st.DataObject, kinds: list[Kind], payload: bytes, waits: bool) -> None:
+        """New calls begin, or end though nobody knows their intents."""
         worker = data.draw(st.sampled_from(self.live))
-        self.tell(worker, Record(kind, f"op{self.number}", payload), waits=waits)
+        for kind in kinds:
+            self.number += 1
+            self.tell(worker, Record(kind, f"op{self.number}", payload), waits=waits)
 
     @precondition(lambda self: any(worker.open for worker in self.live))
     @rule(
-        data=st.data(),
-        kind=st.sampled_from((Kind.INTENT, Kind.RESULT, Kind.DONE)),
-        payload=PAYLOADS,
-        waits=st.booleans(),
+        data=st.data(), kinds=st.lists(KINDS, min_size=1, max_size=6), payload=PAYLOADS, waits=st.booleans()
     )
-    def go_on(self, data: st.DataObject, kind: Kind, payload: bytes, waits: bool) -> None:
-        """A call gets on, ends, or is settled; one that was taken over, too."""
+    def go_on(self, data: st.DataObject, kinds: list[Kind], payload: bytes, waits: bool) -> None:
+        """Calls get on, end, or are settled; those that were taken over, too."""
         worker = data.draw(st.sampled_from([worker for worker in self.live if worker.open]))
-        operation = data.draw(st.sampled_from(sorted(worker.open)))
-        if kind is Kind.INTENT and operation in worker.adopted:
-            kind = Kind.RESULT
-        self.uncertain.discard(operation) if kind is Kind.DONE and waits else None
-        self.tell(worker, Record(kind, operation, b"" if kind is Kind.DONE else payload), waits=waits)
+        names = sorted(worker.open)
+        for drawn in kinds:
+            operation = data.draw(st.sampled_from(names))
+            kind = Kind.RESULT if drawn is Kind.INTENT and operation in worker.adopted else drawn
+            if kind is Kind.DONE and waits:
+                self.uncertain.discard(operation)
+            self.tell(worker, Record(kind, operation, b"" if kind is Kind.DONE else payload), waits=waits)
 
     @precondition(lambda self: self.live)
     @rule(data=st.data(), calls=st.integers(1, 15))
