@@ -16,7 +16,16 @@ from pathlib import Path
 import uvloop
 from llmgw.state.embedded import EmbeddedStateError, EmbeddedValkey
 
-from loadtests import context_calls, context_report, context_store, crossing, machine, prompt_bench, report
+from loadtests import (
+    context_calls,
+    context_report,
+    context_store,
+    crossing,
+    journal_bench,
+    machine,
+    prompt_bench,
+    report,
+)
 from loadtests.bench import FULL, QUICK, Bench, Result, Times
 from loadtests.scenarios import SCENARIOS, Scenario, gateway_config
 from loadtests.subjects import Gateway, Limit, StartError, Static
@@ -38,7 +47,7 @@ a forwarder on this stack can cost (`limit.py`: Granian, aiohttp and nothing bet
 def main() -> int:
     """Run what the command line asks for."""
     names = [*(scenario.name for scenario in SCENARIOS), CROSSING, context_report.STORE, context_report.CALLS]
-    names.append(prompt_bench.NAME)
+    names += [prompt_bench.NAME, journal_bench.NAME]
     parser = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short measurements: a look, not a result")
     parser.add_argument("--only", action="append", choices=names, help="this scenario only; may be repeated")
@@ -66,6 +75,10 @@ def main() -> int:
                     prompts = _prompts(runner, Path(home), server_cpu, quick=asked.quick)
                     drawn.append(prompt_bench.table(prompts))
                     well = well and prompts.sound
+                if not asked.only or journal_bench.NAME in asked.only:
+                    journal = _journal(runner, Path(home), quick=asked.quick)
+                    drawn.append(journal_bench.table(journal))
+                    well = well and journal.sound
             batches = collector.stats().get("trace_batches", 0)
     except (StartError, EmbeddedStateError) as error:
         print(error, file=sys.stderr)
@@ -156,6 +169,13 @@ def _prompts(runner: asyncio.Runner, home: Path, cpu: int, *, quick: bool) -> pr
         kept = home / "prompts-kept"
         found = runner.run(prompt_bench.measure(store.url, kept, rounds=1 if quick else 5))
     print(f"{prompt_bench.table(found)}\n", flush=True)
+    return found
+
+
+def _journal(runner: asyncio.Runner, home: Path, *, quick: bool) -> journal_bench.Figures:
+    """Measure the journal of money, by itself."""
+    found = runner.run(journal_bench.measure(home, seconds=1.0 if quick else 5.0))
+    print(f"{journal_bench.table(found)}\n", flush=True)
     return found
 
 

@@ -1,0 +1,1 @@
+"""What a call cost, on disk before the caller has its answer: an append-only journal of each worker."""
