@@ -1,7 +1,8 @@
 """Lua that runs inside the store: constant text only, told apart by its digest."""
 
 import hashlib
-from typing import ClassVar
+from importlib.resources.abc import Traversable
+from typing import ClassVar, Self
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -25,3 +26,13 @@ class Script(Struct, frozen=True):
         if not self.source.startswith(self.HEADER):
             raise ValueError(f"the script {self.name} must begin with {self.HEADER}")
         force_setattr(self, "digest", hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+    @classmethod
+    def read(cls, folder: Traversable, room: str, name: str, *, flags: str = "", prelude: str = "") -> Self:
+        """Read `name`.lua, behind a prelude that scripts of a room share; `flags` are the server's.
+
+        `no-writes` is for one that only reads, `allow-oom` for one that frees memory: both run without any left.
+        """
+        head = f"{cls.HEADER} flags={flags}" if flags else cls.HEADER
+        body = (folder / f"{name}.lua").read_text(encoding="utf-8")
+        return cls(f"{room}_{name}", "\n".join(part for part in (head, prelude, body) if part))

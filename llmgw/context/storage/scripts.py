@@ -9,22 +9,19 @@ _FOLDER: Final = files("llmgw.context.storage") / "lua"
 _PRELUDE: Final = (_FOLDER / "prelude.lua").read_text(encoding="utf-8")
 
 
-def _script(name: str, *, frees: bool = False) -> Script:
-    """Read one script; one that `frees` memory runs when there is none left, too."""
-    flags = " flags=allow-oom" if frees else ""
-    body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
-    return Script(f"context_{name}", f"{Script.HEADER}{flags}\n{_PRELUDE}\n{body}")
+def _script(name: str, flags: str = "") -> Script:
+    return Script.read(_FOLDER, "context", name, flags=flags, prelude=_PRELUDE)
 
 
 BEGIN: Final = _script("begin")
 COMMIT: Final = _script("commit")
-RELEASE: Final = _script("release", frees=True)
+RELEASE: Final = _script("release", "allow-oom")
 RENEW: Final = _script("renew")
 REMEMBER: Final = _script("remember")
 READ: Final = _script("read")
 CREATE: Final = _script("create")
 STATE: Final = _script("state")
 REPLACE: Final = _script("replace")
-MARK: Final = _script("mark", frees=True)
-ERASE: Final = _script("erase", frees=True)
+MARK: Final = _script("mark", "allow-oom")
+ERASE: Final = _script("erase", "allow-oom")
 FORK: Final = _script("fork")

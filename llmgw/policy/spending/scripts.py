@@ -9,23 +9,14 @@ _FOLDER: Final = files("llmgw.policy.spending") / "lua"
 _PRELUDE: Final = (_FOLDER / "prelude.lua").read_text(encoding="utf-8")
 
 
-def _script(name: str, *, frees: bool = False) -> Script:
-    """Read one script of a call's steps; one that `frees` memory runs when there is none left, too."""
-    flags = " flags=allow-oom" if frees else ""
-    body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
-    return Script(f"spending_{name}", f"{Script.HEADER}{flags}\n{_PRELUDE}\n{body}")
-
-
-def _reader(name: str) -> Script:
-    """Read one script that changes nothing, and stands alone."""
-    body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
-    return Script(f"spending_{name}", f"{Script.HEADER} flags=no-writes\n{body}")
+def _script(name: str, flags: str = "") -> Script:
+    return Script.read(_FOLDER, "spending", name, flags=flags, prelude=_PRELUDE)
 
 
 ADMIT: Final = _script("admit")
 SETTLE: Final = _script("settle")
-RELEASE: Final = _script("release", frees=True)
+RELEASE: Final = _script("release", "allow-oom")
 LAPSE: Final = _script("lapse")
 EXTEND: Final = _script("extend")
-SNAPSHOT: Final = _reader("snapshot")
-LOOK: Final = _reader("look")
+SNAPSHOT: Final = Script.read(_FOLDER, "spending", "snapshot", flags="no-writes")
+LOOK: Final = Script.read(_FOLDER, "spending", "look", flags="no-writes")

@@ -8,15 +8,12 @@ from llmgw.state.scripts import Script
 _FOLDER: Final = files("llmgw.prompts.storage") / "lua"
 
 
-def _script(name: str, *, reads: bool = False) -> Script:
-    """Read one script; one that only `reads` runs when there is no memory left, too."""
-    flags = " flags=no-writes" if reads else ""
-    body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
-    return Script(f"prompts_{name}", f"{Script.HEADER}{flags}\n{body}")
+def _script(name: str, flags: str = "") -> Script:
+    return Script.read(_FOLDER, "prompts", name, flags=flags)
 
 
 COMMIT: Final = _script("commit")
-PEEK: Final = _script("peek", reads=True)
-READ: Final = _script("read", reads=True)
-CONTENTS: Final = _script("contents", reads=True)
+PEEK: Final = _script("peek", "no-writes")
+READ: Final = _script("read", "no-writes")
+CONTENTS: Final = _script("contents", "no-writes")
 FLUSH: Final = _script("flush")
