@@ -2,7 +2,8 @@
 
 `python -m tests.faults.journal_worker <journal> <ledger> <name> [finish]`: takes over what dead workers left and
 settles it; then, without `finish`, makes calls until it is killed. Lines it writes: `ack <operation>` for a call
-whose caller has the answer, `again <operation>` for one that was settled before.
+whose caller has the answer, `again <operation>` for one that was settled before, `ended <operation>` for one whose
+`done` is on the medium.
 """
 
 import asyncio
@@ -41,6 +42,12 @@ def settle(ledger: Path, operation: str, cost: bytes) -> None:
     draft.unlink()
 
 
+async def end(journal: Journal, operation: str) -> None:
+    """Close an operation, and say so once no death can take that back."""
+    await journal.put(Record(Kind.DONE, operation))
+    tell(f"ended {operation}")
+
+
 async def work(directory: Path, ledger: Path, name: str, *, finish: bool) -> None:
     """Recover, then call and call."""
     journal = Journal(directory, JournalSettings(segment_bytes=4000, disk_bytes=100_000, pace_s=0.0))
@@ -52,7 +59,7 @@ async def work(directory: Path, ledger: Path, name: str, *, finish: bool) -> Non
             settle(ledger, each.operation, each.payload)
         else:
             tell(f"lapsed {each.operation}")
-        await journal.append(Record(Kind.DONE, each.operation))
+        await end(journal, each.operation)
     if not finish:
         numbers = itertools.count()
         await asyncio.gather(*(call_and_call(journal, ledger, name, numbers) for _ in range(CALLS_AT_ONCE)))
@@ -69,7 +76,10 @@ async def call_and_call(journal: Journal, ledger: Path, name: str, numbers: "ite
         tell(f"ack {operation}")
         await asyncio.sleep(0)
         settle(ledger, operation, b"%d nano-USD" % number)
-        await journal.append(Record(Kind.DONE, operation))
+        if number % 2:
+            await end(journal, operation)
+        else:
+            await journal.append(Record(Kind.DONE, operation))
 
 
 if __name__ == "__main__":
