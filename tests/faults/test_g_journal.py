@@ -49,7 +49,9 @@ def test_kill_9_fifty_times_between_records(tmp_path: Path) -> None:
     assert len(again) <= KILLS * 40, "only what was settled in the last moments before a death comes again"
     ended: set[bytes] = set()
     for word, operation in said:
-        assert word == b"ended" or operation not in ended, "what has its end on the medium is never heard of again"
+        assert word == b"ended" or operation not in ended, (
+            "what has its end on the medium is never heard of again"
+        )
         if word == b"ended":
             ended.add(operation)
     assert ended
