@@ -1,5 +1,6 @@
 """Limits, budgets, and one call's claim on them."""
 
+import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -155,6 +156,13 @@ class Charge(Struct, frozen=True, kw_only=True):
         _check_range("a cost in nano-USD", self.cost_nano, AMOUNT_MAX)
         _check_range("input tokens", self.input_tokens, COUNT_MAX)
         _check_range("output tokens", self.output_tokens, COUNT_MAX)
+
+
+def named(text: str) -> str:
+    """What stands for a text in keys and ledgers: itself where it is such a name, else its digest."""
+    if NAME.fullmatch(text):
+        return text
+    return f"blake2:{hashlib.blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
 def window(name: WindowName, at_ms: int) -> Window:

@@ -6,11 +6,13 @@ import pytest
 from llmgw.policy.spending.values import (
     AMOUNT_MAX,
     COUNT_MAX,
+    NAME,
     Budget,
     Charge,
     Limit,
     Reservation,
     WindowName,
+    named,
     window,
 )
 
@@ -83,3 +85,12 @@ def test_the_bounds_themselves_are_accepted() -> None:
     )
     assert _claim(estimate_nano=AMOUNT_MAX, tokens=COUNT_MAX).tokens == COUNT_MAX
     assert Limit(scope="key", name="a", concurrent=0).title == "key:a"
+
+
+def test_names_that_cannot_stand_in_keys_are_told_by_their_digest() -> None:
+    """What is a name stays as it is; two other texts never get the same one, nor one with a space or a newline."""
+    assert named("openai/gpt-5@7") == "openai/gpt-5@7"
+    strange = ["", "two words", "line\nbreak", "\ud800", "x" * 129, "-dash"]
+    found = {named(text) for text in strange}
+    assert len(found) == len(strange)
+    assert all(NAME.fullmatch(name) for name in found)
