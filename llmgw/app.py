@@ -21,8 +21,6 @@ from llmgw.context.archive import Archive
 from llmgw.context.contexts import Contexts
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.schemas import Schemas
-from llmgw.context.settings import ContextSettings
-from llmgw.context.verifying.settings import VerifySettings
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
@@ -37,14 +35,14 @@ from llmgw.http.ops import ops_routes
 from llmgw.http.own_routes import own_routes
 from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
-from llmgw.http.runtime import Generation, Limits, Runtime
+from llmgw.http.runtime import Generation, Runtime
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.settings import PromptSettings
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
+from llmgw.settings.rooms import context_settings, exchange_limits, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
@@ -136,7 +134,7 @@ class Worker:
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
         self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
-        self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
+        self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._runtime = Runtime(
@@ -147,7 +145,7 @@ class Worker:
             archive=self._archive,
             prompts=self._prompts,
             clock=self._clock,
-            limits=_limits(settings),
+            limits=exchange_limits(settings),
             generation=self._generation(loaded, number=generation),
             new_id=self._new_id,
         )
@@ -266,7 +264,7 @@ def open_archive(
     contexts = Contexts(
         state,
         ChainKeys(keys, settings.contexts.trust),
-        _context_settings(settings),
+        context_settings(settings),
         clock=clock or SystemClock(),
         jitter=random.random,
     )
@@ -315,40 +313,3 @@ async def _stop_when_orphaned(supervisor: int) -> None:
     while os.getppid() == supervisor:  # noqa: ASYNC110  # a parent's end raises no event
         await asyncio.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _context_settings(settings: Settings) -> ContextSettings:
-    contexts = settings.contexts
-    return ContextSettings(
-        policy=contexts.policy,
-        tenants=contexts.tenants,
-        encrypt=contexts.encrypt,
-        lease_s=contexts.lease_s,
-        queue_s=contexts.queue_s,
-        cache_bytes=contexts.cache_mib * 1024 * 1024,
-        sample=contexts.read_back,
-        verify=VerifySettings(enabled=contexts.verify.enabled, ttl_s=contexts.verify.ttl_s),
-    )
-
-
-def _prompt_settings(settings: Settings) -> PromptSettings:
-    prompts = settings.prompts
-    return PromptSettings(
-        protected=prompts.protected,
-        approvals=prompts.approvals,
-        min_cases=prompts.min_cases,
-        poll_s=prompts.poll_s,
-        state_dir=settings.state.dir,
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    server = settings.server
-    return Limits(
-        max_body=server.max_body_mib * 1024 * 1024,
-        max_in_flight=server.max_in_flight,
-        body_timeout_s=server.body_timeout_s,
-        drain_s=server.drain_s,
-        hold_s=server.hold_s,
-        ping_s=server.ping_s,
-    )

@@ -7,7 +7,8 @@ RequestError
     ├── ConcurrencyExceeded      429  concurrency_limit_exceeded  calls under way
     └── BudgetExceeded           429  budget_exceeded             never retried: waiting seconds does not help
 Unavailable
-└── StoreReset                   503  store_reset                 the store lost the tenant's books
+├── StoreReset                   503  store_reset                 the store lost the tenant's books
+└── JournalRefuses               503  journal_unavailable         what a call costs could not be written down
 """
 
 from llmgw.types.errors import RequestError, Unavailable
@@ -62,3 +63,9 @@ class StoreReset(Unavailable):
     """The store has no books of the tenant, which does not mean that nothing was spent: an operator decides."""
 
     code = "store_reset"
+
+
+class JournalRefuses(Unavailable):
+    """What a call with a budget costs could be forgotten: this worker's journal takes no records."""
+
+    code = "journal_unavailable"

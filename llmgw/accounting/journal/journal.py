@@ -100,6 +100,11 @@ class Receipt:
         """Whether it is there already."""
         return self._batch.outcome is True
 
+    @property
+    def refused(self) -> bool:
+        """Whether it is known that it may not be there."""
+        return isinstance(self._batch.outcome, JournalUnavailable)
+
     def __await__(self) -> Generator[Any, None, None]:
         """Wait for the commit, which begins at once."""
         return self._journal._durable(self._batch).__await__()  # noqa: SLF001 - the other half of this class
