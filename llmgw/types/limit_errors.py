@@ -8,9 +8,11 @@ RequestError
     └── BudgetExceeded           429  budget_exceeded             never retried: waiting seconds does not help
 Unavailable
 └── StoreReset                   503  store_reset                 the store lost the tenant's books
+InternalError
+└── TooLate                      500  too_late                    it may have been charged, and that been forgotten
 """
 
-from llmgw.types.errors import RequestError, Unavailable
+from llmgw.types.errors import InternalError, RequestError, Unavailable
 
 
 class LimitExceeded(RequestError):
@@ -62,3 +64,10 @@ class StoreReset(Unavailable):
     """The store has no books of the tenant, which does not mean that nothing was spent: an operator decides."""
 
     code = "store_reset"
+
+
+class TooLate(InternalError):
+    """A step of a call that began so long ago that the store may have forgotten that it was made."""
+
+    code = "too_late"
+    retryable = False
