@@ -10,6 +10,7 @@ from llmgw.http.keys import key_routes
 from llmgw.http.me import me_routes
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
+from llmgw.http.usage import usage_routes
 from llmgw.policy.access import AccessDesk
 from llmgw.types.json import encode
 
@@ -34,11 +35,12 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
             }
         )
 
+    shown = [targets, config, *usage_routes(runtime)]
     keyring = runtime.keyring
     if keyring is None:
-        return [targets, config, *me_routes(runtime, None)]
+        return [*shown, *me_routes(runtime, None)]
     desk = AccessDesk(runtime.state, keyring, runtime.clock)
-    return [targets, config, *key_routes(keyring), *access_routes(desk), *me_routes(runtime, desk)]
+    return [*shown, *key_routes(keyring), *access_routes(desk), *me_routes(runtime, desk)]
 
 
 def _json(value: Any, status: int = 200) -> Response[bytes]:

@@ -9,9 +9,11 @@ RequestError
 Unavailable
 ├── StoreReset                   503  store_reset                 the store lost the tenant's books
 └── JournalRefuses               503  journal_unavailable         what a call costs could not be written down
+InternalError
+└── TooLate                      500  too_late                    it may have been charged, and that been forgotten
 """
 
-from llmgw.types.errors import RequestError, Unavailable
+from llmgw.types.errors import InternalError, RequestError, Unavailable
 
 
 class LimitExceeded(RequestError):
@@ -69,3 +71,10 @@ class JournalRefuses(Unavailable):
     """What a call with a budget costs could be forgotten: this worker's journal takes no records."""
 
     code = "journal_unavailable"
+
+
+class TooLate(InternalError):
+    """A step of a call that began so long ago that the store may have forgotten that it was made."""
+
+    code = "too_late"
+    retryable = False
