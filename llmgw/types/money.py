@@ -127,6 +127,15 @@ class Pricing(Protocol):
     def charge(self, spent: Spent) -> Charge | None:
         """What an answer costs; None where that is not known."""
 
+    def most(
+        self, model: str, input_tokens: int, output_tokens: int, at_s: int, searches: int = 0
+    ) -> int | None:
+        """Nano-USD that an answer within those tokens costs at most, asked at a unix second.
+
+        None where the price is not known, 0 where nobody bills. `searches` are those of the web that a provider
+        may make.
+        """
+
 
 def total(lines: tuple[Line, ...]) -> int:
     """Add lines up, and round once, half to even, to nano-USD."""
