@@ -38,10 +38,14 @@ from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Runtime
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.rules.rule_store import RuleStore
+from llmgw.policy.rules.rules import Rules
+from llmgw.policy.rules.watch import RuleWatch
 from llmgw.prompts.prompts import Prompts
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
+from llmgw.settings.limits import configured_limits
 from llmgw.settings.rooms import context_settings, exchange_limits, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
@@ -129,6 +133,8 @@ class Worker:
                 stale_auth_s=settings.auth.stale_auth_s,
             )
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
+        self._rules = Rules(configured_limits(settings.limits), RuleStore(self._state, self._clock))
+        self._rule_watch = RuleWatch(self._state, self._rules)
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
@@ -140,6 +146,7 @@ class Worker:
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
+            rules=self._rules,
             health=self._health,
             recorder=self._recorder,
             archive=self._archive,
@@ -190,6 +197,7 @@ class Worker:
         sweeping = loop.create_task(_sweep(self._contexts))
         await self._state.connect()
         await self._prompts.start()
+        await self._rule_watch.start()
         if self._key_watch is not None:
             self._key_watch.start()
         # What start-up made stays for good: the collector need not look at it again.
@@ -206,6 +214,7 @@ class Worker:
             sweeping.cancel()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
+            await self._rule_watch.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._upstream.aclose()
@@ -222,6 +231,7 @@ class Worker:
         except ConfigError as error:
             _log.error("reload refused, the old configuration stays: %s", error)
             return
+        self._rules.configure(configured_limits(fresh.settings.limits))
         self._runtime.generation = self._generation(fresh, number)
         self._retaining = asyncio.get_running_loop().create_task(
             self._upstream.retain(

@@ -11,6 +11,7 @@ from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.rules.rules import Rules
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
@@ -52,6 +53,7 @@ class Runtime:
         *,
         state: State,
         keyring: Keyring | None,
+        rules: Rules,
         health: Health,
         recorder: Recorder,
         archive: Archive,
@@ -63,6 +65,7 @@ class Runtime:
     ) -> None:
         self.state = state
         self.keyring = keyring
+        self.rules = rules
         self.authenticator = Authenticator(keyring)
         self.health = health
         self.recorder = recorder

@@ -1,6 +1,7 @@
-"""What refuses a call for the sake of a limit, as branches of the tree in `errors.py`.
+"""What refuses a call for the sake of a limit, or a change of one, as branches of the tree in `errors.py`.
 
 RequestError
+├── LimitsChanged                412  limits_changed              somebody else was faster
 └── LimitExceeded
     ├── RateLimited              429  rate_limit_exceeded         requests or tokens of the last minute
     │   └── NeverFits            429  rate_limit_exceeded         the call alone is larger than the limit
@@ -14,6 +15,17 @@ InternalError
 """
 
 from llmgw.types.errors import InternalError, RequestError, Unavailable
+
+
+class LimitsChanged(RequestError):
+    """What is set is not what whoever changes it expected; `etag` is that of what is there."""
+
+    code = "limits_changed"
+    status = 412
+
+    def __init__(self, message: str, *, etag: str | None = None) -> None:
+        super().__init__(message)
+        self.etag = etag
 
 
 class LimitExceeded(RequestError):
