@@ -16,11 +16,13 @@ from litestar import Litestar, Router
 from msgspec import Struct
 
 from llmgw import __version__
+from llmgw.accounting.journal.journal import Journal
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.archive import Archive
 from llmgw.context.contexts import Contexts
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.schemas import Schemas
+from llmgw.gateway.accounts.accounts import Accounts
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
@@ -41,6 +43,7 @@ from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rule_store import RuleStore
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.rules.watch import RuleWatch
+from llmgw.policy.spending.spending import Spending
 from llmgw.prompts.prompts import Prompts
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
@@ -142,6 +145,14 @@ class Worker:
         self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
         self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
+        self._accounts = Accounts(
+            Spending(self._state),
+            Journal(settings.state.dir / "journal"),
+            self._rules,
+            self._counter,
+            self._clock,
+            workers=settings.server.workers,
+        )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._runtime = Runtime(
             state=self._state,
@@ -151,6 +162,7 @@ class Worker:
             recorder=self._recorder,
             archive=self._archive,
             prompts=self._prompts,
+            accounts=self._accounts,
             clock=self._clock,
             limits=exchange_limits(settings),
             generation=self._generation(loaded, number=generation),
@@ -198,6 +210,7 @@ class Worker:
         await self._state.connect()
         await self._prompts.start()
         await self._rule_watch.start()
+        await self._accounts.start()
         if self._key_watch is not None:
             self._key_watch.start()
         # What start-up made stays for good: the collector need not look at it again.
@@ -217,6 +230,7 @@ class Worker:
             await self._rule_watch.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
+            await self._accounts.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._recorder.shutdown)
@@ -255,6 +269,7 @@ class Worker:
                 random.random,
                 self._conversations,
                 self._prompting,
+                self._accounts,
             ),
         )
 

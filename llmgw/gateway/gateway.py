@@ -229,7 +229,8 @@ class Gateway:
         try:
             targets = self._plan(alias, conversation.invocation)
             claim = await self._accounts.claim(call, conversation.invocation, targets)
-            conversation.say(claim.invocation)
+            if isinstance(claim.invocation, ChatInvocation):
+                conversation.say(claim.invocation)
             reply = await self._asked(targets, conversation, call, claim)
         except GatewayError as error:
             await conversation.break_off(error)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from llmgw.context.archive import Archive
+from llmgw.gateway.accounts.accounts import Accounts
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
@@ -58,6 +59,7 @@ class Runtime:
         recorder: Recorder,
         archive: Archive,
         prompts: Prompts,
+        accounts: Accounts,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -71,6 +73,7 @@ class Runtime:
         self.recorder = recorder
         self.archive = archive
         self.prompts = prompts
+        self.accounts = accounts
         self.clock = clock
         self.limits = limits
         self.generation = generation

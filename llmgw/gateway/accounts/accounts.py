@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
-from llmgw.accounting.journal.status import JournalUnavailable
+from llmgw.accounting.journal.status import JournalUnavailable, Refusal
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.aftercare import Aftercare
 from llmgw.gateway.accounts.claim import Claim
@@ -144,6 +144,11 @@ class Accounts:
         )
         await self._admit(claim, degraded=claim.unheard)
 
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why calls with a budget are refused, where the journal takes no records."""
+        return self.journal.state.refusal
+
     def sent(self, claim: Claim) -> Receipt | None:
         """Write down that a provider is about to be asked.
 
@@ -196,7 +201,7 @@ class Accounts:
             claim.call.allotment = allotment(await self._spending.admit(reservation))
         except StoreUnavailable as error:
             if not isinstance(error, StoreResting):
-                # What the store may have taken unheard it gives back; what the call costs is then charged beside it.
+                # What it may have taken unheard it gives back; what the call costs is charged all the same.
                 self.settler.release_later(reservation)
             self._admit_here(claim, degraded=degraded, error=error)
         except LimitExceeded:

@@ -15,7 +15,7 @@ from llmgw.types.errors import (
     ProviderTooLarge,
     StreamInterrupted,
 )
-from llmgw.types.invocation import Invocation
+from llmgw.types.invocation import CountInvocation, Invocation
 from llmgw.types.target import Target
 
 if TYPE_CHECKING:
@@ -76,7 +76,13 @@ class Claim:
     )
 
     def __init__(
-        self, accounts: "Accounts", call: Call, invocation: Invocation, reservation: Reservation, *, bound: bool
+        self,
+        accounts: "Accounts",
+        call: Call,
+        invocation: Invocation,
+        reservation: Reservation,
+        *,
+        bound: bool,
     ) -> None:
         self.call = call
         self.invocation = invocation
@@ -97,9 +103,16 @@ class Claim:
         return self.call.attempts[self.first :]
 
     @property
+    def free(self) -> bool:
+        """Whether no provider charges for such a call: counting tokens."""
+        return isinstance(self.invocation, CountInvocation)
+
+    @property
     def may_have_cost(self) -> bool:
         """Whether an attempt cost money, or may have."""
-        return any(each.charge is not None or each.usage is not None or billed(each) for each in self.attempts)
+        return not self.free and any(
+            each.charge is not None or each.usage is not None or billed(each) for each in self.attempts
+        )
 
     def unreported(self) -> list[tuple[Attempt, Target]]:
         """Attempts that may have cost what their providers did not say, and whom they asked."""
@@ -132,7 +145,7 @@ class Claim:
         Returns once the store or the disk has it.
         """
         if self._end():
-            await self._accounts.settle(self, said)
+            await (self._accounts.fail(self) if self.free else self._accounts.settle(self, said))
 
     async def fail(self) -> None:
         """End a call that no target answered: give back what it took, or charge what the attempts cost."""

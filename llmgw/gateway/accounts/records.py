@@ -64,8 +64,10 @@ def read_result(payload: bytes) -> Result | None:
         return None
 
 
-def charge_of(call: Call, attempts: Sequence[Attempt], reservation: Reservation) -> tuple[Reservation, Charge]:
-    """What some attempts of a call cost, and its reservation with the target that was asked last among its users."""
+def charge_of(
+    call: Call, attempts: Sequence[Attempt], reservation: Reservation
+) -> tuple[Reservation, Charge]:
+    """What some attempts of a call cost, and its reservation, counted for the target that was asked last, too."""
     used = [each.usage for each in attempts if each.usage is not None]
     charge = Charge(
         cost_nano=sum(each.charge.nano for each in attempts if each.charge is not None),

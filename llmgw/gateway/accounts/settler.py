@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from typing import Final
 
+from llmgw.accounting.detail import unverified_detail
 from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Lapsed, Unsettled
@@ -18,7 +19,6 @@ from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.values import Charge, Reservation
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, InternalError, Unavailable
-from llmgw.types.json import encode
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Settler:
                 self._close_taken(now_ns=self._clock.monotonic_ns())
                 if self._behind and asyncio.get_running_loop().time() >= self._try_at:
                     await self._catch_up()
-            except Exception:  # logged, as what is settled later must not end with one bad record
+            except Exception:  # noqa: BLE001  # logged, as what is settled later must not end with one bad record
                 _log.exception("settling went wrong")
 
     async def _settle_some(self) -> None:
@@ -224,7 +224,7 @@ class Settler:
         """End a call whose worker died before it knew what it cost, as its lapse policy says."""
         if not sent or reservation.lapse == "release":
             return await self._release(reservation)
-        told = encode({"v": 1, "call": reservation.operation, "unverified": True})
+        told = unverified_detail(reservation.operation)
         charge = Charge(cost_nano=reservation.estimate_nano, detail=told)
         return await self._post(reservation, charge)
 

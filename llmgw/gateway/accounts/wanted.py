@@ -71,7 +71,11 @@ class Wanted:
         Nor where next to nothing could be answered.
         """
         bound = self._estimate
-        if self.bounds.on_headroom != "clamp" or bound is None or not isinstance(self.invocation, ChatInvocation):
+        if (
+            self.bounds.on_headroom != "clamp"
+            or bound is None
+            or not isinstance(self.invocation, ChatInvocation)
+        ):
             return None
         most = affordable(self.invocation, self._targets, nano_left, bound, now_ms // 1000)
         if most is None or most < LEAST_OUTPUT:

@@ -172,7 +172,9 @@ class Spending:
             ],
         )
         if answer[0] == b"TOO_LATE":
-            raise TooLate(f"the operation {asked.operation} began too long ago to tell whether it was charged")
+            raise TooLate(
+                f"the operation {asked.operation} began too long ago to tell whether it was charged"
+            )
         if answer[0] == b"DUPLICATE":
             return Settled("duplicate", 0)
         posted = int(answer[1])
