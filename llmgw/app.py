@@ -16,6 +16,7 @@ from litestar import Litestar, Router
 from msgspec import Struct
 
 from llmgw import __version__
+from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.archive import Archive
 from llmgw.context.contexts import Contexts
@@ -112,6 +113,7 @@ class Worker:
         self._clock = SystemClock()
         self._upstream = Upstream()
         self._health = Health()
+        self._calibration = Calibration()
         self._dispatch = Dispatch(
             PROVIDERS,
             self._upstream,
@@ -120,6 +122,7 @@ class Worker:
             jitter=random.random,
             new_span_id=new_span_id,
             propagate=settings.telemetry.propagate_to_providers,
+            calibration=self._calibration,
         )
         self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
         keyring = None
@@ -135,7 +138,9 @@ class Worker:
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
-        self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
+        self._conversations = Conversations(
+            self._archive, self._counter, self._recorder.operation, self._calibration
+        )
         self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)

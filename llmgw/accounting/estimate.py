@@ -62,7 +62,7 @@ _FOUND: Final = 10_000
 """Tokens that each of them finds. All that was said and found is input again for the next."""
 _SERVED: Final = re.compile(r"search|fetch|browse|code_execution|url_context|mcp|advisor")
 """In the kinds of tools that providers run themselves, and whose results are input."""
-_SEARCHING: Final = frozenset({"web_search_options", "mcp_servers", "plugins", "search_parameters"})
+SEARCHING: Final = frozenset({"web_search_options", "mcp_servers", "plugins", "search_parameters"})
 """Members of a request that do the same."""
 _SEARCHERS: Final = re.compile(r"compound|search|research|sonar|:online")
 """In the names of models that search unasked."""
@@ -259,7 +259,7 @@ def _searches(invocation: ChatInvocation, targets: Sequence[Target]) -> int:
     ]
     if found:
         return min(sum(found), _MOST_SEARCHES)
-    members = bool(invocation.passthrough) and not _SEARCHING.isdisjoint(invocation.passthrough)
+    members = bool(invocation.passthrough) and not SEARCHING.isdisjoint(invocation.passthrough)
     return SEARCHES if members or any(_SEARCHERS.search(each.model) for each in targets) else 0
 
 
