@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from llmgw import __version__
 from llmgw.accounting.journal.journal import Journal
+from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.archive import Archive
 from llmgw.context.contexts import Contexts
@@ -117,6 +118,7 @@ class Worker:
         self._clock = SystemClock()
         self._upstream = Upstream()
         self._health = Health()
+        self._calibration = Calibration()
         self._dispatch = Dispatch(
             PROVIDERS,
             self._upstream,
@@ -125,6 +127,7 @@ class Worker:
             jitter=random.random,
             new_span_id=new_span_id,
             propagate=settings.telemetry.propagate_to_providers,
+            calibration=self._calibration,
         )
         self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
         keyring = None
@@ -142,7 +145,9 @@ class Worker:
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
-        self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
+        self._conversations = Conversations(
+            self._archive, self._counter, self._recorder.operation, self._calibration
+        )
         self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
         self._accounts = Accounts(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import structs
 
 from llmgw.gateway.accounts.claim import Permit
+from llmgw.accounting.calibration import Calibration
 from llmgw.gateway.asking import Asking
 from llmgw.gateway.charging import charge, usage_in
 from llmgw.gateway.reply import Answer, Reply
@@ -80,7 +81,7 @@ class Dispatch:
     """Opens a reply from a list of targets.
 
     `jitter` gives numbers in [0, 1) that spread retries in time; `new_span_id` draws the ids under which traces
-    know the attempts; `propagate` sends providers the W3C trace context.
+    know the attempts; `propagate` sends providers the W3C trace context; `calibration` learns what they report.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Dispatch:
         jitter: Callable[[], float],
         new_span_id: Callable[[], int],
         propagate: bool = False,
+        calibration: Calibration | None = None,
     ) -> None:
         self._providers = providers
         self._upstream = upstream
@@ -102,6 +104,7 @@ class Dispatch:
         self._jitter = jitter
         self._new_span_id = new_span_id
         self._propagate = propagate
+        self._calibration = calibration or Calibration()
 
     async def open(self, targets: Sequence[Target], asking: Asking, call: Call, permit: Permit) -> Reply:
         """Return a reply that has read its first content; no target is asked without the permit.
@@ -185,6 +188,8 @@ class Dispatch:
         def on_end(error: GatewayError | None) -> None:
             if not isinstance(opening.invocation, CountInvocation):
                 charge(attempt, target, opening.call, opening.call.usage)
+                reported = None if opening.call.usage is None else opening.call.usage.input_tokens
+                self._calibration.learn_from(target.name, opening.invocation, reported)
             self._close(attempt, lease, answer, error)
 
         return Reply(opening.call, target, answer, first, on_end, self._clock)

@@ -22,6 +22,7 @@ from llmgw.gateway.linting import models_of
 from llmgw.gateway.outputs import InTime, Watch, ends_at, judged
 from llmgw.gateway.prompting import Prompted, Prompting
 from llmgw.gateway.reply import Reply
+from llmgw.gateway.token_counts import Count, TokenCounts
 from llmgw.prompts.gates.lint import Models
 from llmgw.routing.catalog import Alias, Catalog
 from llmgw.routing.health import Health
@@ -41,6 +42,7 @@ from llmgw.types.errors import (
 from llmgw.types.event import Usage
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
+from llmgw.types.json import Json
 from llmgw.types.prompt import PromptRef
 from llmgw.types.target import Target
 
@@ -77,6 +79,8 @@ class Gateway:
         self._dispatch = dispatch
         self._health = health
         self._counter = counter
+        self._token_counts = TokenCounts(counter, conversations.calibration)
+        self.calibration = conversations.calibration
         self._draw = draw
 
     async def invoke(self, invocation: Invocation, call: Call) -> Reply | Replay:
@@ -303,12 +307,27 @@ class Gateway:
         """Count here, off the loop: a long conversation takes its time."""
         alias = self.catalog.resolve(invocation.model)
         call.alias, call.estimated = alias.name, True
-        models = (each.target.model for each in alias.targets if not _counts(each.target))
-        model = next(models, alias.targets[0].target.model)
-        tokens = await asyncio.get_running_loop().run_in_executor(
-            None, self._counter.chat, invocation.chat, model
+        targets = (each.target for each in alias.targets if not _counts(each.target))
+        target = next(targets, alias.targets[0].target)
+        count = await self._token_counts.chat(invocation.chat, target)
+        return Completion(
+            id=call.id,
+            model=target.model,
+            created=0,
+            usage=Usage(input_tokens=count.tokens),
+            facts=count.facts,
         )
-        return Completion(id=call.id, model=model, created=0, usage=Usage(input_tokens=tokens))
+
+    async def count_texts(self, model: str, inputs: Json, call: Call) -> Count:
+        """Count texts by themselves, as the target counts them that would answer first; nobody is asked.
+
+        Raises:
+            ModelNotFound, ModelNotAllowed: as `invoke` lists.
+            InternalError: the installed vocabulary is damaged.
+        """
+        alias = self._resolved(model, None, call)
+        call.alias, call.estimated = alias.name, True
+        return await self._token_counts.texts(inputs, alias.targets[0].target)
 
 
 def _counts(target: Target) -> bool:

@@ -65,7 +65,7 @@ class Attempt(Struct, kw_only=True):
     usage: Usage | None = None
     """What the provider says it used, were it for an answer that broke off."""
     estimated: bool = False
-    """Whether the usage was counted here, as the provider did not say."""
+    """Whether `usage` was counted here, as the provider did not say what it used."""
     charge: Charge | None = None
     """What that costs; None where the provider does not say what it used, or its price is not known."""
 
