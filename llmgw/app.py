@@ -16,14 +16,15 @@ from litestar import Litestar, Router
 from msgspec import Struct
 
 from llmgw import __version__
-from llmgw.accounting.journal.journal import Journal
 from llmgw.accounting.calibration import Calibration
+from llmgw.accounting.journal.journal import Journal
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.archive import Archive
 from llmgw.context.contexts import Contexts
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.schemas import Schemas
 from llmgw.gateway.accounts.accounts import Accounts
+from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
@@ -154,7 +155,7 @@ class Worker:
             Spending(self._state),
             Journal(settings.state.dir / "journal"),
             self._rules,
-            self._counter,
+            Counting(self._counter, self._calibration),
             self._clock,
             workers=settings.server.workers,
         )

@@ -15,8 +15,6 @@ _COMMANDS = (
     "access",
     "limits",
     "usage",
-    "ledger",
-    "reconcile",
     "contexts",
     "prompts",
     "config",

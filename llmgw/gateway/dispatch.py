@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
-from llmgw.gateway.accounts.claim import Permit
 from llmgw.accounting.calibration import Calibration
+from llmgw.gateway.accounts.claim import Permit
 from llmgw.gateway.asking import Asking
 from llmgw.gateway.charging import charge, usage_in
 from llmgw.gateway.reply import Answer, Reply

@@ -1,6 +1,5 @@
 """The corridor: what happens to every call, top to bottom."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple

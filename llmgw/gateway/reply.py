@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import structs
 
+from llmgw.accounting.counted import Heard
 from llmgw.gateway.accounts.claim import Claim
 from llmgw.gateway.charging import tier_of
 from llmgw.providers.base import EventParser, Frame
@@ -18,18 +19,7 @@ from llmgw.types.call import Call
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Completion, fold
 from llmgw.types.errors import GatewayError, ProviderBadResponse
-from llmgw.types.event import (
-    ChoiceEnd,
-    Finish,
-    ReasoningDelta,
-    RefusalDelta,
-    Start,
-    StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    UsageReport,
-    Vectors,
-)
+from llmgw.types.event import ChoiceEnd, Finish, Start, StreamEvent, UsageReport, Vectors
 from llmgw.types.message import Details
 from llmgw.types.money import NANO
 from llmgw.types.target import Target
@@ -164,8 +154,7 @@ class Reply:
         self._ended = False
         self._keeper: Keeper | None = None
         self._claim: Claim | None = None
-        self._said: list[str] = []
-        """What the answer says in words, for providers that do not count."""
+        self._heard = Heard()
         self._watch: Callable[[Sequence[StreamEvent]], None] | None = None
 
     def watched_by(self, watch: Callable[[Sequence[StreamEvent]], None]) -> None:
@@ -210,7 +199,7 @@ class Reply:
         except GatewayError as error:
             self.end(error)
             if self._claim is not None:
-                self._claim.abandon(self._said)
+                self._claim.abandon(self._heard)
             if self._keeper is not None:
                 await self._keeper.break_off(error)
             raise
@@ -245,7 +234,7 @@ class Reply:
         """Nobody reads on; harmless after a normal end."""
         self.end(error)
         if self._claim is not None:
-            self._claim.abandon(self._said)
+            self._claim.abandon(self._heard)
         if self._keeper is not None:
             self._keeper.abandon()
 
@@ -254,11 +243,11 @@ class Reply:
         facts: Details = {}
         if self._keeper is None:
             if self._claim is not None:
-                await self._claim.settle(self._said)
+                await self._claim.settle(self._heard)
         else:
             self._keeper.add(batch)
             # Neither waits for the other, and one that fails leaves the other to its end.
-            settling = None if self._claim is None else asyncio.ensure_future(self._claim.settle(self._said))
+            settling = None if self._claim is None else asyncio.ensure_future(self._claim.settle(self._heard))
             try:
                 facts = await self._keeper.finish(self._answer.all_raw, streamed=streamed)
             finally:
@@ -285,14 +274,11 @@ class Reply:
 
     def _note(self, events: Sequence[StreamEvent]) -> None:
         call = self.call
+        self._heard.add(events)
         if self._watch is not None:
             self._watch(events)
         for event in events:
             match event:
-                case TextDelta() | ReasoningDelta() | RefusalDelta():
-                    self._said.append(event.text)
-                case ToolCallDelta():
-                    self._said.append((event.name or "") + event.arguments)
                 case Start():
                     call.answered_id, call.answered_model = event.id, event.model
                     call.tier = tier_of(event)

@@ -12,13 +12,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from llmgw.accounting.counted import Heard
 from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Refusal
-from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.aftercare import Aftercare
 from llmgw.gateway.accounts.claim import Claim
-from llmgw.gateway.accounts.counting import count_unreported
+from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.accounts.records import charge_of, intent_bytes, result_bytes
 from llmgw.gateway.accounts.settler import Settler
 from llmgw.gateway.accounts.wanted import Wanted, reservation_of
@@ -52,7 +52,7 @@ class Accounts:
         spending: Spending,
         journal: Journal,
         rules: Rules,
-        counter: TokenCounter,
+        counting: Counting,
         clock: Clock,
         *,
         workers: int = 1,
@@ -61,7 +61,7 @@ class Accounts:
         self.journal = journal
         self.settler = Settler(spending, journal, clock)
         self._spending = spending
-        self._counter = counter
+        self._counting = counting
         self._clock = clock
         self._local = LocalLimits(clock, workers)
         self._care = Aftercare()
@@ -132,7 +132,7 @@ class Accounts:
         Raises:
             GatewayError: as `claim`.
         """
-        await self._charged(claim, ())
+        await self._charged(claim, Heard())
         before = claim.reservation
         claim.renewed(
             replace(
@@ -172,21 +172,21 @@ class Accounts:
         except JournalUnavailable as error:
             raise _journal_refuses() from error
 
-    async def settle(self, claim: Claim, said: Sequence[str]) -> None:
+    async def settle(self, claim: Claim, heard: Heard) -> None:
         """Charge a claim whose call was answered; whoever waits may be cancelled, it is charged all the same."""
         if claim.bound or claim.unreported():
-            await asyncio.shield(self._care.begin(self._charged(claim, said)))
+            await asyncio.shield(self._care.begin(self._charged(claim, heard)))
         else:
             # All of it is written down before the first wait.
-            await self._charged(claim, said)
+            await self._charged(claim, heard)
 
     async def fail(self, claim: Claim) -> None:
         """End a claim whose call no target answered."""
         await asyncio.shield(self._care.begin(self._failed(claim)))
 
-    def end_later(self, claim: Claim, said: Sequence[str]) -> None:
+    def end_later(self, claim: Claim, heard: Heard) -> None:
         """End a claim behind the back of its call, whose answer broke off."""
-        self._care.begin(self._charged(claim, said) if said else self._failed(claim))
+        self._care.begin(self._charged(claim, heard) if heard.anything else self._failed(claim))
 
     async def _admit(self, claim: Claim, *, degraded: bool) -> None:
         """Have a claim admitted; `degraded` tells whether its budgets may be spent unseen.
@@ -233,7 +233,7 @@ class Accounts:
     async def _failed(self, claim: Claim) -> None:
         """Charge what the attempts cost; where that is nothing, give back what was taken."""
         if claim.may_have_cost:
-            await self._charged(claim, ())
+            await self._charged(claim, Heard())
             return
         self._leave(claim)
         if claim.bound:
@@ -244,17 +244,15 @@ class Accounts:
                 return
         self._put(Kind.DONE, claim.reservation.operation)
 
-    async def _charged(self, claim: Claim, said: Sequence[str]) -> None:
+    async def _charged(self, claim: Claim, heard: Heard) -> None:
         """Charge what the attempts cost; returns once the store or the medium has it, if either takes it."""
-        await count_unreported(self._counter, claim, said)
+        await self._counting.fill_in(claim, heard)
         self._leave(claim)
         reservation, charge = charge_of(claim.call, claim.attempts, claim.reservation)
         receipt = self._put(Kind.RESULT, reservation.operation, result_bytes(reservation, charge))
         if not claim.bound:
-            self.settler.settle_later(reservation, charge, receipt)
-        elif await self.settler.settle(reservation, charge, receipt):
-            return
-        if receipt is not None:
+            await self.settler.settle_behind(reservation, charge, receipt)
+        elif not await self.settler.settle(reservation, charge, receipt) and receipt is not None:
             with contextlib.suppress(JournalUnavailable):
                 await receipt
 

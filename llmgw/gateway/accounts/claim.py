@@ -1,8 +1,8 @@
 """One call's claim on what its caller may use: made before a provider is asked, ended once it has answered."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from llmgw.accounting.counted import Heard
 from llmgw.accounting.journal.journal import Receipt
 from llmgw.policy.spending.values import Reservation
 from llmgw.types.call import Attempt, Call
@@ -136,26 +136,27 @@ class Claim:
 
     async def durable(self) -> None:
         """See `Permit.durable`."""
-        if self.reservation.budgets and self._receipt is not None:
+        # Where the store was heard, its hold is that trace.
+        if self.unheard and self.reservation.budgets and self._receipt is not None:
             await self._accounts.durable(self._receipt)
 
-    async def settle(self, said: Sequence[str]) -> None:
-        """Charge an answer that is whole; `said` are its texts, for providers that do not count.
+    async def settle(self, heard: Heard) -> None:
+        """Charge an answer that is whole; `heard` is what it says, for providers that do not count.
 
         Returns once the store or the disk has it.
         """
         if self._end():
-            await (self._accounts.fail(self) if self.free else self._accounts.settle(self, said))
+            await (self._accounts.fail(self) if self.free else self._accounts.settle(self, heard))
 
     async def fail(self) -> None:
         """End a call that no target answered: give back what it took, or charge what the attempts cost."""
         if self._end():
             await self._accounts.fail(self)
 
-    def abandon(self, said: Sequence[str] = ()) -> None:
+    def abandon(self, heard: Heard | None = None) -> None:
         """End a call whose answer broke off or that nobody waits for, behind its back."""
         if self._end():
-            self._accounts.end_later(self, said)
+            self._accounts.end_later(self, heard or Heard())
 
     def renewed(self, reservation: Reservation) -> None:
         """Go on under another reservation, for the attempts that follow."""

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import Final
+from typing import Final, NamedTuple
 
 from llmgw.accounting.detail import unverified_detail
 from llmgw.accounting.journal.journal import Journal, Receipt
@@ -27,10 +27,21 @@ AT_ONCE: Final = 16
 """Operations that are settled side by side behind the calls."""
 FORCED_NS: Final = 2_000_000_000
 """How long after the store took a result it is surely on the store's disk, which is forced each second."""
+PATIENCE_S: Final = 0.003
+"""How long the store may take before the medium is hurried to prove a result instead."""
 AGAIN_S: Final = 1.0
 """Seconds between two attempts to catch up while the store is away."""
 HELD_MAX: Final = 10_000
 """Results kept in memory that neither the journal nor the store would take."""
+
+
+class _Ended(NamedTuple):
+    """A call that has ended, the journal's receipt for that, and who waits until one of the two has it."""
+
+    reservation: Reservation
+    charge: Charge
+    receipt: Receipt | None
+    proven: "asyncio.Future[None]"
 
 
 class Settler:
@@ -41,7 +52,7 @@ class Settler:
         self._journal = journal
         self._clock = clock
         self._books: set[str] = set()
-        self._queue: deque[tuple[Reservation, Charge, Receipt | None]] = deque()
+        self._queue: deque[_Ended] = deque()
         self._held: deque[tuple[Reservation, Charge]] = deque(maxlen=HELD_MAX)
         self._unsaid: deque[Reservation] = deque(maxlen=HELD_MAX)
         self._taken: deque[tuple[int, str]] = deque()
@@ -93,10 +104,25 @@ class Settler:
         self._keep(reservation, charge, receipt)
         return False
 
-    def settle_later(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> None:
-        """Charge an operation behind its call, which has no limit that would wait for it."""
-        self._queue.append((reservation, charge, receipt))
+    async def settle_behind(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> None:
+        """Charge an operation behind its call; returns once the store or the medium has it, whichever comes first.
+
+        And also where neither takes it, which nothing can be done about here.
+        """
+        loop = asyncio.get_running_loop()
+        ended = _Ended(reservation, charge, receipt, loop.create_future())
+        self._queue.append(ended)
         self._wake.set()
+        if receipt is None:
+            await ended.proven
+            return
+        receipt.tell(ended.proven)
+        hurrying = loop.call_later(PATIENCE_S, receipt.hurry)
+        try:
+            with contextlib.suppress(JournalUnavailable):
+                await ended.proven
+        finally:
+            hurrying.cancel()
 
     def release_later(self, reservation: Reservation) -> None:
         """Give back what an operation took, if it took anything: its admission was not heard of."""
@@ -133,7 +159,22 @@ class Settler:
         """Settle a batch of those that wait in memory."""
         batch = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
         if batch:
-            await asyncio.gather(*(self.settle(*each) for each in batch))
+            await asyncio.gather(*map(self._settle_queued, batch))
+
+    async def _settle_queued(self, ended: _Ended) -> None:
+        if await self._post(ended.reservation, ended.charge):
+            if not ended.proven.done():
+                ended.proven.set_result(None)
+        else:
+            self._leave_to_journal(ended)
+
+    def _leave_to_journal(self, ended: _Ended) -> None:
+        """Have the medium prove what the store does not take."""
+        self._keep(ended.reservation, ended.charge, ended.receipt)
+        if ended.receipt is not None:
+            ended.receipt.hurry()
+        elif not ended.proven.done():
+            ended.proven.set_result(None)
 
     async def _post(self, reservation: Reservation, charge: Charge) -> bool:
         """Charge an operation, and close it in the journal; False where the store does not take it now."""
@@ -158,9 +199,8 @@ class Settler:
         self._behind = True
         self._try_at = asyncio.get_running_loop().time() + AGAIN_S
         # The store would refuse each of them in its turn; what the journal has is read from there.
-        for each in self._queue:
-            self._keep(*each)
-        self._queue.clear()
+        while self._queue:
+            self._leave_to_journal(self._queue.popleft())
 
     def _keep(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> None:
         """Remember a result that is nowhere else."""
