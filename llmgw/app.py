@@ -160,6 +160,12 @@ class Worker:
             workers=settings.server.workers,
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
+        journal, settler = self._accounts.journal, self._accounts.settler
+        self._recorder.watch_ledger(
+            waiting=lambda: journal.state.counts.open_operations,
+            lost=lambda: settler.lost,
+            ready=lambda: float(journal.state.ready),
+        )
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
