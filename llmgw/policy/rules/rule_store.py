@@ -153,6 +153,8 @@ class RuleStore:
     async def change(self, change: Change) -> Rule | None:
         """Put or take away one rule; says what is there then. What is as it shall be already is left alone.
 
+        What cannot be read is replaced or taken away like any other.
+
         Raises:
             LimitsChanged: something else is there than was expected.
             NotFound: there is no rule to take away.
@@ -161,9 +163,10 @@ class RuleStore:
         """
         for _ in range(_TRIES):
             tail = await self.tail()
-            there = await self.find(change.subject)
+            (stored,) = await self._state.hash_fields(_RULES, _field(change.subject))
+            there = None if stored is None else _readable(stored)
             _expect(change, there)
-            if change.limits is None and there is None:
+            if change.limits is None and stored is None:
                 raise NotFound("there is no stored rule of this subject")
             if there is not None and there.limits == change.limits:
                 return there
@@ -248,10 +251,15 @@ def _field(subject: Subject) -> str:
 
 
 def _rule(stored: bytes) -> Rule:
+    rule = _readable(stored)
+    if rule is None:
+        raise InternalError("what is stored of a limit cannot be read")
+    return rule
+
+
+def _readable(stored: bytes) -> Rule | None:
     try:
         rule = _read_rule(stored)
     except (msgspec.DecodeError, ValueError):
-        rule = None
-    if rule is None or amount_problem(rule.limits) is not None:
-        raise InternalError("what is stored of a limit cannot be read")
-    return rule
+        return None
+    return rule if amount_problem(rule.limits) is None else None

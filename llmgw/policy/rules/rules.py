@@ -1,7 +1,7 @@
 """Which limits and budgets are in force for a call, as far as this worker knows: asked of memory alone."""
 
 import asyncio
-import logging
+import contextlib
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -13,11 +13,10 @@ from llmgw.policy.rules.terms import Bounds, Configured, Subject, SubjectLimits
 from llmgw.policy.spending.values import Scope
 from llmgw.state.audit_chain import FIRST, Tail
 from llmgw.types.call import Caller
+from llmgw.types.errors import GatewayError
 
 CACHE_MAX: Final = 8192
 """Callers, with their tags, whose bounds are remembered."""
-
-_log = logging.getLogger(__name__)
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,7 +106,9 @@ class Rules:
             StoreUnavailable: it is not known whether it was done; do it again.
         """
         rule = await self.store.change(change)
-        await self.look()
+        # It is made; what this worker misses now it looks for itself.
+        with contextlib.suppress(GatewayError):
+            await self.look()
         return rule
 
     async def entries(self) -> list[Entry]:

@@ -44,7 +44,12 @@ def rules(
             """Read them."""
             put = {
                 subject: Rule(
-                    tenant=subject.tenant, scope=subject.scope, name=subject.name, limits=limits, by="", at_ms=1
+                    tenant=subject.tenant,
+                    scope=subject.scope,
+                    name=subject.name,
+                    limits=limits,
+                    by="",
+                    at_ms=1,
                 )
                 for subject, limits in (stored or {}).items()
             }
@@ -61,7 +66,7 @@ def rules(
 
 def titles(bounds: Bounds) -> list[str]:
     """Limits and budgets by name."""
-    return [each.title for each in (*bounds.limits, *bounds.budgets)]
+    return [each.title for each in bounds.limits] + [each.title for each in bounds.budgets]
 
 
 def test_each_subject_brings_its_own() -> None:
@@ -69,7 +74,9 @@ def test_each_subject_brings_its_own() -> None:
     found = rules(
         {
             "acme": {
-                ("tenant", "acme"): SubjectLimits(requests_per_minute=600, budgets={"month": 500, "day": 0.1}),
+                ("tenant", "acme"): SubjectLimits(
+                    requests_per_minute=600, budgets={"month": 500, "day": 0.1}
+                ),
                 ("team", "search"): SubjectLimits(tokens_per_minute=7, budgets={"total": 1e9}),
                 ("key", "k1"): TEN,
                 ("tag", "a b"): SubjectLimits(budgets={"minute": 0.000000001}),

@@ -35,7 +35,9 @@ def test_the_section_reaches_the_rules(loaded: Callable[..., Loaded]) -> None:
         lapse="release",
         tenants={
             "acme": {
-                ("tenant", "acme"): SubjectLimits(requests_per_minute=600, budgets={"month": 500, "day": 0.1}),
+                ("tenant", "acme"): SubjectLimits(
+                    requests_per_minute=600, budgets={"month": 500, "day": 0.1}
+                ),
                 ("team", "search"): SubjectLimits(tokens_per_minute=1_000_000),
                 ("team", "*"): SubjectLimits(concurrent=5, degraded="refuse"),
                 ("key", "*"): SubjectLimits(concurrent=1),
@@ -72,11 +74,23 @@ def test_a_reload_takes_it_over(loaded: Callable[..., Loaded]) -> None:
         ("tenants: [acme]", "limits.tenants: expected a mapping, got a list"),
         ("tenants: {A B: {}}", 'limits.tenants["A B"]: a tenant\'s name has 1 to 63 of a-z'),
         ("tenants: {acme: {request_per_minute: 1}}", 'unknown key; did you mean "requests_per_minute"?'),
-        ("tenants: {acme: {concurrent: -1}}", "limits.tenants.acme.concurrent: expected a whole number from 0"),
-        ("tenants: {acme: {concurrent: 1.5}}", "limits.tenants.acme.concurrent: expected a whole number from 0"),
+        (
+            "tenants: {acme: {concurrent: -1}}",
+            "limits.tenants.acme.concurrent: expected a whole number from 0",
+        ),
+        (
+            "tenants: {acme: {concurrent: 1.5}}",
+            "limits.tenants.acme.concurrent: expected a whole number from 0",
+        ),
         ("tenants: {acme: {budgets: {week: 1}}}", "limits.tenants.acme.budgets.week: unknown key"),
-        ("tenants: {acme: {budgets: {day: -1}}}", "limits.tenants.acme.budgets.day: expected a number from 0"),
-        ("tenants: {acme: {budgets: {day: 1e10}}}", "limits.tenants.acme.budgets.day: expected a number from 0"),
+        (
+            "tenants: {acme: {budgets: {day: -1}}}",
+            "limits.tenants.acme.budgets.day: expected a number from 0",
+        ),
+        (
+            "tenants: {acme: {budgets: {day: 1e10}}}",
+            "limits.tenants.acme.budgets.day: expected a number from 0",
+        ),
         ("tenants: {acme: {budgets: {day: .nan}}}", "limits.tenants.acme.budgets.day: "),
         (
             "tenants: {acme: {budgets: {day: 0.0000000001}}}",
@@ -86,7 +100,10 @@ def test_a_reload_takes_it_over(loaded: Callable[..., Loaded]) -> None:
             "tenants: {acme: {teams: {search: {budgets: {day: 1234567.123456789}}}}}",
             "limits.tenants.acme.teams.search.budgets.day: an amount in US dollars has at most 15 digits",
         ),
-        ("tenants: {acme: {teams: {A B: {}}}}", 'limits.tenants.acme.teams["A B"]: a team\'s name has 1 to 63'),
+        (
+            "tenants: {acme: {teams: {A B: {}}}}",
+            'limits.tenants.acme.teams["A B"]: a team\'s name has 1 to 63',
+        ),
         ("tenants: {acme: {keys: {a b: {}}}}", 'limits.tenants.acme.keys["a b"]: a key\'s id has 1 to 64'),
         ('tenants: {acme: {tags: {"": {}}}}', 'limits.tenants.acme.tags[""]: a tag has 1 to 64 printable'),
         ("tenants: {acme: {teams: {s: {teams: {}}}}}", "limits.tenants.acme.teams.s.teams: unknown key"),

@@ -87,8 +87,8 @@ def test_the_tightest_of_each_kind_is_told() -> None:
     narrow = Limit(scope="team", name="search", requests_per_minute=10, tokens_per_minute=1000)
     calls = Limit(scope="key", name="k1", concurrent=3)
     budgets = [
-        Left(Budget(scope="tenant", name="acme", window=window, amount_nano=9), left)
-        for window, left in (("day", 7), ("month", 5))
+        Left(Budget(scope="team", name=name, window="day", amount_nano=9), left)
+        for name, left in (("a", 7), ("b", 5))
     ]
     admitted = Admitted(
         Reservation(operation="op", tenant="acme", at_ms=1),
