@@ -42,11 +42,12 @@ class Rules:
     """One worker's copy of all rules.
 
     `known` is False until the stored ones could be read once: then what is in force is the settings' alone, and
-    calls cannot be let through on its word.
+    calls cannot be let through on its word. `lost` says that the store has none of those that are in force.
     """
 
     def __init__(self, configured: Configured, store: RuleStore) -> None:
         self.known = False
+        self.lost = False
         self.store = store
         self._stored = Stored(tail=Tail(0, FIRST), rules={})
         self._book = Book(configured, {})
@@ -91,7 +92,8 @@ class Rules:
             if self.known and await self.store.tail() == self._stored.tail:
                 return
             stored = await self.store.all()
-            if stored.tail.events == 0 and self._stored.tail.events > 0:
+            self.lost = stored.tail.events == 0 and self._stored.tail.events > 0
+            if self.lost:
                 return
             self._renew(self._book.configured, stored)
             self.known = True
