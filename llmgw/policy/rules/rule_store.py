@@ -3,6 +3,7 @@
 A change, its event and the notice of it are one step. The end of the chain stands for all there is.
 """
 
+import asyncio
 import hashlib
 from typing import Final, Literal, TypeAlias
 
@@ -142,8 +143,12 @@ class RuleStore:
             InternalError: one cannot be read.
         """
         tail, found = await self._state.script(_ALL, [_RULES, _TAIL])
-        rules = [_rule(each) for each in found]
-        return Stored(tail=head_of(tail), rules={rule.subject: rule for rule in rules})
+        rules: dict[Subject, Rule] = {}
+        for place in range(0, len(found), _PAGE):
+            read = [_rule(each) for each in found[place : place + _PAGE]]
+            rules.update((rule.subject, rule) for rule in read)
+            await asyncio.sleep(0)  # calls go on in between
+        return Stored(tail=head_of(tail), rules=rules)
 
     async def find(self, subject: Subject) -> Rule | None:
         """Read one rule."""
