@@ -73,6 +73,10 @@ def test_a_tenant_needs_no_second_name(running: RunningGateway) -> None:
     run(running, "set", "--tenant", "shop", "tenant", "--budget", "total=1")
     assert told(running, "show", "--tenant", "shop", "tenant")["limits"] == {"budgets": {"total": 1}}
     run(running, "unset", "--tenant", "shop", "tenant", "shop")
+    run(running, "set", "--tenant", "*", "tenant", "--concurrent", "50")
+    (whole,) = told(running, "list", "--tenant", "*")["limits"]
+    assert (whole["tenant"], whole["name"], whole["limits"]) == ("*", "*", {"concurrent": 50})
+    run(running, "unset", "--tenant", "*", "tenant")
     assert "name the team" in run(running, "show", "team", code=2).stderr
 
 

@@ -1,10 +1,11 @@
 """What limits and budgets leave, asked at one instant without changing anything."""
 
 import pytest
-from llmgw.policy.spending.rooms import Counted, rooms
+from llmgw.policy.spending.rooms import Counted, refused, rooms
 from llmgw.policy.spending.usage import Standing
 from llmgw.policy.spending.values import Budget, Limit
-from llmgw.types.limit_errors import StoreReset
+from llmgw.types.allotment import Allotment, RateRoom
+from llmgw.types.limit_errors import LimitExceeded, StoreReset
 from tests.integration.spending.desk import TENANT, Desk, at_desk, cost, dump
 
 MANY = Limit(scope="tenant", name=TENANT, requests_per_minute=10, tokens_per_minute=100, concurrent=5)
@@ -72,5 +73,29 @@ def test_lost_books_are_told(store_url: str) -> None:
     async def scene(desk: Desk) -> None:
         with pytest.raises(StoreReset):
             await rooms(desk.state, "other", ((MANY,), (MONTH,)), 1)
+
+    at_desk(store_url, scene)
+
+
+def test_who_is_refused_is_told_of_the_limit_that_refused(store_url: str) -> None:
+    """What it was, what is left of it and when there is room; calls under way have no such header."""
+
+    async def scene(desk: Desk) -> None:
+        tight = Limit(scope="key", name="k1", requests_per_minute=1)
+        tokens = Limit(scope="team", name="search", tokens_per_minute=50)
+        crowd = Limit(scope="tag", name="x", concurrent=0)
+        poor = Budget(scope="key", name="k1", window="day", amount_nano=10)
+        await desk.spending.admit(desk.claim("first", 3, limits=(tight, tokens), budgets=(poor,), tokens=20))
+        desk.clock.advance(10)
+        for claim, told in (
+            (desk.claim("a", limits=(tight,)), Allotment(requests=RateRoom(1, 0, 51.0))),
+            (desk.claim("b", limits=(crowd, tokens), tokens=31), Allotment()),
+            (desk.claim("c", limits=(tokens,), tokens=31), Allotment(tokens=RateRoom(50, 30, 51.0))),
+            (desk.claim("d", limits=(tokens,), tokens=51), Allotment(tokens=RateRoom(50, 30, 60.0))),
+            (desk.claim("e", 8, budgets=(poor,)), Allotment(budget_left_nano=7)),
+        ):
+            with pytest.raises(LimitExceeded) as error:
+                await desk.spending.admit(claim)
+            assert refused(claim, error.value) == told
 
     at_desk(store_url, scene)

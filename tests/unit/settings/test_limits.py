@@ -1,6 +1,7 @@
 """The section `limits`: what can be written, what cannot, and how it reaches the rules."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from llmgw.policy.rules.terms import Configured, SubjectLimits
@@ -113,3 +114,12 @@ def test_what_cannot_be_meant_is_told(problems: Callable[..., list[str]], text: 
     """With its place."""
     (problem,) = problems(f"limits:\n  {text}\n")
     assert expected in problem
+
+
+def test_the_page_on_limits_shows_what_can_be_written(loaded: Callable[..., Loaded]) -> None:
+    """Its file loads, and limits what it says."""
+    page = (Path(__file__).parents[3] / "docs" / "limits.md").read_text(encoding="utf-8")
+    written = page.partition("```yaml\n")[2].partition("```")[0]
+    tenants = configured_limits(loaded(written).settings.limits).tenants
+    assert tenants["acme"]["team", "search"] == SubjectLimits(concurrent=20, budgets={"month": 200})
+    assert set(tenants) == {"acme", "*"}
