@@ -216,6 +216,7 @@ class Worker:
     async def _lifespan(self, _app: Litestar) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(RELOAD_SIGNAL, self._reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {RELOAD_SIGNAL})
         loop.add_signal_handler(DRAIN_SIGNAL, self._runtime.drain)
         orphaned = loop.create_task(_stop_when_orphaned(_supervisor()))
         sweeping = loop.create_task(_sweep(self._contexts))
