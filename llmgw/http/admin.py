@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from llmgw.http.access import access_routes
 from llmgw.http.keys import key_routes
+from llmgw.http.ledger import ledger_routes
 from llmgw.http.me import me_routes
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
@@ -35,7 +36,7 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
             }
         )
 
-    shown = [targets, config, *usage_routes(runtime)]
+    shown = [targets, config, *usage_routes(runtime), *ledger_routes(runtime)]
     keyring = runtime.keyring
     if keyring is None:
         return [*shown, *me_routes(runtime, None)]
