@@ -91,7 +91,7 @@ def test_times_with_an_offset_are_read(office: Office) -> None:
     """RFC 3339, with the plus sign quoted or not."""
     spent(office)
     since = datetime.fromtimestamp(office.now_ms / 1000 - 7200, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
-    asked = {"tenant": office.tenant, "since": since}
+    asked: dict[str, Any] = {"tenant": office.tenant, "since": since}
     told = office.get("/admin/v1/usage", **asked)
     plain = office.gateway.request(f"/admin/v1/usage?tenant={office.tenant}&since={since}")
     assert plain.json() == told
