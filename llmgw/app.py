@@ -40,6 +40,7 @@ from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.spending.upkeep import Upkeep
 from llmgw.prompts.prompts import Prompts
 from llmgw.prompts.settings import PromptSettings
 from llmgw.providers import PROVIDERS
@@ -131,6 +132,13 @@ class Worker:
                 stale_auth_s=settings.auth.stale_auth_s,
             )
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
+        self._upkeep = Upkeep(
+            self._state,
+            self._clock,
+            keep_ms=settings.ledger.keep_days * 86_400_000,
+            every_s=settings.ledger.prove_s,
+            jitter=random.random,
+        )
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
@@ -194,6 +202,7 @@ class Worker:
         await self._prompts.start()
         if self._key_watch is not None:
             self._key_watch.start()
+        self._upkeep.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -206,6 +215,7 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            await self._upkeep.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
             await self._prompts.aclose()

@@ -144,8 +144,8 @@ def _attempt(call: Call, attempt: Attempt, inner: str) -> LedgerAttempt:
         at=began_ns // 10**9,
         answered=_cut(call.answered_model or "") if last else "",
         usage=_usage(attempt),
-        # A charge without a provider's word is for tokens that were counted here.
-        estimated=call.estimated or (charge is not None and attempt.usage is None),
+        # A charge without anybody's usage can only be an estimate.
+        estimated=call.estimated or attempt.estimated or (charge is not None and attempt.usage is None),
         inner=inner,
     )
     if charge is None:

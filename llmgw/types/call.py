@@ -63,6 +63,8 @@ class Attempt(Struct, kw_only=True):
     message: str | None = None
     usage: Usage | None = None
     """What the provider says it used, were it for an answer that broke off."""
+    estimated: bool = False
+    """Whether `usage` was counted here, as the provider did not say what it used."""
     charge: Charge | None = None
     """What that costs; None where the provider does not say what it used, or its price is not known."""
 

@@ -148,6 +148,7 @@ def test_use_without_a_price_is_told() -> None:
 def test_counted_tokens_are_marked() -> None:
     """What is charged without the provider's word is an estimate."""
     assert told(detail_of(call(attempt(usage=None)))).estimated
+    assert told(detail_of(call(attempt(), attempt(estimated=True)))).estimated
     assert not told(detail_of(call(attempt()))).estimated
 
 
