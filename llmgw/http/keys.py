@@ -60,7 +60,7 @@ def key_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
     async def audit(request: HttpRequest) -> Response[bytes]:
         return answer(await keyring.audit.history(reach_of(caller_of(request))))
 
-    return [list_keys, show_key, audit, *_changing_routes(keyring)]
+    return [list_keys, show_key, audit, *_changing_routes(keyring), *_editing_routes(keyring)]
 
 
 def _changing_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
@@ -102,6 +102,18 @@ def _changing_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
         rotated = await keyring.rotate(key_id, wanted.overlap_s * 1000, by=caller.key_id)
         return answer({"id": key_id, "overlap_s": wanted.overlap_s, "key": rotated.token.reveal()})
 
+    @delete(_ONE, opt={"permission": Permission.ADMINISTER}, status_code=200)
+    async def revoke_key(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
+        caller = caller_of(request)
+        await keyring.find(key_id, reach_of(caller))
+        if not await keyring.revoke(key_id, by=caller.key_id):
+            raise NotFound("there is no such key")
+        return answer({"id": key_id, "revoked": True})
+
+    return [create_key, rotate_key, revoke_key]
+
+
+def _editing_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
     @put(f"{_ONE}/allow", request_max_body_size=MAX_BODY, opt={"permission": Permission.ADMINISTER})
     async def allow(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
         wanted = read(await request.body(), AllowRequest)
@@ -120,12 +132,4 @@ def _changing_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
         await keyring.change(key_id, wanted, by=caller.key_id)
         return answer(await keyring.find(key_id, reach))
 
-    @delete(_ONE, opt={"permission": Permission.ADMINISTER}, status_code=200)
-    async def revoke_key(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
-        caller = caller_of(request)
-        await keyring.find(key_id, reach_of(caller))
-        if not await keyring.revoke(key_id, by=caller.key_id):
-            raise NotFound("there is no such key")
-        return answer({"id": key_id, "revoked": True})
-
-    return [create_key, rotate_key, allow, change_key, revoke_key]
+    return [allow, change_key]
