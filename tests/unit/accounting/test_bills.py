@@ -41,8 +41,9 @@ FOCUS = """BilledCost,BillingCurrency,ChargeDescription,ChargePeriodStart
 GOOGLE = """Invoice number,12345
 Invoice date,2026-09-30
 
-Service description,SKU description,Usage start date,Usage end date,Cost ($)
-Vertex AI,Gemini 2.5 Pro Input,2026-09-27,2026-09-27,"1,234.50"
+Currency,USD
+Service description,SKU description,Usage start date,Usage end date,Usage amount,Unrounded Cost ($),Cost ($)
+Vertex AI,Gemini 2.5 Pro Input,2026-09-27,2026-09-30,"1,000","1,234.501",1234.50
 """
 
 
@@ -60,7 +61,7 @@ Vertex AI,Gemini 2.5 Pro Input,2026-09-27,2026-09-27,"1,234.50"
         (AWS, [Billed(2, "2026-09-27", "USE1-Claude4.5Sonnet-input-tokens", Decimal("0.0000012"))]),
         (AWS_2, [Billed(2, "2026-09-27", "USE1-Claude4.5Sonnet-input-tokens", Decimal("0.0000012"))]),
         (FOCUS, [Billed(2, "2026-09-27", "Gemini 2.5 Pro Input", Decimal("3.5"))]),
-        (GOOGLE, [Billed(5, "2026-09-27", "Gemini 2.5 Pro Input", Decimal("1234.50"))]),
+        (GOOGLE, [Billed(6, "2026-09-27", "Gemini 2.5 Pro Input", Decimal("1234.501"))]),
         (
             "Date,Model,Cost_USD,input_tokens,output_tokens\n2026-01-01,m,-$1,,\n2026-01-02,m,$.5,10,20\n".replace(
                 "-$1", "-1"
