@@ -4,6 +4,7 @@ A row's `data` is this struct as JSON. Members that are not known are passed ove
 outlive the version that wrote them; a member never changes its meaning, or `v` counts up.
 """
 
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -39,8 +40,7 @@ class LedgerAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `at` is when it began, in unix seconds. `nano` is None where there is no price. `prices` is the list of prices
     and its state (`genai-prices@0.2.3`), `priced` the entry in it where that is not the model, `tier` the way of
-    serving that was priced. `estimated` says that the tokens were not reported by the provider. `inner` is the id
-    of the call that was made for this one.
+    serving that was priced. `estimated` says that the tokens were not reported by the provider.
     """
 
     target: str
@@ -55,11 +55,13 @@ class LedgerAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: tuple[LedgerLine, ...] = ()
     usage: LedgerUsage | None = None
     estimated: bool = False
-    inner: str = ""
 
 
 class LedgerDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A call in the ledger: its id, the target and model asked last, who answered, and what it paid for."""
+    """A call in the ledger: its id, the target and model asked last, who answered, and what it paid for.
+
+    `unverified` says that the call's worker died before it knew what the call cost.
+    """
 
     v: int
     call: str
@@ -67,6 +69,7 @@ class LedgerDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str = ""
     answered: str = ""
     attempts: tuple[LedgerAttempt, ...] = ()
+    unverified: bool = False
 
     @property
     def estimated(self) -> bool:
@@ -82,9 +85,9 @@ class LedgerDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
 _decode = msgspec.json.Decoder(LedgerDetail).decode
 
 
-def detail_of(call: Call) -> bytes:
-    """Tell of a call and of the calls made for it, as its ledger row has it."""
-    last = call.attempts[-1] if call.attempts else None
+def detail_of(call: Call, attempts: Sequence[Attempt]) -> bytes:
+    """Tell of some attempts of a call, as its ledger row has them; calls made for it have rows of their own."""
+    last = attempts[-1] if attempts else None
     return encode(
         LedgerDetail(
             v=VERSION,
@@ -92,9 +95,16 @@ def detail_of(call: Call) -> bytes:
             target="" if last is None else _cut(last.target),
             model="" if last is None else _cut(last.model),
             answered=_cut(call.answered_model or ""),
-            attempts=tuple(_paid(call, ""))[:ATTEMPTS_MAX],
+            attempts=tuple(
+                _attempt(call, each) for each in attempts if each.charge is not None or each.usage is not None
+            )[:ATTEMPTS_MAX],
         )
     )
+
+
+def unverified_detail(call_id: str) -> bytes:
+    """Tell of a call of which nobody knows what it used."""
+    return encode(LedgerDetail(v=VERSION, call=call_id, unverified=True))
 
 
 def read_detail(stored: bytes) -> LedgerDetail | None:
@@ -111,28 +121,7 @@ def read_detail(stored: bytes) -> LedgerDetail | None:
     return found if found.v == VERSION else None
 
 
-def tokens_of(call: Call) -> tuple[int, int]:
-    """Tokens in and out of all attempts of a call and of the calls made for it, as far as they are known."""
-    used = [each.usage for each in call.attempts if each.usage is not None]
-    sums = [tokens_of(inner) for inner in call.inner]
-    return (
-        sum(each.input_tokens or 0 for each in used) + sum(each[0] for each in sums),
-        sum(each.output_tokens or 0 for each in used) + sum(each[1] for each in sums),
-    )
-
-
-def _paid(call: Call, inner: str) -> list[LedgerAttempt]:
-    found = [
-        _attempt(call, attempt, inner)
-        for attempt in call.attempts
-        if attempt.charge is not None or attempt.usage is not None
-    ]
-    for each in call.inner:
-        found += _paid(each, each.id)
-    return found
-
-
-def _attempt(call: Call, attempt: Attempt, inner: str) -> LedgerAttempt:
+def _attempt(call: Call, attempt: Attempt) -> LedgerAttempt:
     charge = attempt.charge
     # Only the last attempt can have answered; those before it broke off or were refused.
     last = attempt is call.attempts[-1]
@@ -144,9 +133,7 @@ def _attempt(call: Call, attempt: Attempt, inner: str) -> LedgerAttempt:
         at=began_ns // 10**9,
         answered=_cut(call.answered_model or "") if last else "",
         usage=_usage(attempt),
-        # A charge without anybody's usage can only be an estimate.
-        estimated=call.estimated or attempt.estimated or (charge is not None and attempt.usage is None),
-        inner=inner,
+        estimated=attempt.estimated,
     )
     if charge is None:
         return told

@@ -13,6 +13,7 @@ _COMMANDS = (
     "doctor",
     "keys",
     "access",
+    "limits",
     "usage",
     "ledger",
     "reconcile",

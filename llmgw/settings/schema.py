@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from llmgw.policy.rules.terms import SubjectLimits
 from llmgw.providers.registry import ROWS
+from llmgw.settings.limits import Limits, TenantLimits
 from llmgw.settings.model import (
     Alias,
     AliasTarget,
@@ -46,6 +48,9 @@ _STRUCTS: tuple[type[Struct], ...] = (
     ModelPrices,
     LongPrices,
     TokenPrices,
+    Limits,
+    TenantLimits,
+    SubjectLimits,
     Verify,
     Policy,
     Telemetry,
@@ -68,6 +73,7 @@ def json_schema() -> dict[str, Any]:
         describe(definitions[cls.__name__], cls)
     for inheriting in (ModelPrices, LongPrices):
         describe(definitions[inheriting.__name__], TokenPrices)
+    describe(definitions["TenantLimits"], SubjectLimits)
     definitions["Provider"]["properties"]["kind"]["enum"] = sorted(ROWS)
     definitions = {name: _or_reference(definition) for name, definition in definitions.items()}
     target = definitions["AliasTarget"]

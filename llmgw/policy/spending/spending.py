@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from llmgw.policy.spending import keys, scripts
+from llmgw.policy.spending.crossing import THRESHOLDS, Spent, marks
 from llmgw.policy.spending.values import Budget, Charge, Limit, Reservation, window
 from llmgw.state.connection import Argument, State
 from llmgw.state.scripts import Script
@@ -63,10 +64,14 @@ class Admitted(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What settling did; `posted_nano` is the cost of the new ledger row, signed, and 0 for a duplicate."""
+    """What settling did; `posted_nano` is the cost of the new ledger row, signed, and 0 for a duplicate.
+
+    `spents` has each budget that was charged.
+    """
 
     outcome: Outcome
     posted_nano: int
+    spents: tuple[Spent, ...] = ()
 
 
 class Spending:
@@ -82,7 +87,10 @@ class Spending:
         clock: Clock | None = None,
         hold_ms: int = HOLD_MS,
         lease_ms: int = LEASE_MS,
+        thresholds: tuple[int, ...] = THRESHOLDS,
     ) -> None:
+        self.thresholds = thresholds
+        """Percentages of a budget that an event is written for; whoever reads its configuration again sets them."""
         self._state = state
         self._clock = clock
         self._hold_ms = hold_ms
@@ -160,19 +168,22 @@ class Spending:
                 charge.detail,
                 asked.at_ms + SETTLED_WITHIN_MS,
                 *_rolled(asked),
+                *marks(asked.budgets, self.thresholds),
             ],
         )
-        match answer[0]:
-            case b"TOO_LATE":
-                raise TooLate(
-                    f"the operation {asked.operation} began too long ago to tell whether it was charged"
-                )
-            case b"DUPLICATE":
-                return Settled("duplicate", 0)
-            case b"ADJUSTED":
-                return Settled("adjusted", int(answer[1]))
-            case _:
-                return Settled("charged", int(answer[1]))
+        if answer[0] == b"TOO_LATE":
+            raise TooLate(
+                f"the operation {asked.operation} began too long ago to tell whether it was charged"
+            )
+        if answer[0] == b"DUPLICATE":
+            return Settled("duplicate", 0)
+        posted = int(answer[1])
+        spents = tuple(
+            Spent(budget, int(after), posted)
+            for budget, after in zip(asked.budgets, answer[2], strict=True)
+            if after
+        )
+        return Settled("adjusted" if answer[0] == b"ADJUSTED" else "charged", posted, spents)
 
     async def release(self, asked: Reservation) -> bool:
         """Give back all that a call took which was never sent; False where it had ended.
@@ -227,7 +238,8 @@ class Spending:
 
     async def _lapse(self, stored: bytes) -> bool:
         asked = _decode_reservation(stored)
-        answer = await self._run(scripts.LAPSE, asked, [asked.lapse, _who(asked), *_rolled(asked)])
+        own = [asked.lapse, _who(asked), *_rolled(asked), *marks(asked.budgets, self.thresholds)]
+        answer = await self._run(scripts.LAPSE, asked, own)
         return answer[0] in {b"CHARGED", b"RELEASED"}
 
     def _now(self) -> str:

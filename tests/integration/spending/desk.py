@@ -63,6 +63,11 @@ class Desk:
         found = await self.state.command("XRANGE", keys.of(tenant, "ledger"), "-", "+")
         return [_texts(fields) for _, fields in found]
 
+    async def told(self, tenant: str = TENANT) -> list[dict[str, str]]:
+        """The tenant's events, oldest first."""
+        found = await self.state.command("XRANGE", keys.events(tenant), "-", "+")
+        return [_texts(fields) for _, fields in found]
+
     async def rollup(self, period: int, at_ms: int, tenant: str = TENANT) -> dict[str, tuple[int, ...]]:
         """Calls, cost, tokens in and out that were added up for a minute (0), hour (1) or day (2)."""
         found = await self.state.command("HGETALL", keys.rollups(tenant, at_ms)[period])

@@ -15,7 +15,7 @@ from llmgw.types.errors import InternalError
 from llmgw.types.limit_errors import LimitExceeded
 from redis import Redis
 from tests.integration.spending.desk import TENANT, Desk, cost
-from tests.integration.spending.model import Model
+from tests.integration.spending.model import Model, names
 from tests.manual_clock import ManualClock
 from tests.waiting import ROOMY_S
 
@@ -105,7 +105,10 @@ class Books(RuleBasedStateMachine):
         claim = self.claim(name)
         nano = claim.estimate_nano * part // 4
         expected = self.model.settle(claim, nano, tokens)
-        assert self.run(self.desks[desk].spending.settle(claim, cost(nano, tokens))) == expected
+        outcome, posted, spents = self.run(self.desks[desk].spending.settle(claim, cost(nano, tokens)))
+        assert (outcome, posted) == expected
+        charged = [] if outcome == "duplicate" else list(zip(claim.budgets, names(claim), strict=True))
+        assert spents == tuple((budget, self.model.spent[name], posted) for budget, name in charged)
 
     @rule(name=OPERATIONS, desk=st.integers(0, 1))
     def release(self, name: str, desk: int) -> None:
@@ -182,6 +185,13 @@ class Books(RuleBasedStateMachine):
         assert sorted(found) == sorted(self.model.rows)
         counted = Counter((row["op"], row["kind"] == "adjustment") for row in rows)
         assert all(times == 1 for times in counted.values())
+
+    @invariant()
+    def each_threshold_is_told_once(self) -> None:
+        """There is one event for each threshold of each window that was ever crossed, and no other."""
+        events = self.run(self.desks[0].told())
+        assert {each["id"]: int(each["spent_nano"]) for each in events} == self.model.told
+        assert len(events) == len(self.model.told)
 
     def teardown(self) -> None:
         """In the end every hold lapses: nothing stays held, and what the rollups add up to is what was posted."""

@@ -13,7 +13,7 @@ from llmgw.accounting.detail import (
     LedgerUsage,
     detail_of,
     read_detail,
-    tokens_of,
+    unverified_detail,
 )
 from llmgw.types.call import Attempt, Call
 from llmgw.types.event import Usage
@@ -45,7 +45,6 @@ _ATTEMPTS = st.builds(
     ).map(tuple),
     usage=st.none() | _USAGES,
     estimated=st.booleans(),
-    inner=_NAMES,
 )
 _DETAILS = st.builds(
     LedgerDetail,
@@ -55,6 +54,7 @@ _DETAILS = st.builds(
     model=_NAMES,
     answered=_NAMES,
     attempts=st.lists(_ATTEMPTS, max_size=3).map(tuple),
+    unverified=st.booleans(),
 )
 
 
@@ -93,6 +93,11 @@ def attempt(target: str = "main", nano: int | None = 12, **facts: Any) -> Attemp
     )
 
 
+def row_of(whole: Call) -> bytes:
+    """The row of all attempts of a call."""
+    return detail_of(whole, whole.attempts)
+
+
 def told(row: bytes) -> LedgerDetail:
     """What a row says, which is something."""
     found = read_detail(row)
@@ -102,7 +107,7 @@ def told(row: bytes) -> LedgerDetail:
 
 def test_a_row_names_target_price_and_usage() -> None:
     """One answered attempt: all that is needed to calculate its cost again."""
-    found = told(detail_of(call(attempt(), answered_model="gpt-5-2026-01-01")))
+    found = told(row_of(call(attempt(), answered_model="gpt-5-2026-01-01")))
     assert (found.call, found.target, found.model) == ("c1", "main", "gpt-5")
     assert found.answered == "gpt-5-2026-01-01"
     (only,) = found.attempts
@@ -120,50 +125,53 @@ def test_a_row_names_target_price_and_usage() -> None:
 
 
 def test_each_attempt_that_cost_money_is_told_apart() -> None:
-    """Attempts at several targets, of which one cost nothing, and a call made for this one: three entries."""
-    summary = call(attempt("small", nano=5))
-    summary.id = "c1.1"
+    """Attempts at several targets, of which one cost nothing: two entries; a row may be of some of them."""
     broken = attempt("first", nano=7, started_ns=3 * 10**9)
     refused = attempt("second", nano=None, usage=None)
-    whole = call(broken, refused, attempt("third", nano=9), inner=[summary], answered_model="m")
-    found = told(detail_of(whole))
-    assert [(each.target, each.nano, each.inner) for each in found.attempts] == [
-        ("first", 7, ""),
-        ("third", 9, ""),
-        ("small", 5, "c1.1"),
-    ]
-    assert [each.answered for each in found.attempts] == ["", "m", ""]
+    whole = call(broken, refused, attempt("third", nano=9), answered_model="m")
+    found = told(row_of(whole))
+    assert [(each.target, each.nano) for each in found.attempts] == [("first", 7), ("third", 9)]
+    assert [each.answered for each in found.attempts] == ["", "m"]
     assert found.attempts[0].at == NOON_NS // 10**9 + 3
-    assert found.nano == whole.cost_nano == 21
-    assert tokens_of(whole) == (9, 6)
+    assert found.nano == whole.cost_nano == 16
+    first = told(detail_of(whole, whole.attempts[:2]))
+    assert [each.target for each in first.attempts] == ["first"]
+    assert first.target == "second"
 
 
 def test_use_without_a_price_is_told() -> None:
     """An attempt whose price is not known has its tokens in the row, and no cost."""
-    (only,) = told(detail_of(call(attempt(nano=None)))).attempts
+    (only,) = told(row_of(call(attempt(nano=None)))).attempts
     assert only.nano is None
     assert only.usage == LedgerUsage(input=3, output=2, reasoning=1)
 
 
 def test_counted_tokens_are_marked() -> None:
     """What is charged without the provider's word is an estimate."""
-    assert told(detail_of(call(attempt(usage=None)))).estimated
-    assert told(detail_of(call(attempt(), attempt(estimated=True)))).estimated
-    assert not told(detail_of(call(attempt()))).estimated
+    assert told(row_of(call(attempt(estimated=True)))).estimated
+    assert not told(row_of(call(attempt()))).estimated
 
 
 def test_rows_stay_small() -> None:
     """A usual row is far under 2 KiB; a provider's endless names and a call's endless attempts are cut."""
-    assert len(detail_of(call(attempt(), attempt(), answered_model="gpt-5"))) < 1024
+    assert len(row_of(call(attempt(), attempt(), answered_model="gpt-5"))) < 1024
     long = attempt("t" * 10_000)
-    many = told(detail_of(call(*[long] * 500, answered_model="x" * 100_000)))
+    many = told(row_of(call(*[long] * 500, answered_model="x" * 100_000)))
     assert len(many.attempts) == ATTEMPTS_MAX
     assert len(many.answered) == len(many.target) == TEXT_MAX
 
 
+def test_a_call_whose_worker_died_is_marked() -> None:
+    """Nobody knows what it used, and the row says so."""
+    found = told(unverified_detail("c1"))
+    assert found.unverified
+    assert found.call == "c1"
+    assert not told(row_of(call(attempt()))).unverified
+
+
 def test_a_call_without_attempts_has_a_row() -> None:
     """A call that reached no target is told of by its id alone."""
-    assert detail_of(call()) == b'{"v":1,"call":"c1"}'
+    assert row_of(call()) == b'{"v":1,"call":"c1"}'
 
 
 @given(_DETAILS)

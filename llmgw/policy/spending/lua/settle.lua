@@ -1,5 +1,6 @@
 -- Charges the exact cost of an operation, once; after a hold that lapsed, what it differs by from what was charged.
 -- Own: cost token-change input-tokens output-tokens who data too-late-at minute-ms hour-ms day-ms n-dimensions dimension…
+-- n-marks percent… (amount mark…)…budgets
 local v = call('HMGET', OPERATION, 's', 'c')
 local state, charged = v[1], v[2]
 if state == 'settled' then return {'DUPLICATE'} end
@@ -27,6 +28,6 @@ if state == 'held' then
 end
 local late = state == 'lapsed' or state == 'released'
 local amount = late and add(own(1), negate(charged or '0')) or own(1)
-charge(late and 'adjustment' or 'settle', amount, counts, own(5), own(6), 8)
+local spents = charge(late and 'adjustment' or 'settle', amount, counts, own(5), own(6), 8)
 finish('settled', own(1))
-return {late and 'ADJUSTED' or 'CHARGED', amount}
+return {late and 'ADJUSTED' or 'CHARGED', amount, spents}
