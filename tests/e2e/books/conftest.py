@@ -117,6 +117,7 @@ def running(
     config = {
         "providers": {"sim": {"kind": "simulator", "base_url": simulator.base_url}},
         "aliases": {"fast": {"targets": ["sim/sim"]}},
+        "prices": {"models": {"sim/*": {"input": 1, "output": 2}}},
         "server": {"workers": 2},
     }
     with RunningGateway(tmp_path_factory.mktemp("books"), config) as gateway:
