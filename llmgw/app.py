@@ -46,6 +46,7 @@ from llmgw.policy.rules.rule_store import RuleStore
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.rules.watch import RuleWatch
 from llmgw.policy.spending.spending import Spending
+from llmgw.policy.spending.upkeep import Upkeep
 from llmgw.prompts.prompts import Prompts
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
@@ -140,6 +141,7 @@ class Worker:
                 stale_auth_s=settings.auth.stale_auth_s,
             )
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
+        self._upkeep = _upkeep(settings, self._state, self._clock)
         self._rules = Rules(configured_limits(settings.limits), RuleStore(self._state, self._clock))
         self._rule_watch = RuleWatch(self._state, self._rules)
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
@@ -226,6 +228,7 @@ class Worker:
         await self._accounts.start()
         if self._key_watch is not None:
             self._key_watch.start()
+        self._upkeep.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -238,6 +241,7 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            await self._upkeep.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
             await self._rule_watch.aclose()
@@ -307,6 +311,12 @@ def open_archive(
         jitter=random.random,
     )
     return Archive(contexts, Schemas(state))
+
+
+def _upkeep(settings: Settings, state: State, clock: Clock) -> Upkeep:
+    ledger = settings.ledger
+    keep_ms = ledger.keep_days * 86_400_000
+    return Upkeep(state, clock, keep_ms=keep_ms, every_s=ledger.prove_s, jitter=random.random)
 
 
 def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:

@@ -15,6 +15,8 @@ _COMMANDS = (
     "access",
     "limits",
     "usage",
+    "ledger",
+    "reconcile",
     "contexts",
     "prompts",
     "config",
