@@ -32,6 +32,8 @@ _SPOKEN: Final = 64
 """And as many in each message, on average: thousands of single words are mostly frames, too."""
 _WEIGHT: Final = 0.2
 """How much one call tells about a model, against all before it."""
+_DENSEST: Final = 4
+"""Tokens per character that no model has; a report of more, or of less than the coarsest, is of something else."""
 _MODELS: Final = 512
 _MESSAGES: Final = 64
 """Messages up to which a call is learned from; longer ones would take long to look through, and tell no more."""
@@ -78,7 +80,7 @@ class Calibration:
 
     def learn(self, model: str, size: int, reported: int, messages: int = 1) -> None:
         """Take in what a provider reported of a request of `size` characters in so many messages."""
-        if size < max(TELLING, _SPOKEN * messages) or reported <= 0:
+        if size < max(TELLING, _SPOKEN * messages) or not size // _COARSEST <= reported <= size * _DENSEST:
             return
         ratio = reported / size
         known = self._models.get(model)

@@ -41,6 +41,11 @@ from llmgw.types.target import Target
 
 _REQUEST: Final = 1_024
 """Tokens that hosts put before a conversation by themselves: xAI says most, some 680."""
+_PLAIN_REQUEST: Final = 128
+_PLAIN: Final = frozenset(
+    {"openai", "azure", "anthropic", "gemini", "vertex", "mistral", "deepseek", "cohere"}
+)
+"""Kinds that put nothing there but frames."""
 _MESSAGE: Final = 16
 _PART: Final = 16
 """And around a message, and a part of one: names of roles and marks of their ends."""
@@ -103,7 +108,7 @@ def estimate(
         case CountInvocation():
             return Estimate(input_tokens=0, output_tokens=0, nano=0)
         case EmbeddingInvocation(inputs=inputs):
-            bound = Estimate(input_tokens=_REQUEST + _embedded(inputs), output_tokens=0, nano=None)
+            bound = Estimate(input_tokens=_PLAIN_REQUEST + _embedded(inputs), output_tokens=0, nano=None)
         case ChatInvocation():
             bound = _chat(invocation, targets, default_output, before_bytes)
         case _:
@@ -181,7 +186,8 @@ def _chat(
     invocation: ChatInvocation, targets: Sequence[Target], default_output: int, before_bytes: int
 ) -> Estimate:
     media: list[MediaPart] = []
-    tokens = _REQUEST + before_bytes + text_bound(invocation.messages, media)
+    tokens = _PLAIN_REQUEST if all(each.kind in _PLAIN for each in targets) else _REQUEST
+    tokens += before_bytes + text_bound(invocation.messages, media)
     tokens += text_bound(invocation.preamble, media) + _declared(invocation)
     limit, choices = invocation.sampling.max_output_tokens, _choices(invocation)
     most = default_output if limit is None else limit
