@@ -259,7 +259,7 @@ def test_searches_of_the_provider_are_held_back_for(tool: Json, searches: int) -
         (MediaPart(kind="image", base64="AAAA"), target("gemini", "g", protocol="gemini"), 4_128, 16_384),
         (MediaPart(kind="audio", base64="A" * 80_000, media_type="audio/wav"), target(), 5_300, 5_300),
         (MediaPart(kind="audio", base64="A" * 80_000, media_type="audio/mp3"), target(), 8_000, 8_000),
-        (MediaPart(kind="file", base64="A" * 4_000), target(), 8_000, 8_000),
+        (MediaPart(kind="file", base64="A" * 4_000), target(), 17_000, 17_000),
         (MediaPart(kind="file", url="https://a/b.pdf"), target(), 100_000, 100_000),
         (MediaPart(kind="file", url="https://a/b.pdf"), target(window=32_000), 32_000, 32_000),
         (MediaPart(kind="file", base64="A" * 9_000_000), target(), 1_000_000, 1_000_000),
