@@ -200,3 +200,34 @@ def test_prices_change_at_full_quarters_of_an_hour_only() -> None:
         for entry in provider.models:
             for period in (*entry.periods, *entry.variants):
                 assert not any(moment % 900 for moment in (period.start, *(period.between or ())))
+
+
+def test_a_deployment_is_held_at_the_price_of_the_model_that_answered() -> None:
+    """From its first answer on; a dearer one counts from then on, a cheaper one does not."""
+    prices = ProviderPrices("azure", {})
+
+    def answered(name: str) -> int | None:
+        usage = Usage(input_tokens=1_000, output_tokens=1_000)
+        charge = prices.charge(Spent(usage=usage, model="my-own", answered=name, at_s=AT_S))
+        most = prices.most("my-own", 1_000, 1_000, AT_S)
+        assert charge is None or (most is not None and charge.nano <= most)
+        return most
+
+    assert prices.most("my-own", 1_000, 1_000, AT_S) is None
+    assert answered("unheard-of") is None
+    assert answered("gpt-4.1-mini-2025-04-14") == prices.most("gpt-4.1-mini", 1_000, 1_000, AT_S)
+    assert answered("gpt-4.1-2025-04-14") == prices.most("gpt-4.1", 1_000, 1_000, AT_S)
+    cheap = prices.most("gpt-4.1-nano", 1_000, 1_000, AT_S) or 0
+    prices.charge(Spent(usage=Usage(input_tokens=1), model="gpt-4.1", answered="gpt-4.1-nano", at_s=AT_S))
+    assert (prices.most("gpt-4.1", 1_000, 1_000, AT_S) or 0) > cheap
+    for number in range(2_000):
+        prices.charge(Spent(usage=Usage(input_tokens=1), model=f"d{number}", answered="gpt-4.1", at_s=AT_S))
+    assert prices.most("d0", 1_000, 1_000, AT_S) is None
+    assert prices.most("d1999", 1_000, 1_000, AT_S) == prices.most("gpt-4.1", 1_000, 1_000, AT_S)
+
+
+def test_the_operators_price_for_a_deployment_is_the_price() -> None:
+    """Whoever answers."""
+    prices = ProviderPrices("azure", {"my-own": ModelPrices(input=1, output=1)})
+    prices.charge(Spent(usage=Usage(input_tokens=1), model="my-own", answered="gpt-4.1", at_s=AT_S))
+    assert prices.most("my-own", 500, 500, AT_S) == 1_000_000
