@@ -78,6 +78,7 @@ _THINKING_APART: Final = frozenset({"xai", "perplexity"})
 _LEAST_BUDGET: Final = 1_024
 """Tokens of thinking below which Anthropic refuses a budget."""
 _OTHER_NAMES: Final = ("max_output_tokens", "max_new_tokens", "max_length")
+_LEAST: Final = "min_tokens"
 
 
 class Estimate(Struct, frozen=True, kw_only=True, gc=False):
@@ -145,21 +146,23 @@ def affordable(
 def with_max_output(invocation: Invocation, tokens: int) -> Invocation:
     """The call with answers of at most so many tokens each, as if its caller had said so.
 
-    Thinking that would leave no room for an answer is bounded to half of them, or left out where that is less than
-    may be asked for. Members of the request that would say otherwise are taken out.
+    Thinking that would leave no room for an answer that is now shorter is bounded to half of them, or left out where
+    that is less than may be asked for. Members of the request that would say otherwise are taken out.
     """
     if not isinstance(invocation, ChatInvocation):
         return invocation
-    passthrough = invocation.passthrough
+    limit, passthrough = invocation.sampling.max_output_tokens, invocation.passthrough
+    if limit == tokens and passthrough.keys().isdisjoint((*_OTHER_NAMES, _LEAST)):
+        return invocation
     if passthrough:
         passthrough = {name: value for name, value in passthrough.items() if name not in _OTHER_NAMES}
-        least = passthrough.get("min_tokens")
+        least = passthrough.get(_LEAST)
         if isinstance(least, int) and least > tokens:
-            passthrough["min_tokens"] = tokens
+            passthrough[_LEAST] = tokens
     return replace(
         invocation,
         sampling=replace(invocation.sampling, max_output_tokens=tokens),
-        reasoning=_within(invocation.reasoning, tokens),
+        reasoning=invocation.reasoning if limit == tokens else _within(invocation.reasoning, tokens),
         passthrough=passthrough,
     )
 

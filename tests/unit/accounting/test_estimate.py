@@ -350,6 +350,21 @@ def test_thinking_leaves_room_for_the_answer(tokens: int, thinking: Json) -> Non
     assert (found.sampling, found.reasoning) == (expected.sampling, expected.reasoning)
 
 
+def test_what_a_caller_says_itself_stays_as_it_is() -> None:
+    """Thinking between tools may have a larger budget than each answer; other names of the limit are gone."""
+    thinking = {"type": "enabled", "budget_tokens": 20_000}
+    body = {
+        "model": "m",
+        "max_tokens": 9000,
+        "thinking": thinking,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    invocation = MESSAGES.decode_request(json.encode(body))
+    assert with_max_output(invocation, 9000) is invocation
+    found = with_max_output(MESSAGES.decode_request(json.encode({**body, "max_length": 10**6})), 9000)
+    assert found == invocation
+
+
 def test_calls_without_an_answer_have_no_limit() -> None:
     """Embeddings and counts stay as they are."""
     invocation = EmbeddingInvocation(model="a", wire="openai", inputs="hi")
