@@ -146,8 +146,8 @@ def affordable(
 def with_max_output(invocation: Invocation, tokens: int) -> Invocation:
     """The call with answers of at most so many tokens each, as if its caller had said so.
 
-    Thinking that would leave no room for an answer that is now shorter is bounded to half of them, or left out where
-    that is less than may be asked for. Members of the request that would say otherwise are taken out.
+    Thinking that would leave no room for an answer that is now shorter is bounded to half of them, or left out
+    where that is less than may be asked for. Members of the request that would say otherwise are taken out.
     """
     if not isinstance(invocation, ChatInvocation):
         return invocation
