@@ -37,6 +37,7 @@ from llmgw.types.message import (
     ToolCallPart,
     ToolResultPart,
 )
+from llmgw.types.money import Reach
 from llmgw.types.target import Target
 
 _REQUEST: Final = 1_024
@@ -72,6 +73,8 @@ SEARCHING: Final = frozenset({"web_search_options", "mcp_servers", "plugins", "s
 _SEARCHERS: Final = re.compile(r"compound|search|research|sonar|:online")
 """In the names of models that search unasked."""
 
+_MARK: Final = "cache_control"
+"""Asks Anthropic to keep what is said in its cache, in a part or for all of it."""
 _THOUGHTS: Final = 32_768
 _THINKING_APART: Final = frozenset({"xai", "perplexity"})
 """Kinds whose bound of the answer does not hold for reasoning, which nothing bounds."""
@@ -94,6 +97,8 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
     nano: int | None
     max_output: int | None = None
     searches: int = 0
+    words_only: bool = False
+    """Whether there are no media in it, and no cache is asked for."""
 
 
 def estimate(
@@ -167,8 +172,8 @@ def with_max_output(invocation: Invocation, tokens: int) -> Invocation:
     )
 
 
-def text_bound(messages: Iterable[Message], media: list[MediaPart]) -> int:
-    """Bound the tokens of what messages say; media that are no text are added to the list."""
+def text_bound(messages: Iterable[Message], media: list[MediaPart | OpaquePart]) -> int:
+    """Bound the tokens of what messages say; media that are no text, and what nobody knows, join the list."""
     tokens = 0
     for message in messages:
         tokens += _MESSAGE
@@ -188,7 +193,7 @@ def text_bound(messages: Iterable[Message], media: list[MediaPart]) -> int:
 def _chat(
     invocation: ChatInvocation, targets: Sequence[Target], default_output: int, before_bytes: int
 ) -> Estimate:
-    media: list[MediaPart] = []
+    media: list[MediaPart | OpaquePart] = []
     tokens = _PLAIN_REQUEST if all(each.kind in _PLAIN for each in targets) else _REQUEST
     tokens += before_bytes + text_bound(invocation.messages, media)
     tokens += text_bound(invocation.preamble, media) + _declared(invocation)
@@ -201,14 +206,23 @@ def _chat(
         # What was predicted in vain is charged as if it were answered.
         output += _encoded(invocation.passthrough["prediction"]) * choices
     if media:
-        tokens += max((media_bound(media, each) for each in targets), default=0)
+        seen = [each for each in media if isinstance(each, MediaPart)]
+        tokens += max((media_bound(seen, each) for each in targets), default=0)
     searches = _searches(invocation, targets)
+    words_only = not (media or searches or before_bytes or invocation.stored or _caches(invocation))
     if searches:
         tokens = tokens * (searches + 1) + _FOUND * searches * (searches + 1) // 2
     if invocation.compact:
         # Summing up is a call of its own: of all there is, and with an answer of its own.
         tokens, output = 2 * tokens, 2 * output
-    return Estimate(input_tokens=tokens, output_tokens=output, nano=None, max_output=most, searches=searches)
+    return Estimate(
+        input_tokens=tokens,
+        output_tokens=output,
+        nano=None,
+        max_output=most,
+        searches=searches,
+        words_only=words_only,
+    )
 
 
 def _declared(invocation: ChatInvocation) -> int:
@@ -236,7 +250,7 @@ def _schema(written: bytes) -> int:
     return _REWRITTEN * len(written) * (1 + written.count(b'"$ref"'))
 
 
-def _part(part: Part, media: list[MediaPart]) -> int:
+def _part(part: Part, media: list[MediaPart | OpaquePart]) -> int:
     tokens = 0
     match part:
         case TextPart(text=text) | RefusalPart(text=text) | ReasoningPart(text=text):
@@ -250,6 +264,7 @@ def _part(part: Part, media: list[MediaPart]) -> int:
         case MediaPart():
             media.append(part)
         case OpaquePart(value=value):
+            media.append(part)
             return _encoded(value)
         case _:
             assert_never(part)
@@ -270,6 +285,17 @@ def _searches(invocation: ChatInvocation, targets: Sequence[Target]) -> int:
         return min(sum(found), _MOST_SEARCHES)
     members = bool(invocation.passthrough) and not SEARCHING.isdisjoint(invocation.passthrough)
     return SEARCHES if members or any(_SEARCHERS.search(each.model) for each in targets) else 0
+
+
+def _caches(invocation: ChatInvocation) -> bool:
+    """Whether the call asks for something to be kept in the provider's cache."""
+    if invocation.cache.marks or _MARK in invocation.passthrough:
+        return True
+    tools = (
+        tool.provider_details if isinstance(tool, FunctionTool) else tool.value
+        for tool in invocation.tools or ()
+    )
+    return any(isinstance(each, dict) and _MARK in each for each in tools)
 
 
 def _uses(tool: Json) -> int:
@@ -306,7 +332,8 @@ def _choices(invocation: ChatInvocation) -> int:
 def _cost(target: Target, bound: Estimate, output_tokens: int, at_s: int) -> int | None:
     if target.prices is None:
         return None
-    return target.prices.most(target.model, bound.input_tokens, output_tokens, at_s, bound.searches)
+    reach = Reach(searches=bound.searches, words_only=bound.words_only)
+    return target.prices.most(target.model, bound.input_tokens, output_tokens, at_s, reach)
 
 
 def _encoded(value: object) -> int:

@@ -10,7 +10,7 @@ from llmgw.accounting.prices.cost import lines_of, reported, served_as
 from llmgw.accounting.prices.dearest import Ceiling, ceiling_of, most_of
 from llmgw.accounting.prices.rates import Served, Tariff, names
 from llmgw.types import json
-from llmgw.types.money import Charge, ModelPrices, Spent, Tier, TokenPrices, Unknown, total
+from llmgw.types.money import ANYTHING, Charge, ModelPrices, Reach, Spent, Tier, TokenPrices, Unknown, total
 
 ANY: Final = "*"
 """Stands for every model of a provider that is not named."""
@@ -86,7 +86,7 @@ class ProviderPrices:
         return _charged(spent, tariff_found, "genai-prices", catalogue().version)
 
     def most(
-        self, model: str, input_tokens: int, output_tokens: int, at_s: int, searches: int = 0
+        self, model: str, input_tokens: int, output_tokens: int, at_s: int, reach: Reach = ANYTHING
     ) -> int | None:
         """Nano-USD that no answer of the model within those tokens costs more than, for half an hour from `at_s`.
 
@@ -95,11 +95,11 @@ class ProviderPrices:
         is what a provider says itself that it charges, and what a model costs that answers for the first time.
         """
         ceiling = self._ceiling(model, at_s // _QUARTER)
-        most = None if ceiling is None else most_of(ceiling, input_tokens, output_tokens, searches)
+        most = None if ceiling is None else most_of(ceiling, input_tokens, output_tokens, reach)
         answered = self._answered.get(model)
         if answered is not None and model not in self._own:
             other = self._ceiling(answered, at_s // _QUARTER)
-            dearer = None if other is None else most_of(other, input_tokens, output_tokens, searches)
+            dearer = None if other is None else most_of(other, input_tokens, output_tokens, reach)
             if dearer is not None and (most is None or dearer > most):
                 return dearer
         return 0 if ceiling is None and self._free else most

@@ -282,6 +282,38 @@ def test_the_dearest_target_counts() -> None:
     assert bound(chat("hi"), target("vllm", prices=ProviderPrices("vllm", {}, free=True))).nano == 0
 
 
+def _marked(place: str) -> ChatInvocation:
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    text = {"type": "text", "text": "hi", **(mark if place == "part" else {})}
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [text]}]}
+    tool = {"name": "look", "input_schema": {"type": "object"}, **(mark if place == "tool" else {})}
+    more = {"tools": [tool], **(mark if place == "body" else {})}
+    found = MESSAGES.decode_request(json.encode({**body, **more}))
+    assert isinstance(found, ChatInvocation)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("invocation", "before", "words"),
+    [
+        (chat("hi"), 0, True),
+        (chat(MediaPart(kind="file", text="plain")), 0, True),
+        (chat("hi"), 5, False),
+        (chat("hi", stored=True), 0, False),
+        (chat(MediaPart(kind="image", url="https://a/b")), 0, False),
+        (chat(ToolResultPart(call_id="c", content=(MediaPart(kind="audio", base64="AA"),))), 0, False),
+        (chat(OpaquePart(protocol="openai", kind="video_url", value={})), 0, False),
+        (_marked("none"), 0, True),
+        (_marked("part"), 0, False),
+        (_marked("body"), 0, False),
+        (_marked("tool"), 0, False),
+    ],
+)
+def test_words_alone_are_known_as_such(invocation: ChatInvocation, before: int, words: bool) -> None:
+    """Media, a cache that is asked for, and what is stored may be dearer."""
+    assert estimate(invocation, [target()], 100, AT_S, before).words_only is words
+
+
 def test_counts_cost_nothing_and_embeddings_answer_nothing() -> None:
     """A question of how many tokens there are is free; an embedding is charged by what it takes."""
     counting = CountInvocation(model="a", wire="anthropic", chat=chat("hi"))

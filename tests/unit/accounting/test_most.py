@@ -9,7 +9,8 @@ from llmgw.accounting.prices.book import ProviderPrices
 from llmgw.accounting.prices.catalogue import PROVIDERS, catalogue
 from llmgw.types.event import Usage
 from llmgw.types.message import Details
-from llmgw.types.money import LongPrices, ModelPrices, Spent, Tier, TokenPrices
+from llmgw.types.money import LongPrices, ModelPrices, Reach, Spent, Tier, TokenPrices
+from msgspec.structs import replace
 
 AT_S: Final = 1_795_780_800
 """2026-11-27 12:00 UTC."""
@@ -85,8 +86,11 @@ def _holds(prices: ProviderPrices, model: str, data: st.DataObject) -> None:
     searches = data.draw(st.integers(0, 20))
     at_s = AT_S + data.draw(st.integers(0, 86_400))
     later = at_s + data.draw(st.integers(0, 1_800))
-    usage = data.draw(usages(*tokens, searches))
-    most = prices.most(model, *tokens, at_s, searches)
+    usage, words = data.draw(usages(*tokens, searches)), data.draw(st.booleans())
+    if words:
+        # No media went in, and no cache was asked to be kept for an hour.
+        usage = replace(usage, audio_input_tokens=None, provider_details={"speed": "fast"})
+    most = prices.most(model, *tokens, at_s, Reach(searches=searches, words_only=words))
     charge = prices.charge(
         Spent(usage=usage, model=model, tier=data.draw(st.sampled_from(TIERS)), at_s=later)
     )
@@ -113,7 +117,7 @@ def test_every_entry_of_the_catalogue_is_bounded(tier: str) -> None:
                 charges = [
                     prices.charge(Spent(usage=usage, model=model, tier=tier, at_s=at_s)) for usage in spent
                 ]
-                most = prices.most(model, taken, 5_000, at_s, 3)
+                most = prices.most(model, taken, 5_000, at_s, Reach(searches=3))
                 known = [charge.nano for charge in charges if charge is not None]
                 assert most is None or all(nano <= most for nano in known), (kind, model)
                 told += bool(known) and most is not None
@@ -192,6 +196,15 @@ def test_no_price_of_an_operator_is_above_the_most(
 def test_what_is_held_back_is_known_free_or_unknown(prices: ProviderPrices, most: int | None) -> None:
     """Nothing for free models, None where a side of the call has no price."""
     assert prices.most("m", 10, 10, AT_S) == most
+
+
+def test_words_are_held_at_the_price_of_words() -> None:
+    """Sound and a cache of an hour are dearer, and cannot come of a call that has none of them."""
+    words = Reach(words_only=True)
+    assert KINDS["anthropic"].most("claude-sonnet-4-5", 1_000, 0, AT_S) == 6_000_000
+    assert KINDS["anthropic"].most("claude-sonnet-4-5", 1_000, 0, AT_S, words) == 3_750_000
+    assert KINDS["gemini"].most("gemini-2.5-flash", 1_000, 0, AT_S) == 1_000_000
+    assert KINDS["gemini"].most("gemini-2.5-flash", 1_000, 0, AT_S, words) == 300_000
 
 
 def test_prices_change_at_full_quarters_of_an_hour_only() -> None:
