@@ -45,6 +45,11 @@ class Heard:
         heard.add(events)
         return heard
 
+    @property
+    def anything(self) -> bool:
+        """Whether anything was said."""
+        return bool(self._pieces)
+
     def add(self, events: Iterable[StreamEvent]) -> None:
         """Take in what comes next."""
         for event in events:

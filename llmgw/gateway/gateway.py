@@ -1,6 +1,6 @@
 """The corridor: what happens to every call, top to bottom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -10,7 +10,9 @@ from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.ids import made_id
 from llmgw.context.opened import Asker
 from llmgw.context.storage.answers import Replay
-from llmgw.gateway.asking import Plain
+from llmgw.gateway.accounts.accounts import Accounts
+from llmgw.gateway.accounts.claim import Claim
+from llmgw.gateway.asking import Asking, Plain
 from llmgw.gateway.compacting import Compacting
 from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
@@ -67,8 +69,10 @@ class Gateway:
         draw: Callable[[], float],
         conversations: Conversations,
         prompting: Prompting,
+        accounts: Accounts,
     ) -> None:
         self.catalog = catalog
+        self._accounts = accounts
         self.prompting = prompting
         self._conversations = conversations
         self._dispatch = dispatch
@@ -217,7 +221,8 @@ class Gateway:
         verification = None
         if isinstance(said, ChatInvocation) and said.options.verify is not None and said.messages:
             verification = self._conversations.verifier.begin(said, call)
-        reply = await self._dispatch.open(targets, Plain(invocation), call)
+        claim = await self._accounts.claim(call, invocation, targets)
+        reply = await self._asked(targets, Plain(claim.invocation), call, claim)
         if verification is not None:
             reply.kept_by(verification)
         return reply
@@ -226,7 +231,10 @@ class Gateway:
         """Open the answer to a call under its context's lease, which does not outlive a failure."""
         try:
             targets = self._plan(alias, conversation.invocation)
-            reply = await self._dispatch.open(targets, conversation, call)
+            claim = await self._accounts.claim(call, conversation.invocation, targets)
+            if isinstance(claim.invocation, ChatInvocation):
+                conversation.say(claim.invocation)
+            reply = await self._asked(targets, conversation, call, claim)
         except GatewayError as error:
             await conversation.break_off(error)
             raise
@@ -234,6 +242,19 @@ class Gateway:
             conversation.abandon()
             raise
         reply.kept_by(conversation)
+        return reply
+
+    async def _asked(self, targets: Sequence[Target], asking: Asking, call: Call, claim: Claim) -> Reply:
+        """Ask under a claim, which does not outlive a failure."""
+        try:
+            reply = await self._dispatch.open(targets, asking, call, claim)
+        except GatewayError:
+            await claim.fail()
+            raise
+        except BaseException:
+            claim.abandon()
+            raise
+        reply.charged_to(claim)
         return reply
 
     def models(self) -> Models:
