@@ -29,7 +29,7 @@ from llmgw.policy.spending.spending import LEASE_MS, Spending
 from llmgw.policy.spending.usage import tenants
 from llmgw.types.call import ANYBODY, AdmissionFacts, Call
 from llmgw.types.clock import Clock
-from llmgw.types.errors import GatewayError, InternalError, StoreResting, StoreUnavailable, Unavailable
+from llmgw.types.errors import GatewayError, InternalError, StoreUnavailable, Unavailable
 from llmgw.types.invocation import Invocation
 from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded
 from llmgw.types.target import Target
@@ -222,7 +222,7 @@ class Accounts:
             await self.settler.open_books(reservation.tenant)
             claim.call.allotment = allotment(await self._spending.admit(reservation))
         except StoreUnavailable as error:
-            if not isinstance(error, StoreResting):
+            if error.asked:
                 # What it may have taken unheard it gives back; what the call costs is charged all the same.
                 self.settler.release_later(reservation)
             self._admit_here(claim, degraded=degraded, error=error)
@@ -247,7 +247,7 @@ class Accounts:
                 raise error
             self._local.admit(reservation)
         except GatewayError:
-            if isinstance(error, StoreResting):
+            if not error.asked:
                 self._put(Kind.DONE, reservation.operation)
             raise
         claim.unheard = claim.local = True
