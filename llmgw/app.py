@@ -40,6 +40,7 @@ from llmgw.http.own_routes import own_routes
 from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Runtime
+from llmgw.http.tokens import token_routes
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rule_store import RuleStore
@@ -189,6 +190,7 @@ class Worker:
         guarded = [
             *model_routes(runtime),
             *own_routes(runtime),
+            *token_routes(runtime),
             *prompt_routes(runtime),
             *prompt_admin_routes(runtime),
             *ops_routes(runtime),

@@ -26,9 +26,10 @@ from llmgw.policy.rules.rules import Rules
 from llmgw.policy.spending.local import LocalLimits
 from llmgw.policy.spending.rooms import allotment
 from llmgw.policy.spending.spending import LEASE_MS, Spending
+from llmgw.policy.spending.usage import tenants
 from llmgw.types.call import ANYBODY, AdmissionFacts, Call
 from llmgw.types.clock import Clock
-from llmgw.types.errors import GatewayError, StoreResting, StoreUnavailable, Unavailable
+from llmgw.types.errors import GatewayError, InternalError, StoreUnavailable, Unavailable
 from llmgw.types.invocation import Invocation
 from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded
 from llmgw.types.target import Target
@@ -221,7 +222,7 @@ class Accounts:
             await self.settler.open_books(reservation.tenant)
             claim.call.allotment = allotment(await self._spending.admit(reservation))
         except StoreUnavailable as error:
-            if not isinstance(error, StoreResting):
+            if error.asked:
                 # What it may have taken unheard it gives back; what the call costs is charged all the same.
                 self.settler.release_later(reservation)
             self._admit_here(claim, degraded=degraded, error=error)
@@ -246,7 +247,7 @@ class Accounts:
                 raise error
             self._local.admit(reservation)
         except GatewayError:
-            if isinstance(error, StoreResting):
+            if not error.asked:
                 self._put(Kind.DONE, reservation.operation)
             raise
         claim.unheard = claim.local = True
@@ -306,13 +307,17 @@ class Accounts:
         """End the holds of calls that died."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            for tenant in self.settler.tenants:
-                try:
-                    await self._spending.lapse_due(tenant)
-                except Unavailable:
-                    break
-                except GatewayError as error:
-                    _log.error("holds of tenant %s: %s", tenant, error.message)
+            try:
+                for tenant in await tenants(self._spending.state):
+                    await self._end_due(tenant)
+            except Unavailable:
+                continue
+
+    async def _end_due(self, tenant: str) -> None:
+        try:
+            await self._spending.lapse_due(tenant)
+        except InternalError as error:
+            _log.error("holds of tenant %s: %s", tenant, error.message)
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000
