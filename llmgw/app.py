@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar, Router
 from msgspec import Struct
@@ -40,11 +41,15 @@ from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.signals.delivery import Means
+from llmgw.policy.signals.signals import Signals
+from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.prompts.prompts import Prompts
 from llmgw.prompts.settings import PromptSettings
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
+from llmgw.settings.signals import signal_rules, webhooks
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
@@ -55,6 +60,7 @@ from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
+from llmgw.upstream.posting import post
 from llmgw.wire import WIRES
 
 _log = logging.getLogger(__name__)
@@ -139,6 +145,12 @@ class Worker:
         self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
+        self._signals = Signals(self._state, self._clock, signal_rules(settings.signals))
+        self._webhooks = Webhooks(
+            webhooks(settings.signals),
+            Means(self._state, self._signals.log, partial(post, self._upstream), self._clock, random.random),
+            self._signals.bell,
+        )
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -146,6 +158,8 @@ class Worker:
             recorder=self._recorder,
             archive=self._archive,
             prompts=self._prompts,
+            signals=self._signals,
+            webhooks=self._webhooks,
             clock=self._clock,
             limits=_limits(settings),
             generation=self._generation(loaded, number=generation),
@@ -194,6 +208,8 @@ class Worker:
         await self._prompts.start()
         if self._key_watch is not None:
             self._key_watch.start()
+        self._signals.start()
+        self._webhooks.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -206,6 +222,8 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            await self._webhooks.aclose()
+            await self._signals.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
             await self._prompts.aclose()
@@ -225,6 +243,10 @@ class Worker:
             _log.error("reload refused, the old configuration stays: %s", error)
             return
         self._runtime.generation = self._generation(fresh, number)
+        self._signals.rules = signal_rules(fresh.settings.signals)
+        self._applying = asyncio.get_running_loop().create_task(
+            self._webhooks.apply(webhooks(fresh.settings.signals))
+        )
         self._retaining = asyncio.get_running_loop().create_task(
             self._upstream.retain(
                 [each.target("any") for each in provider_templates(fresh.settings).values()]

@@ -6,6 +6,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from llmgw.http.access import access_routes
+from llmgw.http.events import event_routes
 from llmgw.http.keys import key_routes
 from llmgw.http.me import me_routes
 from llmgw.http.permissions import Permission
@@ -34,11 +35,12 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
             }
         )
 
+    shown = [targets, config, *event_routes(runtime)]
     keyring = runtime.keyring
     if keyring is None:
-        return [targets, config, *me_routes(runtime, None)]
+        return [*shown, *me_routes(runtime, None)]
     desk = AccessDesk(runtime.state, keyring, runtime.clock)
-    return [targets, config, *key_routes(keyring), *access_routes(desk), *me_routes(runtime, desk)]
+    return [*shown, *key_routes(keyring), *access_routes(desk), *me_routes(runtime, desk)]
 
 
 def _json(value: Any, status: int = 200) -> Response[bytes]:

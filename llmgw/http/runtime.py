@@ -11,6 +11,8 @@ from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.signals.signals import Signals
+from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
@@ -56,6 +58,8 @@ class Runtime:
         recorder: Recorder,
         archive: Archive,
         prompts: Prompts,
+        signals: Signals,
+        webhooks: Webhooks,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -68,6 +72,8 @@ class Runtime:
         self.recorder = recorder
         self.archive = archive
         self.prompts = prompts
+        self.signals = signals
+        self.webhooks = webhooks
         self.clock = clock
         self.limits = limits
         self.generation = generation

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from llmgw.settings.signals import Signals
 from llmgw.types.context import Policy
 from llmgw.types.feature import Feature
 from llmgw.types.money import ModelPrices, Unknown
@@ -264,5 +265,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prompts in versions."""
     prices: Prices = Prices()
     """What models cost."""
+    signals: Signals = Signals()
+    """What is told about money, and to whom."""
     telemetry: Telemetry = Telemetry()
     """What is told about calls, and to whom."""

@@ -1,6 +1,11 @@
 """What money is called in the store: one hash slot for all of a tenant's, so that each step is one step."""
 
+from typing import Final
+
 from llmgw.policy.spending.values import Budget, Reservation, window
+
+TENANTS: Final = "llmgw:spend:tenants"
+"""The set of tenants that have books, or are about to; in a slot of its own."""
 
 
 def of(tenant: str, part: str) -> str:

@@ -96,9 +96,12 @@ class Spending:
     async def open_books(self, tenant: str) -> bool:
         """Begin a tenant's books, or accept that they begin anew; False where they are there.
 
+        The tenant is listed first: one with books that reports do not know of must not exist.
+
         Raises:
             StoreUnavailable: it is not known whether they were begun.
         """
+        await self._state.command("SADD", keys.TENANTS, tenant)
         answer = await self._state.command("SET", keys.of(tenant, "epoch"), secrets.token_hex(8), "NX")
         return answer is not None
 
