@@ -146,11 +146,7 @@ class Worker:
         self._prompting = Prompting(self._prompts, self._clock)
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._signals = Signals(self._state, self._clock, signal_rules(settings.signals))
-        self._webhooks = Webhooks(
-            webhooks(settings.signals),
-            Means(self._state, self._signals.log, partial(post, self._upstream), self._clock, random.random),
-            self._signals.bell,
-        )
+        self._webhooks = _webhooks(settings, self._state, self._signals, self._upstream, self._clock)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -316,6 +312,13 @@ def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) ->
         logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
         clock,
     )
+
+
+def _webhooks(
+    settings: Settings, state: State, signals: Signals, upstream: Upstream, clock: Clock
+) -> Webhooks:
+    means = Means(state, signals.log, partial(post, upstream), clock, random.random)
+    return Webhooks(webhooks(settings.signals), means, signals.bell)
 
 
 async def _sweep(contexts: Contexts) -> None:
