@@ -31,6 +31,9 @@ class Receiver(AbstractContextManager["Receiver"]):
         self.got: list[Got] = []
         self.forged = 0
         self.script = list(script)
+        self.open = threading.Event()
+        """Until it is set, what came is not answered."""
+        self.open.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +42,7 @@ class Receiver(AbstractContextManager["Receiver"]):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 status = receiver.take(self.headers, body)
+                receiver.open.wait(timeout=60)
                 self.send_response(status)
                 for name, text in (headers or {}).items():
                     self.send_header(name, text)

@@ -19,8 +19,10 @@ _log = logging.getLogger(__name__)
 
 FEEDS_MAX: Final = 100
 """Live streams of one worker."""
-LOOK_S: Final = 1.0
-"""How often it looks whether the gateway stops, and for events of which it was not told."""
+DRAIN_LOOK_S: Final = 1.0
+"""How often it looks whether the gateway stops."""
+LOOK_S: Final = 10.0
+"""How often it looks for events of which it was not told."""
 _PAGE: Final = 100
 _PING: Final = b": ping\n\n"
 
@@ -106,8 +108,9 @@ class _Writing:
             except StoreUnavailable:
                 # The reader hears pings until the store is back, and misses nothing.
                 pass
-            if not more:
-                await rung.within(LOOK_S)
+            end = asyncio.get_running_loop().time() + LOOK_S
+            while not more and not runtime.draining:
+                more = await rung.within(DRAIN_LOOK_S) or asyncio.get_running_loop().time() >= end
         await writer.end(b"", [])
 
 

@@ -31,6 +31,9 @@ TRIED_S: Final = 600.0
 SPIKES_S: Final = 60.0
 _SPIKES_KEPT_MS: Final = 150_000
 """Longer than between two looks, so that one worker goes on looking."""
+_LATE_MS: Final = 300_000
+"""How long after its end an hour is still looked at, for calls that end later than they began."""
+_HOUR_MS: Final = 3_600_000
 _AGAIN_S: Final = 1.0
 _KNOWN_MAX: Final = 10_000
 _DAY_MS: Final = 86_400_000
@@ -119,7 +122,8 @@ class Signals:
             return []
         told: list[Event] = []
         for tenant in await self.log.tenants():
-            told += await tell_spikes(self._state, self.log, tenant, self.rules.spikes, self._now())
+            for at_ms in self._hours():
+                told += await tell_spikes(self._state, self.log, tenant, self.rules.spikes, at_ms)
             if not await self._lease.hold():
                 break
         for event in told:
@@ -175,6 +179,12 @@ class Signals:
             except Exception:  # noqa: BLE001 - one bad look must not be the last one
                 _log.exception("looking for spikes failed")
             await asyncio.sleep(SPIKES_S)
+
+    def _hours(self) -> list[int]:
+        """Moments in the hours to look at: this one, and the one before while it is just over."""
+        now = self._now()
+        before = now - _LATE_MS
+        return [now] if now // _HOUR_MS == before // _HOUR_MS else [before, now]
 
     def _exceeded(self, asked: Reservation, budget: Budget, left: int) -> Event:
         name = keys.budget_name(budget, asked.at_ms)

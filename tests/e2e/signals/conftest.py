@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from llmgw.policy.signals.events import EventLog
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.values import Budget, Charge, Reservation
 from llmgw.simulator.process import SimulatorProcess
@@ -40,9 +41,21 @@ class House:
                         budgets=(budget,),
                     )
                     await spending.settle(asked, Charge(cost_nano=cost))
+                # As a worker does for a call of its own.
+                await EventLog(state).ring(tenant)
 
         asyncio.run(charge())
         return f"budget:team:{name}:total:ever"
+
+    def forget_leases(self) -> int:
+        """End what a worker that died has leased, which else takes half a minute."""
+
+        async def forget() -> int:
+            async with aclosing(State(self._store_url, timeout_s=ROOMY_S)) as state:
+                found = await state.command("KEYS", "llmgw:{signals}:lease:webhook:*")
+                return sum([await state.delete(key.decode()) for key in found])
+
+        return asyncio.run(forget())
 
     def events(self, query: str = "", key: str | None = None) -> Any:
         """What the list says."""

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -211,6 +212,24 @@ def test_a_webhook_is_tested_from_the_command_line(house: House) -> None:
     assert missing.returncode == 1
     assert "there are 1 webhooks" in missing.stderr
     assert SECRET not in done.stderr + failed.stderr + missing.stderr
+
+
+def test_an_event_comes_again_after_its_deliverer_was_killed(house: House) -> None:
+    """Both workers are killed while one waits for the answer; the next deliver it again, by the same id."""
+    house.receiver.open.clear()
+    before = len(house.receiver.got)
+    begins = house.spend("killed", 600)
+    until(lambda: len(house.receiver.got) > before, "the first delivery")
+    workers = house.gateway.worker_pids()
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    house.receiver.open.set()
+    until(lambda: not set(workers) & set(house.gateway.worker_pids()), "the workers to be dead")
+    house.forget_leases()
+    until(lambda: len(house.receiver.got) > before + 1, "the second delivery", within_s=60)
+    first, second = house.receiver.got[before:]
+    assert first.body["data"]["id"] == f"{begins}:50"
+    assert (first.id, first.body) == (second.id, second.body)
 
 
 def test_a_reload_brings_other_webhooks_and_a_stop_ends_streams(house: House) -> None:

@@ -107,6 +107,29 @@ def test_little_money_and_little_history_make_no_spike(store_url: str) -> None:
     asyncio.run(play())
 
 
+def test_an_hour_is_looked_at_a_while_after_its_end(store_url: str) -> None:
+    """What was spent in its last minute is told in the first minutes of the next, and not after that."""
+
+    async def play() -> None:
+        async with aclosing(State(store_url, timeout_s=ROOMY_S)) as state:
+            office = await _open(state, 3)
+            signals = office.signals()
+            office.clock.advance(3599)
+            await office.call(100.0)
+            office.clock.advance(120)
+            told = await signals.look_for_spikes()
+            assert {each.id.rpartition(":")[2] for each in told} == {"2026-01-01T00"}
+            office.clock.advance(-120)
+            await office.call(100.0, key="late")
+            for day in (1, 2, 3):
+                await office.call(1.0, days_ago=day, key="late")
+            office.clock.advance(400)
+            assert await signals.look_for_spikes() == []
+            await signals.aclose()
+
+    asyncio.run(play())
+
+
 def test_one_worker_looks_at_a_time(store_url: str) -> None:
     """The second finds nothing to do, until the first gives it up."""
 
