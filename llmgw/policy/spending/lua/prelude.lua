@@ -1,10 +1,11 @@
 -- What every script of spending begins with. One layout of KEYS and ARGV for all of them:
--- KEYS epoch op open holds index ledger minute hour day (rate leases)… budget…
+-- KEYS epoch op open holds index ledger minute hour day (rate leases)… budget… events
 -- ARGV op now n-limits n-budgets estimate op-kept-ms (budget-name forget-at)… own…
 -- Lua's numbers are doubles: money is never one. It is text, added in two parts of which each is exact.
 local call = redis.call
 local OP, LIMITS, BUDGETS, ESTIMATE = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local OPERATION, OPEN, HOLDS, INDEX, LEDGER = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local EVENTS, EVENTS_KEPT = KEYS[#KEYS], 5000
 local BASE = 1000000000
 local RING = 61
 
@@ -16,9 +17,6 @@ local function budget_name(i) return ARGV[5 + 2 * i] end
 local function forget_at(i) return tonumber(ARGV[6 + 2 * i]) end
 local format = string.format
 local function text(number) return format('%d', number) end
-
--- The last of KEYS, behind the budgets, is the stream of the tenant's events, which is trimmed to about so many.
-local EVENTS, EVENTS_KEPT = KEYS[#KEYS], 5000
 
 local now
 if ARGV[2] == '' then

@@ -1,5 +1,6 @@
 -- Charges the exact cost of an operation, once; after a hold that lapsed, what it differs by from what was charged.
 -- Own: cost token-change input-tokens output-tokens who data minute-ms hour-ms day-ms n-dimensions dimension…
+-- n-marks percent… (amount mark…)…budgets
 local v = call('HMGET', OPERATION, 's', 'c')
 local state, charged = v[1], v[2]
 if state == 'settled' then return {'DUPLICATE'} end
