@@ -13,6 +13,8 @@ _COMMANDS = (
     "doctor",
     "keys",
     "access",
+    "limits",
+    "usage",
     "events",
     "webhooks",
     "contexts",

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from llmgw.context.archive import Archive
+from llmgw.gateway.accounts.accounts import Accounts
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.rules.rules import Rules
 from llmgw.policy.signals.signals import Signals
 from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.prompts.prompts import Prompts
@@ -54,10 +56,12 @@ class Runtime:
         *,
         state: State,
         keyring: Keyring | None,
+        rules: Rules,
         health: Health,
         recorder: Recorder,
         archive: Archive,
         prompts: Prompts,
+        accounts: Accounts,
         signals: Signals,
         webhooks: Webhooks,
         clock: Clock,
@@ -67,11 +71,13 @@ class Runtime:
     ) -> None:
         self.state = state
         self.keyring = keyring
+        self.rules = rules
         self.authenticator = Authenticator(keyring)
         self.health = health
         self.recorder = recorder
         self.archive = archive
         self.prompts = prompts
+        self.accounts = accounts
         self.signals = signals
         self.webhooks = webhooks
         self.clock = clock

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from llmgw.settings.limits import Limits
 from llmgw.settings.signals import Signals
 from llmgw.types.context import Policy
 from llmgw.types.feature import Feature
@@ -265,6 +266,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prompts in versions."""
     prices: Prices = Prices()
     """What models cost."""
+    limits: Limits = Limits()
+    """What callers may take, in calls, tokens and money."""
     signals: Signals = Signals()
     """What is told about money, and to whom."""
     telemetry: Telemetry = Telemetry()

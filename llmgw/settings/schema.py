@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from llmgw.policy.rules.terms import SubjectLimits
 from llmgw.providers.registry import ROWS
+from llmgw.settings.limits import Limits, TenantLimits
 from llmgw.settings.model import (
     Alias,
     AliasTarget,
@@ -45,6 +47,9 @@ _STRUCTS: tuple[type[Struct], ...] = (
     ModelPrices,
     LongPrices,
     TokenPrices,
+    Limits,
+    TenantLimits,
+    SubjectLimits,
     Verify,
     Policy,
     Signals,
@@ -70,6 +75,7 @@ def json_schema() -> dict[str, Any]:
         describe(definitions[cls.__name__], cls)
     for inheriting in (ModelPrices, LongPrices):
         describe(definitions[inheriting.__name__], TokenPrices)
+    describe(definitions["TenantLimits"], SubjectLimits)
     definitions["Provider"]["properties"]["kind"]["enum"] = sorted(ROWS)
     definitions = {name: _or_reference(definition) for name, definition in definitions.items()}
     target = definitions["AliasTarget"]

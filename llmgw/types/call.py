@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.types.allotment import Allotment
 from llmgw.types.allowance import Allowance
 from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
@@ -63,6 +64,8 @@ class Attempt(Struct, kw_only=True):
     message: str | None = None
     usage: Usage | None = None
     """What the provider says it used, were it for an answer that broke off."""
+    estimated: bool = False
+    """Whether `usage` was counted here, as the provider did not say what it used."""
     charge: Charge | None = None
     """What that costs; None where the provider does not say what it used, or its price is not known."""
 
@@ -142,6 +145,10 @@ class Call(Struct, kw_only=True):
     alias: str | None = None
     admitted: str | None = None
     """A model that this call may ask whatever its key's list says, as the call it is made for may."""
+    allotment: Allotment | None = None
+    """What its admission left of its caller's limits; None where nothing limits it."""
+    within_another: bool = False
+    """Whether it is made for another call, which was counted."""
     tags: tuple[str, ...] = ()
     stream: bool = False
     attempts: list[Attempt] = []
@@ -182,6 +189,7 @@ class Call(Struct, kw_only=True):
             trace_state=self.trace_state,
             caller=self.caller,
             admitted=self.alias,
+            within_another=True,
         )
 
     @property

@@ -20,12 +20,15 @@ from llmgw.types.limit_errors import (
     NeverFits,
     RateLimited,
     StoreReset,
+    TooLate,
 )
 
 HOLD_MS: Final = 600_000
 LEASE_MS: Final = 30_000
 OPERATION_KEPT_MS: Final = 3 * 86_400_000
 """How long a step of an ended operation may come again; a budget's window is kept longer than that."""
+SETTLED_WITHIN_MS: Final = OPERATION_KEPT_MS - 3_600_000
+"""How long after it began a call can be settled of which the store knows nothing; clocks may differ by an hour."""
 ROLLUPS_KEPT_MS: Final = (2 * 86_400_000, 35 * 86_400_000, 400 * 86_400_000)
 DUE: Final = 200
 """Holds that one sweep ends at most."""
@@ -149,6 +152,7 @@ class Spending:
         Raises:
             StoreReset: the store has no books of the tenant.
             StoreUnavailable: it is not known whether it was charged; the same again is safe.
+            TooLate: it began so long ago that the store may have forgotten that it was charged already.
             InternalError: the operation was admitted with other budgets.
         """
         change = charge.input_tokens + charge.output_tokens - asked.tokens
@@ -162,10 +166,15 @@ class Spending:
                 charge.output_tokens,
                 _who(asked),
                 charge.detail,
+                asked.at_ms + SETTLED_WITHIN_MS,
                 *_rolled(asked),
                 *marks(asked.budgets, self.thresholds),
             ],
         )
+        if answer[0] == b"TOO_LATE":
+            raise TooLate(
+                f"the operation {asked.operation} began too long ago to tell whether it was charged"
+            )
         if answer[0] == b"DUPLICATE":
             return Settled("duplicate", 0)
         posted = int(answer[1])

@@ -73,9 +73,14 @@ class Desk:
         found = await self.state.command("HGETALL", keys.rollups(tenant, at_ms)[period])
         return {name: tuple(map(int, value.split())) for name, value in _texts(found).items()}
 
-    async def books(self, tenant: str = TENANT) -> Reconciled:
+    async def row_ids(self, tenant: str = TENANT) -> list[str]:
+        """The ids of the ledger's rows, oldest first."""
+        found = await self.state.command("XRANGE", keys.of(tenant, "ledger"), "-", "+")
+        return [row_id.decode() for row_id, _ in found]
+
+    async def books(self, tenant: str = TENANT, *, whole: bool = False) -> Reconciled:
         """The tenant's books at this instant."""
-        return await reconcile(self.state, tenant, clock=self.clock)
+        return await reconcile(self.state, tenant, clock=self.clock, whole=whole)
 
 
 def cost(nano: int, tokens_in: int = 0, tokens_out: int = 0) -> Charge:

@@ -9,6 +9,9 @@ from llmgw.http.data_plane import Endpoint
 from llmgw.http.exchange import Exchange
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.rules.rule_store import RuleStore
+from llmgw.policy.rules.rules import Rules
+from llmgw.policy.rules.terms import Configured
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
@@ -59,6 +62,7 @@ def serve(body: bytes) -> list[dict[str, Any]]:
     runtime = Runtime(
         state=state,
         keyring=Keyring(state, Secret("p" * 32), bootstrap=Secret(KEY)),
+        rules=Rules(Configured(), RuleStore(state, clock)),
         health=Health(),
         recorder=Recorder(
             Tracing("", sample=0, slow_ms=1, version="0", clock=clock, resource={}),
@@ -68,6 +72,7 @@ def serve(body: bytes) -> list[dict[str, Any]]:
         ),
         archive=None,  # type: ignore[arg-type]
         prompts=Prompts(state),
+        accounts=None,  # type: ignore[arg-type]
         signals=None,  # type: ignore[arg-type]
         webhooks=None,  # type: ignore[arg-type]
         clock=clock,

@@ -1,13 +1,11 @@
--- What every script of spending begins with. One layout of KEYS and ARGV for all of them:
+-- What every step of a call begins with, behind ring.lua. One layout of KEYS and ARGV for all of them:
 -- KEYS epoch op open holds index ledger minute hour day (rate leases)… budget… events
 -- ARGV op now n-limits n-budgets estimate op-kept-ms (budget-name forget-at)… own…
 -- Lua's numbers are doubles: money is never one. It is text, added in two parts of which each is exact.
-local call = redis.call
 local OP, LIMITS, BUDGETS, ESTIMATE = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local OPERATION, OPEN, HOLDS, INDEX, LEDGER = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local EVENTS, EVENTS_KEPT = KEYS[#KEYS], 5000
 local BASE = 1000000000
-local RING = 61
 
 local function own(i) return ARGV[6 + 2 * BUDGETS + i] end
 local function rate_key(i) return KEYS[8 + 2 * i] end
