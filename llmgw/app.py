@@ -157,16 +157,18 @@ class Worker:
         )
         self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
+        self._signals = Signals(self._state, self._clock, signal_rules(settings.signals))
+        self._spending = Spending(self._state, thresholds=settings.signals.thresholds)
         self._accounts = Accounts(
-            Spending(self._state),
+            self._spending,
             Journal(settings.state.dir / "journal"),
             self._rules,
             Counting(self._counter, self._calibration),
             self._clock,
+            signals=self._signals,
             workers=settings.server.workers,
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
-        self._signals = Signals(self._state, self._clock, signal_rules(settings.signals))
         self._webhooks = _webhooks(settings, self._state, self._signals, self._upstream, self._clock)
         self._runtime = Runtime(
             state=self._state,
@@ -244,13 +246,13 @@ class Worker:
             orphaned.cancel()
             sweeping.cancel()
             await self._webhooks.aclose()
-            await self._signals.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
             await self._rule_watch.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._accounts.aclose()
+            await self._signals.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._recorder.shutdown)
@@ -268,6 +270,7 @@ class Worker:
         self._rules.configure(configured_limits(fresh.settings.limits))
         self._runtime.generation = self._generation(fresh, number)
         self._signals.rules = signal_rules(fresh.settings.signals)
+        self._spending.thresholds = fresh.settings.signals.thresholds
         self._applying = asyncio.get_running_loop().create_task(
             self._webhooks.apply(webhooks(fresh.settings.signals))
         )
