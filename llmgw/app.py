@@ -170,6 +170,12 @@ class Worker:
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._webhooks = _webhooks(settings, self._state, self._signals, self._upstream, self._clock)
+        journal, settler = self._accounts.journal, self._accounts.settler
+        self._recorder.watch_ledger(
+            waiting=lambda: journal.state.counts.open_operations,
+            lost=lambda: settler.lost,
+            ready=lambda: float(journal.state.ready),
+        )
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
@@ -222,6 +228,7 @@ class Worker:
     async def _lifespan(self, _app: Litestar) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(RELOAD_SIGNAL, self._reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {RELOAD_SIGNAL})
         loop.add_signal_handler(DRAIN_SIGNAL, self._runtime.drain)
         orphaned = loop.create_task(_stop_when_orphaned(_supervisor()))
         sweeping = loop.create_task(_sweep(self._contexts))

@@ -27,7 +27,7 @@ from llmgw.policy.signals.signals import Signals
 from llmgw.policy.spending.local import LocalLimits
 from llmgw.policy.spending.rooms import allotment
 from llmgw.policy.spending.spending import LEASE_MS, Spending
-from llmgw.types.call import ANYBODY, Call
+from llmgw.types.call import ANYBODY, AdmissionFacts, Call
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, StoreResting, StoreUnavailable, Unavailable
 from llmgw.types.invocation import Invocation
@@ -116,17 +116,38 @@ class Accounts:
         if reservation.budgets and not self.journal.state.ready:
             raise _journal_refuses()
         claim = Claim(self, call, wanted.asked, reservation, bound=True)
-        with self._refusals_told(claim):
-            try:
-                await self._admit(claim, degraded=bounds.degraded == "allow")
-            except BudgetExceeded as error:
-                lowered = wanted.lowered(error.left, self._now_ms())
-                if lowered is None:
-                    raise
-                claim.reservation = lowered.reservation(self._now_ms())
-                claim.invocation = lowered.asked
-                await self._admit(claim, degraded=bounds.degraded == "allow")
+        facts = call.admission = AdmissionFacts(
+            limits=len(reservation.limits),
+            budgets=len(reservation.budgets),
+            estimate_nano=reservation.estimate_nano,
+            started_ns=self._clock.monotonic_ns(),
+            ended_ns=0,
+        )
+        try:
+            with self._refusals_told(claim):
+                await self._admit_or_lower(claim, wanted)
+        except LimitExceeded as error:
+            facts.limit = error.limit
+            raise
+        finally:
+            facts.ended_ns = self._clock.monotonic_ns()
+            facts.unheard = claim.unheard
+            facts.estimate_nano = claim.reservation.estimate_nano
+            facts.lowered = claim.invocation is not wanted.asked
         return claim
+
+    async def _admit_or_lower(self, claim: Claim, wanted: Wanted) -> None:
+        """Have a claim admitted, with a shorter answer where the whole one does not fit and that is wanted."""
+        degraded = wanted.bounds.degraded == "allow"
+        try:
+            await self._admit(claim, degraded=degraded)
+        except BudgetExceeded as error:
+            lowered = wanted.lowered(error.left, self._now_ms())
+            if lowered is None:
+                raise
+            claim.reservation = lowered.reservation(self._now_ms())
+            claim.invocation = lowered.asked
+            await self._admit(claim, degraded=degraded)
 
     async def again(self, claim: Claim) -> None:
         """Charge the attempts so far, and admit what follows as an operation of its own.

@@ -26,6 +26,8 @@ class Wanted:
         self.call = call
         self.invocation = invocation
         self.bounds = bounds
+        self.asked = invocation
+        """What is said, with the most that the answer may have once that is known: the provider must be told."""
         self._targets = targets
         self._estimate: Estimate | None = None
 
@@ -57,14 +59,6 @@ class Wanted:
             lapse=bounds.lapse,
         )
 
-    @property
-    def asked(self) -> Invocation:
-        """What is said with the most that the answer may have, which the provider must be told."""
-        bound = self._estimate
-        if bound is None or bound.max_output is None or not isinstance(self.invocation, ChatInvocation):
-            return self.invocation
-        return with_max_output(self.invocation, bound.max_output)
-
     def lowered(self, nano_left: int, now_ms: int) -> "Wanted | None":
         """The same with so short an answer that it costs no more than what is left; None where that is not wanted.
 
@@ -88,6 +82,9 @@ class Wanted:
         self._estimate = estimate(
             self.invocation, self._targets, self.bounds.default_max_tokens, now_ms // 1000, before
         )
+        most = self._estimate.max_output
+        if most is not None and isinstance(self.invocation, ChatInvocation):
+            self.asked = with_max_output(self.invocation, most)
         return self._estimate
 
 

@@ -3,6 +3,7 @@
 A change, its event and the notice of it are one step. The end of the chain stands for all there is.
 """
 
+import asyncio
 import hashlib
 from typing import Final, Literal, TypeAlias
 
@@ -142,8 +143,12 @@ class RuleStore:
             InternalError: one cannot be read.
         """
         tail, found = await self._state.script(_ALL, [_RULES, _TAIL])
-        rules = [_rule(each) for each in found]
-        return Stored(tail=head_of(tail), rules={rule.subject: rule for rule in rules})
+        rules: dict[Subject, Rule] = {}
+        for place in range(0, len(found), _PAGE):
+            read = [_rule(each) for each in found[place : place + _PAGE]]
+            rules.update((rule.subject, rule) for rule in read)
+            await asyncio.sleep(0)  # calls go on in between
+        return Stored(tail=head_of(tail), rules=rules)
 
     async def find(self, subject: Subject) -> Rule | None:
         """Read one rule."""
@@ -153,6 +158,8 @@ class RuleStore:
     async def change(self, change: Change) -> Rule | None:
         """Put or take away one rule; says what is there then. What is as it shall be already is left alone.
 
+        What cannot be read is replaced or taken away like any other.
+
         Raises:
             LimitsChanged: something else is there than was expected.
             NotFound: there is no rule to take away.
@@ -161,9 +168,10 @@ class RuleStore:
         """
         for _ in range(_TRIES):
             tail = await self.tail()
-            there = await self.find(change.subject)
+            (stored,) = await self._state.hash_fields(_RULES, _field(change.subject))
+            there = None if stored is None else _readable(stored)
             _expect(change, there)
-            if change.limits is None and there is None:
+            if change.limits is None and stored is None:
                 raise NotFound("there is no stored rule of this subject")
             if there is not None and there.limits == change.limits:
                 return there
@@ -248,10 +256,15 @@ def _field(subject: Subject) -> str:
 
 
 def _rule(stored: bytes) -> Rule:
+    rule = _readable(stored)
+    if rule is None:
+        raise InternalError("what is stored of a limit cannot be read")
+    return rule
+
+
+def _readable(stored: bytes) -> Rule | None:
     try:
         rule = _read_rule(stored)
     except (msgspec.DecodeError, ValueError):
-        rule = None
-    if rule is None or amount_problem(rule.limits) is not None:
-        raise InternalError("what is stored of a limit cannot be read")
-    return rule
+        return None
+    return rule if amount_problem(rule.limits) is None else None

@@ -1,7 +1,7 @@
 """Which limits and budgets are in force for a call, as far as this worker knows: asked of memory alone."""
 
 import asyncio
-import logging
+import contextlib
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -13,11 +13,10 @@ from llmgw.policy.rules.terms import Bounds, Configured, Subject, SubjectLimits
 from llmgw.policy.spending.values import Scope
 from llmgw.state.audit_chain import FIRST, Tail
 from llmgw.types.call import Caller
+from llmgw.types.errors import GatewayError
 
 CACHE_MAX: Final = 8192
 """Callers, with their tags, whose bounds are remembered."""
-
-_log = logging.getLogger(__name__)
 
 
 class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,11 +42,12 @@ class Rules:
     """One worker's copy of all rules.
 
     `known` is False until the stored ones could be read once: then what is in force is the settings' alone, and
-    calls cannot be let through on its word.
+    calls cannot be let through on its word. `lost` says that the store has none of those that are in force.
     """
 
     def __init__(self, configured: Configured, store: RuleStore) -> None:
         self.known = False
+        self.lost = False
         self.store = store
         self._stored = Stored(tail=Tail(0, FIRST), rules={})
         self._book = Book(configured, {})
@@ -92,7 +92,8 @@ class Rules:
             if self.known and await self.store.tail() == self._stored.tail:
                 return
             stored = await self.store.all()
-            if stored.tail.events == 0 and self._stored.tail.events > 0:
+            self.lost = stored.tail.events == 0 and self._stored.tail.events > 0
+            if self.lost:
                 return
             self._renew(self._book.configured, stored)
             self.known = True
@@ -107,7 +108,9 @@ class Rules:
             StoreUnavailable: it is not known whether it was done; do it again.
         """
         rule = await self.store.change(change)
-        await self.look()
+        # It is made; what this worker misses now it looks for itself.
+        with contextlib.suppress(GatewayError):
+            await self.look()
         return rule
 
     async def entries(self) -> list[Entry]:

@@ -39,6 +39,7 @@ class RuleWatch:
 
     async def look(self) -> None:
         """Take over what has changed; a store that is away, or cannot be read, changes nothing. Never raises."""
+        lost = self._rules.lost
         try:
             await self._rules.look()
         except StoreUnavailable:
@@ -51,6 +52,10 @@ class RuleWatch:
             _log.exception("following changes of limits failed")
         else:
             self._troubled = False
+        if self._rules.lost and not lost:
+            _log.error(
+                "the store has lost all limits that were set there; those known stay until one is set again"
+            )
 
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()

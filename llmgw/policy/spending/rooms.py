@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.spending import Admitted, reset_of
 from llmgw.policy.spending.usage import Standing
-from llmgw.policy.spending.values import Budget, Limit
+from llmgw.policy.spending.values import Budget, Limit, Reservation
 from llmgw.state.connection import State
 from llmgw.types.allotment import Allotment, RateRoom
+from llmgw.types.limit_errors import BudgetExceeded, LimitExceeded
 
 WINDOW_S: Final = 60.0
 """Seconds after which what a call took of a rate has left the window."""
@@ -80,6 +81,19 @@ def allotment(admitted: Admitted) -> Allotment:
         ),
         budget_left_nano=min((each.nano for each in admitted.lefts), default=None),
     )
+
+
+def refused(asked: Reservation, error: LimitExceeded) -> Allotment:
+    """What a call that was refused may be told of what is left: of the limit that refused it."""
+    if isinstance(error, BudgetExceeded):
+        return Allotment(budget_left_nano=error.left)
+    reset_s = WINDOW_S if error.retry_after_s is None else error.retry_after_s
+    for limit in asked.limits:
+        if error.limit == f"{limit.title}:requests" and limit.requests_per_minute is not None:
+            return Allotment(requests=RateRoom(limit.requests_per_minute, error.left, reset_s))
+        if error.limit == f"{limit.title}:tokens" and limit.tokens_per_minute is not None:
+            return Allotment(tokens=RateRoom(limit.tokens_per_minute, error.left, reset_s))
+    return Allotment()
 
 
 def _tightest(found: Iterable[RateRoom]) -> RateRoom | None:

@@ -19,6 +19,7 @@ from llmgw.telemetry.logs import configure
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
+from llmgw.types.call import Call
 from llmgw.types.clock import SystemClock
 from llmgw.types.event import Start, StreamEvent, TextDelta
 from llmgw.types.secret import Secret
@@ -29,6 +30,9 @@ KEY = "a-key-of-the-operators-own"
 
 class BrokenReply:
     """A reply whose rest holds a mistake of ours."""
+
+    def __init__(self, call: Call | None) -> None:
+        self.call = call
 
     async def batches(self) -> AsyncIterator[list[StreamEvent]]:
         """Give some content, then fail as code fails."""
@@ -46,13 +50,13 @@ class BrokenReply:
 class BrokenGateway:
     """A corridor that opens broken replies."""
 
-    async def invoke(self, *_: Any) -> BrokenReply:
+    async def invoke(self, _: Any, call: Call) -> BrokenReply:
         """Open one."""
-        return BrokenReply()
+        return BrokenReply(call)
 
     async def complete(self, *_: Any) -> Any:
         """Answer with one."""
-        return BrokenReply().completion()
+        return BrokenReply(None).completion()
 
 
 def serve(body: bytes) -> list[dict[str, Any]]:
