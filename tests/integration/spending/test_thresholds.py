@@ -41,6 +41,7 @@ def test_a_window_that_is_not_kept_is_not_said_to_be_charged(store_url: str) -> 
     async def scene(desk: Desk) -> None:
         minute = Budget(scope="key", name="k1", window="minute", amount_nano=100)
         claim = desk.claim("late", 60, budgets=(minute, SEARCH))
+        await desk.spending.admit(claim)
         desk.clock.advance(5 * 86_400)
         settled = await desk.spending.settle(claim, cost(60))
         assert settled.spents == ((SEARCH, 60, 60),)
