@@ -27,7 +27,7 @@ LONGEST_MS: Final = 3_600_000
 GIVEN_UP_MS: Final = 86_400_000
 """How long a webhook may take nothing before what is as old as that is no longer sent to it."""
 PAGE: Final = 50
-IDLE_MS: Final = 5_000
+IDLE_MS: Final = 10_000
 """How often it looks for events of which it was not told."""
 _GONE: Final = 410
 

@@ -5,6 +5,7 @@ import logging
 import pytest
 from llmgw.policy.signals.delivery import GIVEN_UP_MS, IDLE_MS, LONGEST_MS
 from llmgw.state.connection import State
+from llmgw.upstream import posting
 from tests.integration.signals.watch import Watch, on_watch
 from tests.waiting import ROOMY_S
 from tests.webhook_receiver import Receiver
@@ -77,6 +78,29 @@ def test_a_receiver_that_is_not_there_is_asked_again(store_url: str) -> None:
         await delivery.step()
         record = await watch.record(delivery)
         assert (record.tries, record.last_status, record.last_error) == (1, 0, "provider_unreachable")
+
+    on_watch(store_url, scene)
+
+
+def test_a_receiver_that_never_answers_is_left(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its time is over that is a failure, and the event comes again."""
+    monkeypatch.setattr(posting, "POST_S", 0.2)
+
+    async def scene(watch: Watch) -> None:
+        with Receiver() as receiver:
+            receiver.open.clear()
+            delivery = watch.delivery(receiver.url)
+            await delivery.step()
+            await watch.tell("a")
+            await delivery.step()
+            record = await watch.record(delivery)
+            assert (record.tries, record.last_status) == (1, 0)
+            assert record.last_error in {"deadline_exceeded", "provider_timeout"}
+            receiver.open.set()
+            monkeypatch.undo()
+            await watch.away(delivery)
+            await delivery.step()
+            assert receiver.ids() == ["a", "a"]
 
     on_watch(store_url, scene)
 
