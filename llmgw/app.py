@@ -41,6 +41,7 @@ from llmgw.http.own_routes import own_routes
 from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Runtime
+from llmgw.http.tokens import token_routes
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rule_store import RuleStore
@@ -50,6 +51,7 @@ from llmgw.policy.signals.delivery import Means
 from llmgw.policy.signals.signals import Signals
 from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.policy.spending.spending import Spending
+from llmgw.policy.spending.upkeep import Upkeep
 from llmgw.prompts.prompts import Prompts
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
@@ -146,6 +148,7 @@ class Worker:
                 stale_auth_s=settings.auth.stale_auth_s,
             )
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
+        self._upkeep = _upkeep(settings, self._state, self._clock)
         self._rules = Rules(configured_limits(settings.limits), RuleStore(self._state, self._clock))
         self._rule_watch = RuleWatch(self._state, self._rules)
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
@@ -199,6 +202,7 @@ class Worker:
         guarded = [
             *model_routes(runtime),
             *own_routes(runtime),
+            *token_routes(runtime),
             *prompt_routes(runtime),
             *prompt_admin_routes(runtime),
             *ops_routes(runtime),
@@ -238,6 +242,7 @@ class Worker:
         await self._accounts.start()
         if self._key_watch is not None:
             self._key_watch.start()
+        self._upkeep.start()
         self._signals.start()
         self._webhooks.start()
         # What start-up made stays for good: the collector need not look at it again.
@@ -252,6 +257,7 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            await self._upkeep.aclose()
             await self._webhooks.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
@@ -328,6 +334,12 @@ def open_archive(
         jitter=random.random,
     )
     return Archive(contexts, Schemas(state))
+
+
+def _upkeep(settings: Settings, state: State, clock: Clock) -> Upkeep:
+    ledger = settings.ledger
+    keep_ms = ledger.keep_days * 86_400_000
+    return Upkeep(state, clock, keep_ms=keep_ms, every_s=ledger.prove_s, jitter=random.random)
 
 
 def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:

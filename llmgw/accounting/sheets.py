@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
@@ -9,6 +10,7 @@ Cell: TypeAlias = str | int | None
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes programs take a text for a formula."""
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
 
 def sheet(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
@@ -28,4 +30,4 @@ def _cell(value: Cell) -> str:
         return str(value)
     # A lone surrogate has no bytes; no program could show it.
     text = value.encode("utf-8", "replace").decode()
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text

@@ -15,6 +15,8 @@ _COMMANDS = (
     "access",
     "limits",
     "usage",
+    "ledger",
+    "reconcile",
     "events",
     "webhooks",
     "contexts",

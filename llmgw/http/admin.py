@@ -8,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from llmgw.http.access import access_routes
 from llmgw.http.events import event_routes
 from llmgw.http.keys import key_routes
+from llmgw.http.ledger import ledger_routes
 from llmgw.http.limits import limit_routes
 from llmgw.http.me import me_routes
 from llmgw.http.own_limits import own_limit_routes
@@ -42,6 +43,7 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         targets,
         config,
         *usage_routes(runtime),
+        *ledger_routes(runtime),
         *event_routes(runtime),
         *limit_routes(runtime.rules),
         *own_limit_routes(runtime),

@@ -1,5 +1,6 @@
 """What was used: `/admin/v1/usage` for who may look at a tenant's books, `/v1/me/usage` for a key's own."""
 
+from collections.abc import AsyncIterator
 from typing import Any, Final, Literal, TypeAlias
 
 from litestar import Response, get
@@ -12,7 +13,18 @@ from llmgw.http.permissions import Permission
 from llmgw.http.reach import reach_of
 from llmgw.http.runtime import Runtime
 from llmgw.http.times import moment_of, stamp
-from llmgw.policy.spending.usage import KEPT_MS, Period, Slice, Sum, Windows, tenants, totals, usage_between
+from llmgw.policy.spending.usage import (
+    KEPT_MS,
+    Period,
+    Slice,
+    Sum,
+    Windows,
+    add_up,
+    dearest_first,
+    tenants,
+    totals,
+    usage_between,
+)
 from llmgw.policy.spending.values import Dimension, named
 from llmgw.state.connection import State
 from llmgw.types.call import TENANT, Caller
@@ -20,6 +32,8 @@ from llmgw.types.errors import InvalidRequest, NotFound
 from llmgw.types.money import usd
 
 DAY_MS: Final = 86_400_000
+LINES_MAX: Final = 200_000
+"""Lines of one report."""
 _FINE: Final = 7 * DAY_MS
 """Up to so long a time is told by the hour where no period is asked for."""
 _COLUMNS: Final = ("calls", "cost_nano", "cost_usd", "input_tokens", "output_tokens")
@@ -52,16 +66,13 @@ def usage_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         windows = windows_of(request, now_ms)
         form: Format = word_of(request, "format", Format, "json")
         series = word_of(request, "series", Truth, "false") == "true"
-        found = {
-            tenant: await usage_between(
-                state, tenant, dimension, windows, [tenant] if dimension == "tenant" else ()
-            )
-            for tenant in await tenants_of(request, state)
-        }
+        report = _Report(series=series)
+        for tenant in await tenants_of(request, state):
+            names = [tenant] if dimension == "tenant" else ()
+            await report.take(tenant, usage_between(state, tenant, dimension, windows, names))
         if form == "csv":
-            return csv_answer(_sheet(found, series=series), f"usage-by-{dimension}.csv")
-        told = {"by": dimension, **_bounds(windows), "totals": _totals(found)}
-        return answer({**told, "series": _series(found)} if series else told)
+            return csv_answer(report.sheet(), f"usage-by-{dimension}.csv")
+        return answer({"by": dimension, **_bounds(windows), **report.told()})
 
     @get("/v1/me/usage", opt={"permission": Permission.INSPECT})
     async def own_usage(request: HttpRequest) -> Response[bytes]:
@@ -135,8 +146,8 @@ async def _own(state: State, caller: Caller, windows: Windows) -> dict[str, Any]
 
 async def _one(state: State, tenant: str, dimension: Dimension, name: str, windows: Windows) -> Used:
     stored = named(name)
-    slices = await usage_between(state, tenant, dimension, windows, [stored])
-    return _used(name, totals(slices).get(stored, Sum()))
+    used = await totals(usage_between(state, tenant, dimension, windows, [stored]))
+    return _used(name, used.get(stored, Sum()))
 
 
 def _bounds(windows: Windows) -> dict[str, str]:
@@ -156,29 +167,50 @@ def _used(name: str, used: Sum, **more: str) -> Used:
     )
 
 
-def _totals(found: dict[str, list[Slice]]) -> list[Used]:
-    told = [
-        _used(name, used, tenant=tenant)
-        for tenant, slices in found.items()
-        for name, used in totals(slices).items()
-    ]
-    return sorted(told, key=lambda each: -each.cost_nano)
+class _Report:
+    """What was used by each tenant: in all, and in each window where that is asked for."""
 
+    def __init__(self, *, series: bool) -> None:
+        self._series = series
+        self._windows = list[Used]()
+        self._totals = list[Used]()
 
-def _series(found: dict[str, list[Slice]]) -> list[Used]:
-    told = [
-        _used(name, used, tenant=tenant, at=stamp(each.at_ms))
-        for tenant, slices in found.items()
-        for each in slices
-        for name, used in sorted(each.sums.items())
-    ]
-    return sorted(told, key=lambda each: each.at)
+    async def take(self, tenant: str, slices: AsyncIterator[Slice]) -> None:
+        """Add a tenant's usage.
 
+        Raises:
+            InvalidRequest: that makes more lines than anybody reads.
+            StoreUnavailable: the store cannot be asked.
+        """
+        sums: dict[str, Sum] = {}
+        async for each in slices:
+            add_up(sums, each)
+            if self._series:
+                at = stamp(each.at_ms)
+                self._windows += [
+                    _used(name, used, tenant=tenant, at=at) for name, used in sorted(each.sums.items())
+                ]
+            if max(len(self._windows), len(self._totals) + len(sums)) > LINES_MAX:
+                raise InvalidRequest(
+                    f"the report would have more than {LINES_MAX} lines: ask for a shorter time, longer windows, "
+                    "or one tenant",
+                    param="series" if self._series else "since",
+                )
+        self._totals += [_used(name, used, tenant=tenant) for name, used in dearest_first(sums).items()]
 
-def _sheet(found: dict[str, list[Slice]], *, series: bool) -> str:
-    rows = _series(found) if series else _totals(found)
-    first = ("at", "tenant", "name") if series else ("tenant", "name")
-    return sheet((*first, *_COLUMNS), ([_cell(each, name) for name in (*first, *_COLUMNS)] for each in rows))
+    def told(self) -> dict[str, list[Used]]:
+        """The report as it is answered."""
+        totals = sorted(self._totals, key=lambda each: -each.cost_nano)
+        return {"totals": totals, "series": self._in_order()} if self._series else {"totals": totals}
+
+    def sheet(self) -> str:
+        """The same as a table: the windows where they are asked for, else the totals."""
+        rows = self._in_order() if self._series else self.told()["totals"]
+        columns = (*(("at",) if self._series else ()), "tenant", "name", *_COLUMNS)
+        return sheet(columns, ([_cell(each, name) for name in columns] for each in rows))
+
+    def _in_order(self) -> list[Used]:
+        return sorted(self._windows, key=lambda each: each.at)
 
 
 def _cell(used: Used, name: str) -> Cell:

@@ -10,18 +10,21 @@ import hmac
 import re
 from collections import OrderedDict
 from functools import partial
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from llmgw.policy import keyformat
+from llmgw.policy.key_audit import BESIDE, FIRST_START, KeyAudit, KeyStep, given_of
+from llmgw.policy.key_errors import key_over, no_key, wrong_key
 from llmgw.policy.key_store import PREVIOUS_MAX, KeyStore, Stored
-from llmgw.policy.keys import OVERLAP_MAX_MS, KeyRecord, NewKey, Terms, check_entries, check_key
+from llmgw.policy.keys import OVERLAP_MAX_MS, KeyChange, KeyRecord, NewKey, Terms, check_entries, check_key
 from llmgw.state.connection import State
 from llmgw.types.allowance import Allowance
 from llmgw.types.call import Caller, Role
 from llmgw.types.clock import Clock, SystemClock
-from llmgw.types.errors import InvalidApiKey, InvalidRequest, KeyConflict, NotFound, StoreUnavailable
+from llmgw.types.errors import InvalidRequest, KeyConflict, StoreUnavailable
 from llmgw.types.secret import Secret
 
 FRESH_S = 5.0
@@ -75,6 +78,7 @@ class Keyring:
         self._pepper = pepper.reveal().encode()
         self._bootstrap = self._digest(bootstrap.reveal()) if bootstrap is not None else None
         self._clock = clock or SystemClock()
+        self.audit = KeyAudit(state, self._clock)
         self._fresh_ns = round(FRESH_S * 1e9)
         self._stale_ns = round(stale_auth_s * 1e9)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -109,18 +113,18 @@ class Keyring:
             StoreUnavailable: it is not known here and the store cannot be asked.
         """
         if len(token) > TOKEN_MAX:
-            raise _wrong()
+            raise wrong_key()
         digest = self._digest(token)
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Caller(key_id=BOOTSTRAP_ID, name="bootstrap", role="admin")
         key_id = keyformat.key_id(token)
         if key_id is None:
-            raise _wrong()
+            raise wrong_key()
         # Many calls that wait for one check share it, and none of them can cancel it for the others.
         return await asyncio.shield(self._check(digest, key_id))
 
-    async def create(self, name: str, role: Role, terms: Terms | None = None) -> NewKey:
-        """Make a key. What it makes belongs to its tenant.
+    async def create(self, name: str, role: Role, terms: Terms | None = None, *, by: str = BESIDE) -> NewKey:
+        """Make a key. What it makes belongs to its tenant; `by` is the id of the maker's key.
 
         Raises:
             InvalidRequest: the name, role or terms cannot be meant.
@@ -128,11 +132,11 @@ class Keyring:
         """
         terms = terms or Terms()
         check_key(name, role, terms)
-        if terms.expires_ms is not None and terms.expires_ms <= self._now_ms():
-            raise InvalidRequest("the key would be expired already", param="expires_ms")
+        self._check_end(terms.expires_ms)
         fresh = keyformat.draw()
         # The record first: should the second step fail, what remains is a key that nobody was ever shown.
         await self.store.put(fresh.id, self._digest(fresh.token), name, role, terms, self._now_ms())
+        await self.audit.note("create", fresh.id, terms.tenant, by, given_of(name, role, terms))
         await self.store.listed(fresh.id)
         return NewKey(id=fresh.id, token=Secret(fresh.token))
 
@@ -151,6 +155,9 @@ class Keyring:
         digest = self._digest(fresh.token)
         await self.store.put(fresh.id, digest, "first admin", "admin", Terms(), self._now_ms())
         won = await self.store.claim_first(fresh.id)
+        if won:
+            given = given_of("first admin", "admin", Terms())
+            await self.audit.note("create", fresh.id, Terms().tenant, FIRST_START, given)
         self._first = None
         return NewKey(id=fresh.id, token=Secret(fresh.token)) if won else None
 
@@ -176,10 +183,10 @@ class Keyring:
         """
         stored = await self.store.load(key_id) if _ID.fullmatch(key_id) else None
         if stored is None or tenant not in {None, stored.record.tenant}:
-            raise _nobody()
+            raise no_key()
         return self._current(stored.record)
 
-    async def revoke(self, key_id: str) -> bool:
+    async def revoke(self, key_id: str, *, by: str = BESIDE) -> bool:
         """Revoke a key for good; False says that there is none by that id.
 
         Here it ends at once, in other workers within a second, or `stale_auth_s` while the store is away.
@@ -187,14 +194,16 @@ class Keyring:
         Raises:
             StoreUnavailable: the store cannot be asked, or the others could not be told: do it again.
         """
-        if not _ID.fullmatch(key_id):
+        stored = await self.store.load(key_id) if _ID.fullmatch(key_id) else None
+        if stored is None:
             return False
+        await self.audit.note("revoke", key_id, stored.record.tenant, by, {})
         try:
             return await self.store.revoke(key_id, self._now_ms())
         finally:
             self.forget(key_id)
 
-    async def rotate(self, key_id: str, overlap_ms: int) -> NewKey:
+    async def rotate(self, key_id: str, overlap_ms: int, *, by: str = BESIDE) -> NewKey:
         """Give a key a new secret; those before it are good until the overlap ends. Its id and rights stay.
 
         Without an overlap every older secret ends.
@@ -209,8 +218,7 @@ class Keyring:
             raise InvalidRequest(
                 f"an overlap is at most {OVERLAP_MAX_MS // 86_400_000} days", param="overlap_s"
             )
-        if not _ID.fullmatch(key_id):
-            raise _nobody()
+        await self._living("rotate", key_id, by, {"overlap_ms": overlap_ms})
         fresh = keyformat.draw(key_id=key_id)
         now_ms = self._now_ms()
         try:
@@ -219,9 +227,9 @@ class Keyring:
             self.forget(key_id)
         match done:
             case "none":
-                raise _nobody()
+                raise no_key()
             case "revoked" | "expired":
-                raise KeyConflict(f"the key is {done}: make another one")
+                raise key_over(done)
             case "many":
                 raise KeyConflict(
                     f"{PREVIOUS_MAX} older secrets of the key are still good; an overlap of 0 ends them all"
@@ -229,7 +237,7 @@ class Keyring:
             case "done":
                 return NewKey(id=key_id, token=Secret(fresh.token))
 
-    async def allow(self, key_id: str, entries: tuple[str, ...] | None) -> None:
+    async def allow(self, key_id: str, entries: tuple[str, ...] | None, *, by: str = BESIDE) -> None:
         """Put another list of what a key may call in the place of its own; None is everything.
 
         Raises:
@@ -238,12 +246,42 @@ class Keyring:
             StoreUnavailable: the store cannot be asked, or the others could not be told: do it again.
         """
         check_entries(entries or ())
+        record = await self.find(key_id)
+        await self.audit.note("allow", key_id, record.tenant, by, {"allow": entries})
         try:
-            found = bool(_ID.fullmatch(key_id)) and await self.store.replace(key_id, entries)
+            found = await self.store.replace(key_id, entries)
         finally:
             self.forget(key_id)
         if not found:
-            raise _nobody()
+            raise no_key()
+
+    async def change(self, key_id: str, change: KeyChange, *, by: str = BESIDE) -> None:
+        """Put another team, tags, note or end in the place of a key's; other workers hear of it within a second.
+
+        Raises:
+            NotFound: there is no such key.
+            InvalidRequest: a member cannot be meant, or there is none.
+            KeyConflict: the key is revoked or has expired.
+            StoreUnavailable: the store cannot be asked, or the others could not be told: do it again.
+        """
+        given = change.given
+        if not given:
+            raise InvalidRequest("there is nothing to change: give team, tags, note or expires_ms")
+        record = await self.find(key_id)
+        check_key(record.name, record.role, Terms(tenant=record.tenant, **given))
+        self._check_end(given.get("expires_ms"))
+        await self._living("change", key_id, by, given)
+        try:
+            done = await self.store.change(key_id, change, self._now_ms())
+        finally:
+            self.forget(key_id)
+        match done:
+            case "none":
+                raise no_key()
+            case "revoked" | "expired":
+                raise key_over(done)
+            case "done":
+                return
 
     def forget(self, key_id: str) -> None:
         """Know nothing of a key any more: it has changed. Checks under way are not remembered."""
@@ -256,6 +294,19 @@ class Keyring:
         """Ask about every key again before its next call: a change may have been missed."""
         self._round += 1
         self._checks.clear()
+
+    async def _living(self, op: KeyStep, key_id: str, by: str, given: dict[str, Any]) -> None:
+        """Note a step that only a key takes which is good; what it does not take leaves no event."""
+        record = await self.find(key_id)
+        if record.revoked_ms is not None:
+            raise key_over("revoked")
+        if record.expires_ms is not None and record.expires_ms <= self._now_ms():
+            raise key_over("expired")
+        await self.audit.note(op, key_id, record.tenant, by, given)
+
+    def _check_end(self, expires_ms: int | None) -> None:
+        if expires_ms is not None and expires_ms <= self._now_ms():
+            raise InvalidRequest("the key would be expired already", param="expires_ms")
 
     def _check(self, digest: bytes, key_id: str) -> asyncio.Task[Caller]:
         """Ask the store about a key, unless that is being done."""
@@ -287,7 +338,7 @@ class Keyring:
         overtaken = self._checks.get(digest) is not asyncio.current_task()
         if known is None:
             self._known.pop(digest, None)
-            raise _wrong()
+            raise wrong_key()
         if not overtaken:
             self._remember(digest, known)
         return known.caller
@@ -342,11 +393,3 @@ class Keyring:
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000
-
-
-def _wrong() -> InvalidApiKey:
-    return InvalidApiKey("this API key is not valid: it was never issued, or it has expired or been revoked")
-
-
-def _nobody() -> NotFound:
-    return NotFound("there is no such key")

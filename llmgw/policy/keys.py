@@ -2,9 +2,9 @@
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from llmgw.types.allowance import ENTRIES_MAX, ENTRY
 from llmgw.types.call import DEFAULT_TENANT, TENANT, Role
@@ -31,6 +31,21 @@ class Terms(Struct, frozen=True, kw_only=True):
     allow: tuple[str, ...] | None = None
     note: str = ""
     expires_ms: int | None = None
+
+
+class KeyChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a key gets in the place of what it has; what is left out stays. Without an end it lives for ever."""
+
+    team: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    expires_ms: int | UnsetType | None = UNSET
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is not left out, by its name."""
+        named = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: value for name, value in named.items() if value is not UNSET}
 
 
 class KeyRecord(Struct, frozen=True, kw_only=True):

@@ -228,6 +228,15 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prices by `provider/model`, or `provider/*` for all its other models; they go before the published ones."""
 
 
+class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was spent, row by row."""
+
+    keep_days: Annotated[int, Meta(ge=7, le=3650)] = 400
+    """Days that a row is kept; of older ones, once they are proved, only their sum."""
+    prove_s: Annotated[int, Meta(ge=60, le=86_400)] = 3600
+    """Seconds between two proofs that the books agree, which say so in the log where they do not."""
+
+
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is told about calls, and to whom."""
 
@@ -266,6 +275,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prompts in versions."""
     prices: Prices = Prices()
     """What models cost."""
+    ledger: Ledger = Ledger()
+    """What was spent, row by row."""
     limits: Limits = Limits()
     """What callers may take, in calls, tokens and money."""
     signals: Signals = Signals()

@@ -27,9 +27,10 @@ from llmgw.policy.signals.signals import Signals
 from llmgw.policy.spending.local import LocalLimits
 from llmgw.policy.spending.rooms import allotment
 from llmgw.policy.spending.spending import LEASE_MS, Spending
+from llmgw.policy.spending.usage import tenants
 from llmgw.types.call import ANYBODY, AdmissionFacts, Call
 from llmgw.types.clock import Clock
-from llmgw.types.errors import GatewayError, StoreResting, StoreUnavailable, Unavailable
+from llmgw.types.errors import GatewayError, InternalError, StoreResting, StoreUnavailable, Unavailable
 from llmgw.types.invocation import Invocation
 from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded, StoreReset
 from llmgw.types.target import Target
@@ -320,13 +321,17 @@ class Accounts:
         """End the holds of calls that died."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            for tenant in self.settler.tenants:
-                try:
-                    await self._spending.lapse_due(tenant)
-                except Unavailable:
-                    break
-                except GatewayError as error:
-                    _log.error("holds of tenant %s: %s", tenant, error.message)
+            try:
+                for tenant in await tenants(self._spending.state):
+                    await self._end_due(tenant)
+            except Unavailable:
+                continue
+
+    async def _end_due(self, tenant: str) -> None:
+        try:
+            await self._spending.lapse_due(tenant)
+        except InternalError as error:
+            _log.error("holds of tenant %s: %s", tenant, error.message)
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000

@@ -72,11 +72,6 @@ class Settler:
         """Results that neither the journal nor the store would take, and that memory had no room for."""
 
     @property
-    def tenants(self) -> frozenset[str]:
-        """Whose books this worker has opened."""
-        return frozenset(self._books)
-
-    @property
     def behind(self) -> bool:
         """Whether results may wait in the journal for the store."""
         return self._behind

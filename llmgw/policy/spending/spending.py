@@ -96,6 +96,11 @@ class Spending:
         self._hold_ms = hold_ms
         self._lease_ms = lease_ms
 
+    @property
+    def state(self) -> State:
+        """The store that has the books."""
+        return self._state
+
     async def open_books(self, tenant: str) -> bool:
         """Begin a tenant's books, or accept that they begin anew; False where they are there.
 

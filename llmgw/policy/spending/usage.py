@@ -1,6 +1,6 @@
 """What was used and what is left, for who asks without making a call."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -89,32 +89,40 @@ async def tenants(state: State) -> list[str]:
 
 async def usage_between(
     state: State, tenant: str, dimension: Dimension, windows: "Windows", names: Sequence[str] = ()
-) -> list[Slice]:
+) -> AsyncIterator[Slice]:
     """Read a tenant's usage by one dimension in a row of windows, of some names or of all.
 
     Raises:
         StoreUnavailable: the store cannot be asked.
     """
-    found, place = list[Slice](), 0
-    starts = windows.starts
+    place, starts = 0, windows.starts
     while place < len(starts):
         batch = starts[place : place + _WINDOWS]
         read = [keys.of(tenant, f"use:{windows.period}:{window(windows.period, at).name}") for at in batch]
         done, *cells = await state.script(scripts.ROLLUPS, read, [_FIELDS, f"{dimension} ", *names])
         for at, flat in zip(batch, cells, strict=False):
             if flat:
-                found.append(Slice(at, {each.decode(): _sum(cell) for each, cell in _pairs(flat)}))
+                yield Slice(at, {each.decode(): _sum(cell) for each, cell in _pairs(flat)})
         place += int(done)
-    return found
 
 
-def totals(slices: Iterable[Slice]) -> dict[str, Sum]:
+async def totals(slices: AsyncIterator[Slice]) -> dict[str, Sum]:
     """What was used in all windows together, by name, the dearest first."""
     found: dict[str, Sum] = {}
-    for each in slices:
-        for name, used in each.sums.items():
-            found[name] = found.get(name, Sum()).plus(used)
-    return dict(sorted(found.items(), key=lambda one: (-one[1].cost_nano, -one[1].calls, one[0])))
+    async for each in slices:
+        add_up(found, each)
+    return dearest_first(found)
+
+
+def add_up(sums: dict[str, Sum], more: Slice) -> None:
+    """Add a window to what was used."""
+    for name, used in more.sums.items():
+        sums[name] = sums.get(name, Sum()).plus(used)
+
+
+def dearest_first(sums: dict[str, Sum]) -> dict[str, Sum]:
+    """The same in order of what it cost."""
+    return dict(sorted(sums.items(), key=lambda one: (-one[1].cost_nano, -one[1].calls, one[0])))
 
 
 class Windows(NamedTuple):

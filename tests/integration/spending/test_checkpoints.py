@@ -209,7 +209,7 @@ def test_ledger_usage_and_tenants_are_read_on_a_cluster(cluster: list[Server]) -
             now = desk.clock.unix_ns() // 1_000_000
             for tenant in names:
                 windows = Windows("hour", now - 30 * 86_400_000, now)
-                assert totals(await usage_between(state, tenant, "tenant", windows)) == {
+                assert await totals(usage_between(state, tenant, "tenant", windows)) == {
                     tenant: Sum(3, 21, 6, 3)
                 }
                 assert len([row async for row in ledger.rows(state, tenant)]) == 3
