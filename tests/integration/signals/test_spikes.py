@@ -8,7 +8,6 @@ from llmgw.policy.signals.spikes import SpikeRule
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.values import Charge, Reservation
 from llmgw.state.connection import State
-from tests.integration.signals.watch import DAY_MS
 from tests.manual_clock import ManualClock
 from tests.waiting import ROOMY_S
 
@@ -31,13 +30,15 @@ class Office:
     async def call(self, usd: float, tokens: int = 10, days_ago: int = 0, key: str = "k1") -> None:
         """One call that cost so much."""
         self.count += 1
+        self.clock.advance(-days_ago * 86_400)
         asked = Reservation(
             operation=f"op{self.count}",
             tenant="acme",
-            at_ms=self.clock.unix_ns() // 1_000_000 - days_ago * DAY_MS,
+            at_ms=self.clock.unix_ns() // 1_000_000,
             used_by=(("tenant", "acme"), ("team", "red"), ("key", key), ("alias", "demo")),
         )
         await self.spending.settle(asked, Charge(cost_nano=round(usd * USD), output_tokens=tokens))
+        self.clock.advance(days_ago * 86_400)
 
 
 async def _open(state: State, days: int, usd: float = 2.0) -> Office:
