@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar, Router
 from msgspec import Struct
@@ -46,6 +47,9 @@ from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rule_store import RuleStore
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.rules.watch import RuleWatch
+from llmgw.policy.signals.delivery import Means
+from llmgw.policy.signals.signals import Signals
+from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.upkeep import Upkeep
 from llmgw.prompts.prompts import Prompts
@@ -54,6 +58,7 @@ from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
 from llmgw.settings.limits import configured_limits
 from llmgw.settings.rooms import context_settings, exchange_limits, prompt_settings
+from llmgw.settings.signals import signal_rules, webhooks
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
@@ -64,6 +69,7 @@ from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
+from llmgw.upstream.posting import post
 from llmgw.wire import WIRES
 
 _log = logging.getLogger(__name__)
@@ -154,15 +160,19 @@ class Worker:
         )
         self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
+        self._signals = Signals(self._state, self._clock, signal_rules(settings.signals))
+        self._spending = Spending(self._state, thresholds=settings.signals.thresholds)
         self._accounts = Accounts(
-            Spending(self._state),
+            self._spending,
             Journal(settings.state.dir / "journal"),
             self._rules,
             Counting(self._counter, self._calibration),
             self._clock,
+            signals=self._signals,
             workers=settings.server.workers,
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
+        self._webhooks = _webhooks(settings, self._state, self._signals, self._upstream, self._clock)
         journal, settler = self._accounts.journal, self._accounts.settler
         self._recorder.watch_ledger(
             waiting=lambda: journal.state.counts.open_operations,
@@ -178,6 +188,8 @@ class Worker:
             archive=self._archive,
             prompts=self._prompts,
             accounts=self._accounts,
+            signals=self._signals,
+            webhooks=self._webhooks,
             clock=self._clock,
             limits=exchange_limits(settings),
             generation=self._generation(loaded, number=generation),
@@ -231,6 +243,8 @@ class Worker:
         if self._key_watch is not None:
             self._key_watch.start()
         self._upkeep.start()
+        self._signals.start()
+        self._webhooks.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -244,12 +258,14 @@ class Worker:
             orphaned.cancel()
             sweeping.cancel()
             await self._upkeep.aclose()
+            await self._webhooks.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
             await self._rule_watch.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._accounts.aclose()
+            await self._signals.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._recorder.shutdown)
@@ -266,6 +282,11 @@ class Worker:
             return
         self._rules.configure(configured_limits(fresh.settings.limits))
         self._runtime.generation = self._generation(fresh, number)
+        self._signals.rules = signal_rules(fresh.settings.signals)
+        self._spending.thresholds = fresh.settings.signals.thresholds
+        self._applying = asyncio.get_running_loop().create_task(
+            self._webhooks.apply(webhooks(fresh.settings.signals))
+        )
         self._retaining = asyncio.get_running_loop().create_task(
             self._upstream.retain(
                 [each.target("any") for each in provider_templates(fresh.settings).values()]
@@ -342,6 +363,13 @@ def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) ->
         logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
         clock,
     )
+
+
+def _webhooks(
+    settings: Settings, state: State, signals: Signals, upstream: Upstream, clock: Clock
+) -> Webhooks:
+    means = Means(state, signals.log, partial(post, upstream), clock, random.random)
+    return Webhooks(webhooks(settings.signals), means, signals.bell)
 
 
 async def _sweep(contexts: Contexts) -> None:

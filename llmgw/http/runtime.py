@@ -13,6 +13,8 @@ from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rules import Rules
+from llmgw.policy.signals.signals import Signals
+from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
@@ -60,6 +62,8 @@ class Runtime:
         archive: Archive,
         prompts: Prompts,
         accounts: Accounts,
+        signals: Signals,
+        webhooks: Webhooks,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -74,6 +78,8 @@ class Runtime:
         self.archive = archive
         self.prompts = prompts
         self.accounts = accounts
+        self.signals = signals
+        self.webhooks = webhooks
         self.clock = clock
         self.limits = limits
         self.generation = generation

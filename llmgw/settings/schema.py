@@ -24,6 +24,7 @@ from llmgw.settings.model import (
     Telemetry,
     Verify,
 )
+from llmgw.settings.signals import Signals, SignalSpikes, SignalWebhook
 from llmgw.types.context import Policy
 from llmgw.types.member_docs import describe
 from llmgw.types.money import LongPrices, ModelPrices, TokenPrices
@@ -53,6 +54,9 @@ _STRUCTS: tuple[type[Struct], ...] = (
     SubjectLimits,
     Verify,
     Policy,
+    Signals,
+    SignalSpikes,
+    SignalWebhook,
     Telemetry,
 )
 _REFERENCE = {
