@@ -15,7 +15,7 @@ from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.app.books import Books
 from llmgw.app.life import stop_when_orphaned, supervisor, sweep
-from llmgw.app.parts import Secrets, open_archive, open_recorder
+from llmgw.app.parts import Secrets, open_archive, open_keyring, open_recorder
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
@@ -34,7 +34,6 @@ from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Runtime
 from llmgw.http.tokens import token_routes
 from llmgw.policy.key_watch import KeyWatch
-from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
@@ -103,14 +102,7 @@ class Worker:
             calibration=self._calibration,
         )
         self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
-        keyring = None
-        if settings.auth.mode == "keys":
-            keyring = Keyring(
-                self._state,
-                secrets.pepper,
-                bootstrap=secrets.bootstrap,
-                stale_auth_s=settings.auth.stale_auth_s,
-            )
+        keyring = open_keyring(settings, self._state, secrets)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
         self._recorder = open_recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
