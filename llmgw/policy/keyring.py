@@ -82,14 +82,34 @@ class Keyring:
         self._round = 0
         self._first: keyformat.FreshKey | None = None
 
+    async def holder(self, token: str) -> Caller:
+        """Return the holder of a key, of a remembered one at once; one digest is made of it either way.
+
+        Raises:
+            InvalidApiKey: nobody issued it, or it has expired or been revoked.
+            StoreUnavailable: it is not known here and the store cannot be asked.
+        """
+        if len(token) > TOKEN_MAX:
+            raise _wrong()
+        digest = self._digest(token)
+        return self._cached(digest) or await self._authenticated(token, digest)
+
     def cached(self, token: str) -> Caller | None:
         """Return the holder of a key checked within the last seconds; None says: ask `authenticate`.
 
         A key in use is checked again behind its calls before it goes stale, so that none of them has to wait.
         """
-        if len(token) > TOKEN_MAX:
-            return None
-        digest = self._digest(token)
+        return None if len(token) > TOKEN_MAX else self._cached(self._digest(token))
+
+    def is_bootstrap(self, token: str) -> bool:
+        """Whether it is the operator's own key, which may look like anything."""
+        return (
+            self._bootstrap is not None
+            and len(token) <= TOKEN_MAX
+            and hmac.compare_digest(self._digest(token), self._bootstrap)
+        )
+
+    def _cached(self, digest: bytes) -> Caller | None:
         known = self._known.get(digest)
         if known is None or self._expired(known):
             return None
@@ -110,7 +130,9 @@ class Keyring:
         """
         if len(token) > TOKEN_MAX:
             raise _wrong()
-        digest = self._digest(token)
+        return await self._authenticated(token, self._digest(token))
+
+    async def _authenticated(self, token: str, digest: bytes) -> Caller:
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Caller(key_id=BOOTSTRAP_ID, name="bootstrap", role="admin")
         key_id = keyformat.key_id(token)

@@ -12,7 +12,7 @@ from llmgw.app import Secrets, create_app
 from llmgw.http.front import Front
 from llmgw.http.permissions import Permission
 from llmgw.settings import Loaded, defaults
-from llmgw.types import context_errors, errors, prompt_errors
+from llmgw.types import auth_errors, context_errors, errors, prompt_errors
 from llmgw.types.errors import GatewayError
 from llmgw.types.json import decode
 from llmgw.types.secret import Secret
@@ -32,7 +32,7 @@ def _sources() -> list[Path]:
 def _error_classes() -> list[type[GatewayError]]:
     found = {
         each
-        for module in (errors, context_errors, prompt_errors)
+        for module in (errors, auth_errors, context_errors, prompt_errors)
         for name, each in vars(module).items()
         if isinstance(each, type) and issubclass(each, GatewayError) and not name.startswith("_")
     }
@@ -76,7 +76,7 @@ def test_every_error_has_a_shape_in_every_dialect(kind: type[GatewayError], dial
 
 def test_the_error_tree_in_the_docstring_is_whole() -> None:
     """Every class that answers callers is drawn at the top of one of the three files."""
-    drawing = f"{errors.__doc__} {context_errors.__doc__} {prompt_errors.__doc__}"
+    drawing = f"{errors.__doc__} {auth_errors.__doc__} {context_errors.__doc__} {prompt_errors.__doc__}"
     undrawn = {kind.__name__ for kind in _error_classes()} - set(drawing.split())
     assert set() == undrawn - {"GatewayError", "RequestError", "Unavailable", "ProviderError"}
 
