@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar, Router
 from msgspec import Struct
@@ -28,6 +29,7 @@ from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
 from llmgw.gateway.prompting import Prompting
 from llmgw.http.admin import admin_routes
+from llmgw.http.auth import Authenticator
 from llmgw.http.data_plane import wire_route
 from llmgw.http.errors import make_error_answer, make_request_id_stamp
 from llmgw.http.front import Front
@@ -38,13 +40,16 @@ from llmgw.http.own_routes import own_routes
 from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
+from llmgw.policy.issuers import Issuers
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.wrong_keys import WrongKeys
 from llmgw.prompts.prompts import Prompts
 from llmgw.prompts.settings import PromptSettings
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
+from llmgw.settings.issuers import rules_of
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
@@ -55,6 +60,7 @@ from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
+from llmgw.upstream.documents import fetch_document
 from llmgw.wire import WIRES
 
 _log = logging.getLogger(__name__)
@@ -130,6 +136,11 @@ class Worker:
                 bootstrap=secrets.bootstrap,
                 stale_auth_s=settings.auth.stale_auth_s,
             )
+        self._issuers = None
+        if settings.auth.issuers:
+            fetch = partial(fetch_document, self._upstream)
+            self._issuers = Issuers(map(rules_of, settings.auth.issuers), fetch, self._clock)
+        wrong_keys = WrongKeys(settings.auth.wrong_per_minute, self._clock)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
@@ -142,6 +153,8 @@ class Worker:
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
+            authenticator=Authenticator(keyring, self._issuers, wrong_keys),
+            issuers=self._issuers,
             health=self._health,
             recorder=self._recorder,
             archive=self._archive,
@@ -194,6 +207,8 @@ class Worker:
         await self._prompts.start()
         if self._key_watch is not None:
             self._key_watch.start()
+        if self._issuers is not None:
+            self._issuers.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -208,6 +223,8 @@ class Worker:
             sweeping.cancel()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
+            if self._issuers is not None:
+                await self._issuers.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._upstream.aclose()

@@ -6,6 +6,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from llmgw.http.access import access_routes
+from llmgw.http.issuers import issuer_routes
 from llmgw.http.keys import key_routes
 from llmgw.http.me import me_routes
 from llmgw.http.permissions import Permission
@@ -38,7 +39,14 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     if keyring is None:
         return [targets, config, *me_routes(runtime, None)]
     desk = AccessDesk(runtime.state, keyring, runtime.clock)
-    return [targets, config, *key_routes(keyring), *access_routes(desk), *me_routes(runtime, desk)]
+    return [
+        targets,
+        config,
+        *key_routes(keyring),
+        *access_routes(desk),
+        *issuer_routes(runtime.issuers),
+        *me_routes(runtime, desk),
+    ]
 
 
 def _json(value: Any, status: int = 200) -> Response[bytes]:

@@ -10,6 +10,7 @@ from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
+from llmgw.policy.issuers import Issuers
 from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
@@ -52,6 +53,8 @@ class Runtime:
         *,
         state: State,
         keyring: Keyring | None,
+        authenticator: Authenticator,
+        issuers: Issuers | None,
         health: Health,
         recorder: Recorder,
         archive: Archive,
@@ -63,7 +66,8 @@ class Runtime:
     ) -> None:
         self.state = state
         self.keyring = keyring
-        self.authenticator = Authenticator(keyring)
+        self.authenticator = authenticator
+        self.issuers = issuers
         self.health = health
         self.recorder = recorder
         self.archive = archive

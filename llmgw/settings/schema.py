@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from llmgw.providers.registry import ROWS
+from llmgw.settings.issuers import Issuer, IssuerRoles, IssuerTenant
 from llmgw.settings.model import (
     Alias,
     AliasTarget,
@@ -33,6 +34,9 @@ _STRUCTS: tuple[type[Struct], ...] = (
     Server,
     State,
     Auth,
+    Issuer,
+    IssuerRoles,
+    IssuerTenant,
     Provider,
     Timeouts,
     Features,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from llmgw.http.auth import Authenticator
 from llmgw.http.data_plane import Endpoint
 from llmgw.http.exchange import Exchange
 from llmgw.http.runtime import Generation, Limits, Runtime
@@ -56,9 +57,12 @@ def serve(body: bytes) -> list[dict[str, Any]]:
     """Serve one request and return what was sent."""
     clock = SystemClock()
     state = State("unix:///nowhere")
+    keyring = Keyring(state, Secret("p" * 32), bootstrap=Secret(KEY))
     runtime = Runtime(
         state=state,
-        keyring=Keyring(state, Secret("p" * 32), bootstrap=Secret(KEY)),
+        keyring=keyring,
+        authenticator=Authenticator(keyring),
+        issuers=None,
         health=Health(),
         recorder=Recorder(
             Tracing("", sample=0, slow_ms=1, version="0", clock=clock, resource={}),
