@@ -315,11 +315,11 @@ class Keyring:
         return known.caller
 
     def _decide(self, digest: bytes, stored: Stored | None, began_ns: int) -> _Known | None:
-        # A miss compares too, so that it takes as long as a wrong secret.
+        # A miss compares as often as a wrong secret does, however many secrets the key has.
         newest = hmac.compare_digest(digest, stored.digest if stored else _NO_DIGEST)
-        older = [
-            until for each, until in (stored.previous if stored else ()) if hmac.compare_digest(digest, each)
-        ]
+        previous = stored.previous if stored else ()
+        padded = [*previous, *[(_NO_DIGEST, 0)] * (PREVIOUS_MAX - len(previous))]
+        older = [until for each, until in padded if hmac.compare_digest(digest, each)]
         if stored is None or not (newest or older):
             return None
         record = stored.record
