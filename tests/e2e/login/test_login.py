@@ -1,0 +1,240 @@
+"""People with tokens of their identity provider at a real gateway, over HTTP and through the command line."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from llmgw.cli import main
+from llmgw.simulator.process import SimulatorProcess
+from tests.e2e.login.conftest import ROLES, config_for
+from tests.local_issuer import LocalIssuer, SigningKey
+from tests.running import Answer, RunningGateway
+from tests.waiting import until
+
+CHAT = {"model": "demo", "messages": [{"role": "user", "content": "hi"}]}
+SENTENCE = "tokens of this issuer are for the control plane alone"
+
+
+def code(answer: Answer) -> str:
+    """The code of an error, as a problem document or as OpenAI's dialect has it."""
+    told = answer.json()
+    return str(told["code"] if "code" in told else told["error"]["code"])
+
+
+def denied(answer: Answer) -> bool:
+    """Whether it is a 403 for who asks."""
+    return answer.status == 403 and code(answer) == "permission_denied"
+
+
+def in_role(calling: LocalIssuer, role: str, tenant: str = "acme", **claims: Any) -> str:
+    """A token for a role in a tenant."""
+    return calling.token(time.time(), access={"roles": [role]}, org=tenant, **claims)
+
+
+def test_an_administrator_lists_keys_with_a_token(running: RunningGateway, issuer: LocalIssuer) -> None:
+    """And is told who it is: an id, a name, its rights without calls, and when the token ends."""
+    now_s = time.time()
+    token = issuer.token(now_s)
+    assert running.request("/admin/v1/keys", key=token).status == 200
+    me = running.request("/v1/me", key=token).json()
+    assert me == {
+        "key_id": f"jwt:corp:{issuer.subject('user-1')}",
+        "name": "Ann",
+        "tenant": "default",
+        "team": "",
+        "role": "admin",
+        "rights": ["administer", "inspect", "operate", "publish", "roll_back", "view"],
+        "tags": [],
+        "allow": None,
+        "expires_ms": (int(now_s) + 300) * 1000,
+    }
+
+
+def test_a_viewer_is_refused_what_is_a_publishers(running: RunningGateway, issuer: LocalIssuer) -> None:
+    """403 on a publisher's route, 200 on its own; without a role of ours, 403 everywhere."""
+    viewer = issuer.token(time.time(), groups=["llm-viewers"])
+    assert running.request("/admin/v1/prompts", key=viewer).status == 200
+    body = {"name": "x", "content": {"messages": [{"role": "user", "text": "x"}], "model": "demo"}}
+    assert denied(running.request("/admin/v1/prompts", body, key=viewer))
+    publisher = issuer.token(time.time(), groups=["llm-devs"])
+    assert running.request("/admin/v1/prompts", body, key=publisher).status == 201
+    nobody = issuer.token(time.time(), groups=["others"])
+    for path in ("/v1/me", "/admin/v1/prompts"):
+        assert denied(running.request(path, key=nobody))
+
+
+def test_tokens_do_not_call_unless_their_issuer_may(
+    running: RunningGateway, issuer: LocalIssuer, calling: LocalIssuer
+) -> None:
+    """403 with a sentence on every data-plane route, in the caller's dialect; with `calls: true` it is answered."""
+    admin = issuer.token(time.time())
+    with openai.OpenAI(base_url=running.url, api_key=admin, max_retries=0) as client:
+        with pytest.raises(openai.PermissionDeniedError, match=SENTENCE):
+            client.chat.completions.create(model="demo", messages=[{"role": "user", "content": "hi"}])
+        with pytest.raises(openai.PermissionDeniedError, match=SENTENCE):
+            client.models.list()
+    refused = running.request("/v1/messages", {**CHAT, "max_tokens": 9}, key=admin)
+    assert (refused.status, refused.json()["error"]["type"]) == (403, "permission_error")
+    assert denied(running.request("/v1/contexts", key=admin))
+    caller = in_role(calling, "caller")
+    with openai.OpenAI(base_url=running.url, api_key=caller, max_retries=0) as client:
+        answer = client.chat.completions.create(model="demo", messages=[{"role": "user", "content": "hi"}])
+    assert answer.choices
+    viewer = running.request("/v1/chat/completions", CHAT, key=in_role(calling, "viewer"))
+    assert (viewer.status, "role, viewer" in viewer.json()["error"]["message"]) == (403, True)
+
+
+def test_what_a_token_makes_is_its_tenants(running: RunningGateway, calling: LocalIssuer) -> None:
+    """A caller's context is of the tenant that its token names, and not there for another."""
+    mine, theirs = in_role(calling, "caller"), in_role(calling, "caller", "other")
+    assert running.request("/v1/contexts", {"id": "by-token"}, key=mine).status == 201
+    assert running.request("/v1/contexts/by-token", key=mine).status == 200
+    assert running.request("/v1/contexts/by-token", key=theirs).status == 404
+    log = running.request("/v1/contexts/by-token/access-log", key=mine).json()
+    assert f"jwt:calling:{calling.subject('user-1')}" in str(log)
+
+
+def test_a_tenants_admin_by_token_reaches_its_tenant(running: RunningGateway, calling: LocalIssuer) -> None:
+    """Keys of others are not there, nor issuers that are not its tenant's own."""
+    admin = in_role(calling, "admin")
+    made = running.request("/admin/v1/keys", {"name": "by token"}, key=admin)
+    assert (made.status, made.json()["tenant"]) == (201, "acme")
+    other = running.request("/admin/v1/keys", {"name": "x", "tenant": "other"}).json()
+    assert running.request(f"/admin/v1/keys/{other['id']}", key=admin).status == 404
+    assert denied(running.request("/admin/v1/keys", {"name": "x", "tenant": "other"}, key=admin))
+    assert running.request("/admin/v1/issuers", key=admin).json() == {"issuers": []}
+    assert running.request("/admin/v1/issuers/corp/refresh", method="POST", key=admin).status == 404
+
+
+def test_requests_for_access_are_for_keys(running: RunningGateway, calling: LocalIssuer) -> None:
+    """A token has no list that could be widened."""
+    caller = in_role(calling, "caller")
+    assert running.request("/v1/me/requests", key=caller).json() == {"requests": []}
+    answer = running.request("/v1/me/requests", {"alias": "demo"}, key=caller)
+    assert 400 <= answer.status < 500, answer.body
+
+
+def test_wrong_tokens_are_refused_alike(running: RunningGateway, issuer: LocalIssuer) -> None:
+    """401 in the problem form, with a reason in the log and none in the answer; no token is ever logged."""
+    now_s = time.time()
+    stranger = SigningKey("first", "RS256")
+    wrong = [
+        issuer.token(now_s, aud="other"),
+        issuer.token(now_s - 1000),
+        issuer.token(now_s, key=stranger),
+        issuer.token(now_s, header={"alg": "none"}),
+        issuer.token(now_s, iss="https://nobody.example"),
+    ]
+    answers = [running.request("/v1/me", key=token) for token in wrong]
+    assert {answer.status for answer in answers} == {401}
+    assert {code(answer) for answer in answers} == {"invalid_api_key"}
+    assert len({str(answer.json()) for answer in answers}) == 1
+    reasons = ("another audience", "expired", "the signature is not its issuer's", "of no known issuer")
+    until(lambda: all(each in running.log() for each in reasons), "the reasons to be in the log")
+    assert not any(token.rpartition(".")[2] in running.log() for token in wrong)
+
+
+def test_issuers_are_shown_and_refreshed(running: RunningGateway, calling: LocalIssuer) -> None:
+    """With their keys' ids, and whether they are of use; an unknown one is 404."""
+    token = in_role(calling, "viewer")
+    until(lambda: running.request("/v1/me", key=token).status == 200, "the token to be known")
+    shown = running.request("/admin/v1/issuers/calling/refresh", method="POST").json()
+    assert (shown["keys"], shown["usable"], shown["problems"]) == (["first"], True, [])
+    listed = running.request("/admin/v1/issuers").json()["issuers"]
+    assert [(each["name"], each["algorithm"], each["calls"]) for each in listed] == [
+        ("corp", "RS256", False),
+        ("calling", "ES256", True),
+    ]
+    assert running.request("/admin/v1/issuers/nobody/refresh", method="POST").status == 404
+    assert token not in str(listed)
+
+
+def test_the_command_line_takes_a_token_where_it_takes_a_key(
+    running: RunningGateway,
+    issuer: LocalIssuer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`LLMGW_KEY` may hold one."""
+    monkeypatch.setenv("LLMGW_URL", running.root)
+    monkeypatch.setenv("LLMGW_KEY", issuer.token(time.time()))
+    with pytest.raises(SystemExit) as ended:
+        main(["prompts", "list"])
+    assert ended.value.code == 0, capsys.readouterr().err
+    monkeypatch.setenv("LLMGW_KEY", issuer.token(time.time(), groups=["others"]))
+    with pytest.raises(SystemExit) as ended:
+        main(["prompts", "list"])
+    assert ended.value.code == 1
+    assert "give it no role" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_issuer_that_is_away_is_503_and_comes_back(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    """A gateway starts without its issuer and answers keys; tokens are good as soon as it is there."""
+    with LocalIssuer() as local:
+        local.vanish()
+        config = config_for(simulator, local.settings())
+        with RunningGateway(tmp_path, config) as gateway:
+            token = local.token(time.time())
+            answer = gateway.request("/v1/me", key=token)
+            assert (answer.status, code(answer)) == (503, "issuer_unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            assert gateway.request("/v1/me").status == 200
+            refused = gateway.request("/admin/v1/issuers/corp/refresh", method="POST")
+            assert (refused.status, code(refused)) == (503, "issuer_unavailable")
+            (shown,) = gateway.request("/admin/v1/issuers").json()["issuers"]
+            assert (shown["usable"], len(shown["problems"])) == (False, 1)
+            local.appear()
+            assert gateway.request("/admin/v1/issuers/corp/refresh", method="POST").status == 200
+            assert gateway.request("/v1/me", key=token).status == 200
+
+
+def test_keys_rotate_under_load_and_no_token_is_wrong(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    """Four rotations among calls with old and new tokens: never a 401, and not a fetch for each call."""
+    with LocalIssuer() as local:
+        first = local.keys[0]
+        with RunningGateway(tmp_path, config_for(simulator, local.settings())) as gateway:
+            tokens = [local.token(time.time(), sub=f"user-{number}") for number in range(5)]
+            statuses = [gateway.request("/v1/me", key=token).status for token in tokens]
+            for turn in range(4):
+                local.keys = [local.rotate(f"key-{turn}"), first]
+                tokens += [local.token(time.time(), sub=f"user-{turn}-{number}") for number in range(5)]
+                statuses += [gateway.request("/v1/me", key=token).status for token in tokens]
+            assert gateway.request("/admin/v1/issuers/corp/refresh", method="POST").status == 200
+            assert gateway.request("/v1/me", key=tokens[-1]).status == 200
+            assert set(statuses) <= {200, 503}
+            assert statuses[:15] == [200] * 15
+            assert local.fetches <= 4
+
+
+def test_wrong_keys_and_tokens_count_together(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    """429 with a pause after as many as the settings say, in each dialect; who is right goes on."""
+    with LocalIssuer() as local:
+        config = config_for(simulator, local.settings(), wrong_per_minute=4)
+        with RunningGateway(tmp_path, config) as gateway:
+            wrong = ["llmgw_live_x", local.token(time.time(), aud="other"), "sk-1", "a.b.c", "sk-2", "sk-3"]
+            statuses = [gateway.request("/v1/me", key=key).status for key in wrong]
+            assert statuses == [401, 401, 401, 401, 429, 429]
+            stopped = gateway.request("/v1/me", key="sk-4")
+            assert code(stopped) == "too_many_wrong_keys"
+            assert 0 < int(stopped.headers["retry-after"]) <= 60
+            said = gateway.request("/v1/chat/completions", CHAT, key="sk-5")
+            assert (said.status, code(said)) == (429, "too_many_wrong_keys")
+            said = gateway.request("/v1/messages", {**CHAT, "max_tokens": 9}, key="sk-6")
+            assert (said.status, said.json()["error"]["type"]) == (429, "rate_limit_error")
+            assert gateway.request("/v1/me", key=None).status == 401
+            assert gateway.request("/v1/me").status == 200
+            assert gateway.request("/v1/me", key=local.token(time.time())).status == 200
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_token_opens_what_a_key_of_its_role_opens(
+    running: RunningGateway, calling: LocalIssuer, role: str
+) -> None:
+    """With `calls: true` the rights are the same."""
+    made = running.request("/admin/v1/keys", {"name": role, "role": role, "tenant": "acme"}).json()
+    by_key = running.request("/v1/me", key=made["key"]).json()
+    by_token = running.request("/v1/me", key=in_role(calling, role)).json()
+    for member in ("rights", "role", "tenant"):
+        assert by_key[member] == by_token[member]
