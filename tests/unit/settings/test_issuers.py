@@ -1,15 +1,19 @@
 """The settings of issuers: what cannot be meant refuses to start, in words."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 from llmgw.settings import Loaded
-from llmgw.settings.issuers import rules_of
+from llmgw.settings.issuers import Issuer, rules_of
 from tests.local_issuer import SigningKey
 
+PAGE = (Path(__file__).parents[3] / "docs" / "login.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 GOOD: dict[str, object] = {
     "name": "corp",
     "issuer": "https://id.example/realms/main",
@@ -117,3 +121,26 @@ def test_what_is_meant_is_taken_over(loaded: Callable[..., Loaded], tmp_path: Pa
     assert (rules[1].tenant, rules[1].tenant_claim) == (None, "/org/id")
     assert rules[0].default is None
     assert rules[2].jwks_file == tmp_path / "keys.json"
+
+
+@pytest.mark.parametrize("text", EXAMPLES, ids=lambda text: re.findall(r"name: (\w+)", text)[0])
+def test_the_examples_of_the_page_start(loaded: Callable[..., Loaded], text: str) -> None:
+    """Each is a whole settings file, or an entry of the list in one."""
+    whole = yaml.safe_load(text)
+    auth = whole["auth"] if isinstance(whole, dict) else {"issuers": whole}
+    (issuer,) = loaded(yaml.safe_dump({"auth": auth})).settings.auth.issuers
+    assert rules_of(issuer).roles
+
+
+def test_the_page_has_its_examples() -> None:
+    """The search finds what it is about."""
+    assert len(EXAMPLES) == 5
+
+
+def test_the_page_tells_the_defaults() -> None:
+    """Each setting is in its table, with the number that the code has."""
+    table = dict(re.findall(r"^\| `(\w+)` \| `?([\w.]+)`? \|", PAGE, re.MULTILINE))
+    for member in msgspec.structs.fields(Issuer):
+        assert f"`{member.name}" in PAGE
+        if isinstance(member.default, float):
+            assert float(table[member.name]) == member.default
