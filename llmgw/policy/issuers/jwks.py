@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWTError, get_algorithm_by_name
 from msgspec import Struct
@@ -109,7 +110,7 @@ def _read(kid: str, members: dict[str, Any], algorithm: Algorithm) -> Key | str:
         return "cannot be read"
     try:
         key = get_algorithm_by_name(algorithm).from_jwk(public)
-    except (PyJWTError, ValueError, TypeError):
+    except (PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
         return "cannot be read"
     if isinstance(key, RSAPublicKey) and not RSA_MIN <= key.key_size <= RSA_MAX:
         return f"has {key.key_size} bits, not {RSA_MIN} to {RSA_MAX}"

@@ -1,6 +1,8 @@
 """People with tokens of their identity provider at a real gateway, over HTTP and through the command line."""
 
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,21 +193,42 @@ def test_an_issuer_that_is_away_is_503_and_comes_back(simulator: SimulatorProces
 
 
 def test_keys_rotate_under_load_and_no_token_is_wrong(simulator: SimulatorProcess, tmp_path: Path) -> None:
-    """Four rotations among calls with old and new tokens: never a 401, and not a fetch for each call."""
-    with LocalIssuer() as local:
-        first = local.keys[0]
-        with RunningGateway(tmp_path, config_for(simulator, local.settings())) as gateway:
-            tokens = [local.token(time.time(), sub=f"user-{number}") for number in range(5)]
-            statuses = [gateway.request("/v1/me", key=token).status for token in tokens]
-            for turn in range(4):
-                local.keys = [local.rotate(f"key-{turn}"), first]
-                tokens += [local.token(time.time(), sub=f"user-{turn}-{number}") for number in range(5)]
-                statuses += [gateway.request("/v1/me", key=token).status for token in tokens]
-            assert gateway.request("/admin/v1/issuers/corp/refresh", method="POST").status == 200
-            assert gateway.request("/v1/me", key=tokens[-1]).status == 200
-            assert set(statuses) <= {200, 503}
-            assert statuses[:15] == [200] * 15
-            assert local.fetches <= 4
+    """Six callers without a pause while an issuer changes its key five times: never a 401, and hardly a fetch."""
+    seen: list[int] = []
+    over = threading.Event()
+    with LocalIssuer() as local, RunningGateway(tmp_path, config_for(simulator, local.settings())) as gateway:
+        signing = [local.keys[0]]
+
+        def call(number: int) -> None:
+            count = 0
+            while not over.is_set():
+                count += 1
+                token = local.token(time.time(), key=signing[-1], sub=f"user-{number}-{count}")
+                seen.append(gateway.request("/v1/me", key=token).status)
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for turn in range(5):
+            # Unannounced: the new key is in the set when the first token is signed with it, the old one still.
+            fresh = SigningKey(f"key-{turn}", local.algorithm)
+            local.keys = [fresh, signing[-1]]
+            signing.append(fresh)
+            if turn:
+                # Within half a minute of the rotation before, only an administrator has them fetched.
+                assert gateway.request("/admin/v1/issuers/corp/refresh", method="POST").status == 200
+            done = seen.count(200) + 60
+            until(partial(_more, seen, done), "calls with the new key")
+        over.set()
+        for thread in threads:
+            thread.join()
+        assert set(seen) <= {200, 503}
+        assert seen.count(200) > 300
+        assert local.fetches <= 6
+
+
+def _more(seen: list[int], good: int) -> bool:
+    return seen.count(200) >= good
 
 
 def test_wrong_keys_and_tokens_count_together(simulator: SimulatorProcess, tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from llmgw.http.auth import Authenticator
 from llmgw.policy import keyformat, keyring
+from llmgw.policy.issuers import Issuers
 from llmgw.policy.key_store import PREVIOUS_MAX, Stored
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.wrong_keys import ADDRESSES_MAX, WrongKeys, network_of
@@ -161,6 +163,25 @@ def test_a_wrong_secret_takes_the_way_of_an_unknown_id(
         assert ways[0][1:] == ("digest", "load", *["compare 32 with 32"] * (1 + PREVIOUS_MAX))
 
     with_door(store_url, use)
+
+
+def test_the_operators_own_key_may_look_like_a_token(tmp_path: Path) -> None:
+    """It opens, without the store and without an issuer, though it begins as tokens do and has three parts."""
+
+    async def run() -> None:
+        own = "e30.looks-like-a-token.but-is-not"
+        clock = ManualClock()
+        async with aclosing(State(f"unix://{tmp_path}/nobody.sock", clock=clock)) as state:
+            keys = Keyring(state, Secret("p" * 32), bootstrap=Secret(own), clock=clock)
+            door = Authenticator(keys, Issuers([], _nothing, clock), WrongKeys(20, clock))
+            assert await answered(door, own) == 200
+            assert await answered(door, f"{own}x") == 401
+
+    asyncio.run(run())
+
+
+async def _nothing(_url: str) -> bytes:
+    raise AssertionError("nobody is to be asked")
 
 
 @pytest.mark.parametrize(
