@@ -40,7 +40,7 @@ from llmgw.http.own_routes import own_routes
 from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Limits, Runtime
-from llmgw.policy.issuers import Issuers
+from llmgw.policy.issuers import Issuers, SharedIssuers
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.wrong_keys import WrongKeys
@@ -136,11 +136,7 @@ class Worker:
                 bootstrap=secrets.bootstrap,
                 stale_auth_s=settings.auth.stale_auth_s,
             )
-        self._issuers = None
-        if settings.auth.issuers:
-            fetch = partial(fetch_document, self._upstream)
-            self._issuers = Issuers(map(rules_of, settings.auth.issuers), fetch, self._clock)
-        wrong_keys = WrongKeys(settings.auth.wrong_per_minute, self._clock)
+        self._issuers = _issuers(settings, self._upstream, self._state, self._clock)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
@@ -153,7 +149,7 @@ class Worker:
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
-            authenticator=Authenticator(keyring, self._issuers, wrong_keys),
+            authenticator=_authenticator(settings, keyring, self._issuers, self._clock),
             issuers=self._issuers,
             health=self._health,
             recorder=self._recorder,
@@ -288,6 +284,20 @@ def open_archive(
         jitter=random.random,
     )
     return Archive(contexts, Schemas(state))
+
+
+def _issuers(settings: Settings, upstream: Upstream, state: State, clock: Clock) -> SharedIssuers | None:
+    if not settings.auth.issuers:
+        return None
+    fetch = partial(fetch_document, upstream)
+    return SharedIssuers(Issuers(map(rules_of, settings.auth.issuers), fetch, clock), state)
+
+
+def _authenticator(
+    settings: Settings, keyring: Keyring | None, issuers: SharedIssuers | None, clock: Clock
+) -> Authenticator:
+    wrong = WrongKeys(settings.auth.wrong_per_minute, clock)
+    return Authenticator(keyring, None if issuers is None else issuers.issuers, wrong)
 
 
 def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:

@@ -10,19 +10,19 @@ from llmgw.http.asked import HttpRequest, answer, caller_of
 from llmgw.http.keys import MAX_BODY
 from llmgw.http.permissions import Permission
 from llmgw.http.reach import reach_of
-from llmgw.policy.issuers import Issuers
+from llmgw.policy.issuers import SharedIssuers
 from llmgw.types.errors import NotFound
 
 _ROOT: Final = "/admin/v1/issuers"
 
 
-def issuer_routes(issuers: Issuers | None) -> list[HTTPRouteHandler]:
+def issuer_routes(issuers: SharedIssuers | None) -> list[HTTPRouteHandler]:
     """Make the routes, which tell of the worker that answers; issuers of other tenants are not there."""
 
     @get(_ROOT, opt={"permission": Permission.ADMINISTER})
     async def list_issuers(request: HttpRequest) -> Response[bytes]:
         reach = reach_of(caller_of(request))
-        return answer({"issuers": [] if issuers is None else issuers.list(reach)})
+        return answer({"issuers": [] if issuers is None else issuers.issuers.list(reach)})
 
     @post(
         f"{_ROOT}/{{name:str}}/refresh",

@@ -10,7 +10,7 @@ from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
-from llmgw.policy.issuers import Issuers
+from llmgw.policy.issuers import SharedIssuers
 from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
@@ -54,7 +54,7 @@ class Runtime:
         state: State,
         keyring: Keyring | None,
         authenticator: Authenticator,
-        issuers: Issuers | None,
+        issuers: SharedIssuers | None,
         health: Health,
         recorder: Recorder,
         archive: Archive,

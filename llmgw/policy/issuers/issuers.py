@@ -117,6 +117,11 @@ class Issuers:
         await keys.refresh()
         return _status(keys)
 
+    def hear(self, name: str) -> None:
+        """Begin to fetch an issuer's keys: another worker was asked to. Names of nobody are passed over."""
+        if name in self._sets:
+            self._sets[name].start()
+
     def list(self, tenant: str | None = None) -> list[IssuerStatus]:
         """List all issuers, or those of one tenant alone."""
         return [_status(each) for each in self._sets.values() if tenant in {None, each.issuer.tenant}]

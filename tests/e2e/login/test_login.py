@@ -231,6 +231,29 @@ def _more(seen: list[int], good: int) -> bool:
     return seen.count(200) >= good
 
 
+def test_a_key_taken_back_ends_its_tokens_in_all_workers(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    """One of three is asked to look; each forgets what it remembered, long before its keys are old."""
+    with LocalIssuer() as local:
+        config = config_for(simulator, local.settings(), wrong_per_minute=0)
+        with RunningGateway(tmp_path, {**config, "server": {"workers": 3}}) as gateway:
+            token = local.token(time.time())
+            until(lambda: local.fetches == 3, "each worker to fetch the keys")
+            until(lambda: _statuses(gateway, token) == {200}, "each worker to know the token")
+            local.rotate("second")
+            assert _statuses(gateway, token) == {200}
+            assert gateway.request("/admin/v1/issuers/corp/refresh", method="POST").status == 200
+            until(lambda: 200 not in _statuses(gateway, token), "each worker to refuse the token")
+            fresh = local.token(time.time())
+            assert _statuses(gateway, fresh) == {200}
+            # At the start, as asked, and one look each for the key that the old token names.
+            assert local.fetches == 9
+
+
+def _statuses(gateway: RunningGateway, token: str) -> set[int]:
+    """What enough new connections for all workers are answered."""
+    return {gateway.request("/v1/me", key=token).status for _ in range(40)}
+
+
 def test_wrong_keys_and_tokens_count_together(simulator: SimulatorProcess, tmp_path: Path) -> None:
     """429 with a pause after as many as the settings say, in each dialect; who is right goes on."""
     with LocalIssuer() as local:
