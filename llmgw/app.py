@@ -17,13 +17,15 @@ from litestar import Litestar, Router
 from msgspec import Struct
 
 from llmgw import __version__
+from llmgw.accounting.calibration import Calibration
+from llmgw.accounting.journal.journal import Journal
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.archive import Archive
 from llmgw.context.contexts import Contexts
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.schemas import Schemas
-from llmgw.context.settings import ContextSettings
-from llmgw.context.verifying.settings import VerifySettings
+from llmgw.gateway.accounts.accounts import Accounts
+from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
@@ -39,17 +41,23 @@ from llmgw.http.ops import ops_routes
 from llmgw.http.own_routes import own_routes
 from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
-from llmgw.http.runtime import Generation, Limits, Runtime
+from llmgw.http.runtime import Generation, Runtime
 from llmgw.policy.issuers import Issuers, SharedIssuers
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.rules.rule_store import RuleStore
+from llmgw.policy.rules.rules import Rules
+from llmgw.policy.rules.watch import RuleWatch
+from llmgw.policy.spending.spending import Spending
+from llmgw.policy.spending.upkeep import Upkeep
 from llmgw.policy.wrong_keys import WrongKeys
 from llmgw.prompts.prompts import Prompts
-from llmgw.prompts.settings import PromptSettings
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
 from llmgw.settings.issuers import rules_of
+from llmgw.settings.limits import configured_limits
+from llmgw.settings.rooms import context_settings, exchange_limits, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
@@ -118,6 +126,7 @@ class Worker:
         self._clock = SystemClock()
         self._upstream = Upstream()
         self._health = Health()
+        self._calibration = Calibration()
         self._dispatch = Dispatch(
             PROVIDERS,
             self._upstream,
@@ -126,6 +135,7 @@ class Worker:
             jitter=random.random,
             new_span_id=new_span_id,
             propagate=settings.telemetry.propagate_to_providers,
+            calibration=self._calibration,
         )
         self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
         keyring = None
@@ -138,25 +148,46 @@ class Worker:
             )
         self._issuers = _issuers(settings, self._upstream, self._state, self._clock)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
+        self._upkeep = _upkeep(settings, self._state, self._clock)
+        self._rules = Rules(configured_limits(settings.limits), RuleStore(self._state, self._clock))
+        self._rule_watch = RuleWatch(self._state, self._rules)
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
-        self._conversations = Conversations(self._archive, self._counter, self._recorder.operation)
-        self._prompts = Prompts(self._state, _prompt_settings(settings), self._clock)
+        self._conversations = Conversations(
+            self._archive, self._counter, self._recorder.operation, self._calibration
+        )
+        self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
+        self._accounts = Accounts(
+            Spending(self._state),
+            Journal(settings.state.dir / "journal"),
+            self._rules,
+            Counting(self._counter, self._calibration),
+            self._clock,
+            workers=settings.server.workers,
+        )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
+        journal, settler = self._accounts.journal, self._accounts.settler
+        self._recorder.watch_ledger(
+            waiting=lambda: journal.state.counts.open_operations,
+            lost=lambda: settler.lost,
+            ready=lambda: float(journal.state.ready),
+        )
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
             authenticator=_authenticator(settings, keyring, self._issuers, self._clock),
             issuers=self._issuers,
+            rules=self._rules,
             health=self._health,
             recorder=self._recorder,
             archive=self._archive,
             prompts=self._prompts,
+            accounts=self._accounts,
             clock=self._clock,
-            limits=_limits(settings),
+            limits=exchange_limits(settings),
             generation=self._generation(loaded, number=generation),
             new_id=self._new_id,
         )
@@ -196,15 +227,19 @@ class Worker:
     async def _lifespan(self, _app: Litestar) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(RELOAD_SIGNAL, self._reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {RELOAD_SIGNAL})
         loop.add_signal_handler(DRAIN_SIGNAL, self._runtime.drain)
         orphaned = loop.create_task(_stop_when_orphaned(_supervisor()))
         sweeping = loop.create_task(_sweep(self._contexts))
         await self._state.connect()
         await self._prompts.start()
+        await self._rule_watch.start()
+        await self._accounts.start()
         if self._key_watch is not None:
             self._key_watch.start()
         if self._issuers is not None:
             self._issuers.start()
+        self._upkeep.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -217,12 +252,15 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            await self._upkeep.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
             if self._issuers is not None:
                 await self._issuers.aclose()
+            await self._rule_watch.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
+            await self._accounts.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._recorder.shutdown)
@@ -237,6 +275,7 @@ class Worker:
         except ConfigError as error:
             _log.error("reload refused, the old configuration stays: %s", error)
             return
+        self._rules.configure(configured_limits(fresh.settings.limits))
         self._runtime.generation = self._generation(fresh, number)
         self._retaining = asyncio.get_running_loop().create_task(
             self._upstream.retain(
@@ -260,6 +299,7 @@ class Worker:
                 random.random,
                 self._conversations,
                 self._prompting,
+                self._accounts,
             ),
         )
 
@@ -279,7 +319,7 @@ def open_archive(
     contexts = Contexts(
         state,
         ChainKeys(keys, settings.contexts.trust),
-        _context_settings(settings),
+        context_settings(settings),
         clock=clock or SystemClock(),
         jitter=random.random,
     )
@@ -298,6 +338,12 @@ def _authenticator(
 ) -> Authenticator:
     wrong = WrongKeys(settings.auth.wrong_per_minute, clock)
     return Authenticator(keyring, None if issuers is None else issuers.issuers, wrong)
+
+
+def _upkeep(settings: Settings, state: State, clock: Clock) -> Upkeep:
+    ledger = settings.ledger
+    keep_ms = ledger.keep_days * 86_400_000
+    return Upkeep(state, clock, keep_ms=keep_ms, every_s=ledger.prove_s, jitter=random.random)
 
 
 def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:
@@ -342,40 +388,3 @@ async def _stop_when_orphaned(supervisor: int) -> None:
     while os.getppid() == supervisor:  # noqa: ASYNC110  # a parent's end raises no event
         await asyncio.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _context_settings(settings: Settings) -> ContextSettings:
-    contexts = settings.contexts
-    return ContextSettings(
-        policy=contexts.policy,
-        tenants=contexts.tenants,
-        encrypt=contexts.encrypt,
-        lease_s=contexts.lease_s,
-        queue_s=contexts.queue_s,
-        cache_bytes=contexts.cache_mib * 1024 * 1024,
-        sample=contexts.read_back,
-        verify=VerifySettings(enabled=contexts.verify.enabled, ttl_s=contexts.verify.ttl_s),
-    )
-
-
-def _prompt_settings(settings: Settings) -> PromptSettings:
-    prompts = settings.prompts
-    return PromptSettings(
-        protected=prompts.protected,
-        approvals=prompts.approvals,
-        min_cases=prompts.min_cases,
-        poll_s=prompts.poll_s,
-        state_dir=settings.state.dir,
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    server = settings.server
-    return Limits(
-        max_body=server.max_body_mib * 1024 * 1024,
-        max_in_flight=server.max_in_flight,
-        body_timeout_s=server.body_timeout_s,
-        drain_s=server.drain_s,
-        hold_s=server.hold_s,
-        ping_s=server.ping_s,
-    )

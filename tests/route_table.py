@@ -40,6 +40,7 @@ class Row(NamedTuple):
 P = Permission
 _PROMPT = "/admin/v1/prompts/{name}"
 _LABEL = f"{_PROMPT}/labels/{{label}}"
+_LIMIT = "/admin/v1/limits/{tenant}/{kind}/{subject}"
 _CONTEXT = "/v1/contexts/{context}"
 
 ROWS = (
@@ -86,7 +87,10 @@ ROWS = (
     Row("GET", "/v1/apis/openapi.json", P.CALL),
     Row("POST", "/v1/apis/{slug}", P.CALL, {"text": "x"}),
     Row("POST", "/v1/apis/{slug}/{major}", P.CALL, {"text": "x"}),
+    Row("POST", "/v1/tokens/count", P.CALL, {}),
     Row("GET", "/v1/me", P.INSPECT),
+    Row("GET", "/v1/me/usage", P.INSPECT),
+    Row("GET", "/v1/me/limits", P.INSPECT),
     Row("GET", "/v1/me/requests", P.CALL),
     Row("POST", "/v1/me/requests", P.CALL, {"nothing": 1}),
     Row("GET", "/admin/v1/prompts", P.VIEW),
@@ -128,6 +132,19 @@ ROWS = (
     Row("GET", "/admin/v1/access-audit", P.OPERATE),
     Row("POST", "/admin/v1/access-requests/{request_id}/approve", P.OPERATE),
     Row("POST", "/admin/v1/access-requests/{request_id}/deny", P.OPERATE),
+    Row("PATCH", "/admin/v1/keys/{key_id}", P.ADMINISTER, {"note": "x"}),
+    Row("GET", "/admin/v1/key-audit", P.ADMINISTER),
+    Row("GET", "/admin/v1/limits", P.VIEW),
+    Row("GET", "/admin/v1/limits-audit", P.OPERATE),
+    Row("GET", _LIMIT, P.VIEW),
+    Row("PUT", _LIMIT, P.OPERATE, {"concurrent": 9}),
+    Row("DELETE", _LIMIT, P.OPERATE),
+    Row("GET", "/admin/v1/usage", P.VIEW),
+    Row("GET", "/admin/v1/ledger", P.VIEW),
+    Row("GET", "/admin/v1/ledger/sums", P.VIEW),
+    # Proves books and changes nothing.
+    Row("POST", "/admin/v1/reconcile", P.VIEW),
+    Row("GET", "/admin/v1/tokens/calibration", P.VIEW),
     Row("GET", "/admin/v1/issuers", P.ADMINISTER),
     Row("POST", "/admin/v1/issuers/{issuer}/refresh", P.ADMINISTER),
 )

@@ -5,7 +5,7 @@ from llmgw.telemetry.lines import LineWriter
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
-from llmgw.types.call import Attempt, Call, ContextFacts
+from llmgw.types.call import AdmissionFacts, Attempt, Call, ContextFacts
 from llmgw.types.preservation import Check, CheckResult, PartLoss
 from llmgw.types.prompt import PromptFacts
 
@@ -60,6 +60,18 @@ def prompted(**facts: object) -> PromptFacts:
         "ended_ns": 11 * MS,
     }
     return PromptFacts(**{**known, **facts})  # type: ignore[arg-type]  # fields by their names
+
+
+def admitted(**facts: object) -> AdmissionFacts:
+    """Two limits and a budget, asked about in 1 ms, but for the facts given."""
+    known = {
+        "limits": 2,
+        "budgets": 1,
+        "estimate_nano": 2_500_000,
+        "started_ns": 10 * MS,
+        "ended_ns": 11 * MS,
+    }
+    return AdmissionFacts(**{**known, **facts})  # type: ignore[arg-type]  # fields by their names
 
 
 def tried(**facts: object) -> Attempt:

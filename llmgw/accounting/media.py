@@ -1,12 +1,14 @@
-"""What media cost in tokens where nobody looks inside them: rules of OpenAI's guides, as upper bounds.
+"""What media cost in tokens where nobody looks inside them: what they are counted as, and what they are at most.
 
-https://developers.openai.com/api/docs/guides/images-vision#calculating-costs
+Counted by the rules of OpenAI's guides: https://developers.openai.com/api/docs/guides/images-vision#calculating-costs
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from llmgw.types.message import MediaPart
+from llmgw.types.target import Target
 
 
 class _Picture(NamedTuple):
@@ -58,3 +60,56 @@ def media_tokens(part: MediaPart, model: str) -> int:
         return _UNSEEN
     size = len(part.base64) * 3 // 4
     return -(-size // (_AUDIO_BYTES if part.kind == "audio" else _FILE_BYTES))
+
+
+_CLAUDE: Final = 4_800
+"""Pictures are scaled down to 4,784 tokens: https://platform.claude.com/docs/en/build-with-claude/vision"""
+_ORIGINAL: Final = 43_000
+"""Newer models of OpenAI look at 6,000 by 6,000 pixels: 35,344 patches at 1.2 tokens."""
+_ORIGINALS: Final = re.compile(r"gpt-5\.[4-9]|gpt-[6-9]")
+_PICTURE: Final = 16_384
+"""All others: the most of Qwen's, which take most; Gemini's are 16 tiles of 258 or 2,240 tokens, Pixtral's 4,160.
+
+https://ai.google.dev/gemini-api/docs/media-resolution and https://huggingface.co/Qwen/Qwen2.5-VL-7B-Instruct
+"""
+_RAW: Final = 200
+_DENSE: Final = 20
+"""Bytes of a token where there are fewest: Gemini hears 32 tokens a second, of 8 kHz in a byte each, or of 8 kbit/s
+where sound is compressed; it sees 258 more a second of films: https://ai.google.dev/gemini-api/docs/tokens"""
+_PAGE: Final = 5_000
+"""Tokens of a page, that it is a picture included; each byte of a document counts as one more."""
+_ELSEWHERE: Final = 100_000
+"""Held back for sounds, films and documents that are not in the request: nothing bounds those."""
+_WINDOW: Final = 1_000_000
+"""What fits into the models that take most, for targets whose window is not known."""
+
+
+def media_bound(parts: Sequence[MediaPart], target: Target) -> int:
+    """Bound the tokens of media that are no text, at a target: no more than fits into its window."""
+    total = sum(_bound(part, target) for part in parts)
+    return min(total, target.window or _WINDOW)
+
+
+def _bound(part: MediaPart, target: Target) -> int:
+    if part.kind == "image":
+        return _picture_bound(part, target)
+    if part.base64 is None:
+        return _ELSEWHERE
+    size = len(part.base64) * 3 // 4
+    if part.kind == "file":
+        return _PAGE + size
+    raw = part.kind == "audio" and part.media_type in {"audio/wav", "audio/pcm16", "audio/x-wav"}
+    return _PAGE + size // (_RAW if raw else _DENSE)
+
+
+def _picture_bound(part: MediaPart, target: Target) -> int:
+    if target.protocol == "anthropic":
+        return _CLAUDE
+    if target.kind == "openrouter":
+        return _ORIGINAL  # any maker's model may answer
+    if target.kind not in {"openai", "azure"}:
+        return _PICTURE
+    if part.detail != "low" and (part.detail == "original" or _ORIGINALS.search(target.model)):
+        return _ORIGINAL
+    # In a deployment of Azure nobody knows which model it is.
+    return max(media_tokens(part, target.model), _PICTURE if target.kind == "azure" else 0)

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 _OLD: Final = re.compile(r"(?:.*/)?(?:ft:)?gpt-(?:4(?!o|\.\d|-?1(?:\.|-mini|-nano))|3\.?5)")
 """Models with the older vocabulary: GPT-4 without a letter or point behind it, and GPT-3.5 in any spelling."""
+_OPENAIS: Final = re.compile(
+    r"(?:.*/)?(?:ft:)?(?:gpt-|chatgpt-|o\d|codex-|computer-use-|text-embedding-(?:3|ada)|text-moderation)"
+)
+"""Models whose vocabulary is published: OpenAI's, under their own names."""
 _REASONS: Final = re.compile(r"(?:.*/)?(?:o[3-9](?!\d)|gpt-(?:[5-9]|\d\d))")
 
 _PIECE: Final = 16_384
@@ -143,6 +147,11 @@ class TokenCounter:
         others = [tool for tool in tools if isinstance(tool, OpaqueTool)]
         total = sum(self.text(json.encode(tool.value).decode(), model) for tool in others)
         return total + (self.text(declarations(functions), model) if functions else 0)
+
+    @staticmethod
+    def knows(model: str) -> bool:
+        """Whether the model's vocabulary is published; for all others another stands in."""
+        return _OPENAIS.match(model) is not None
 
     @staticmethod
     def vocabulary(model: str) -> Vocabulary:

@@ -6,7 +6,21 @@ import rich_click as click
 
 from llmgw import __version__
 
-_COMMANDS = ("serve", "demo", "simulator", "doctor", "keys", "access", "contexts", "prompts", "config")
+_COMMANDS = (
+    "serve",
+    "demo",
+    "simulator",
+    "doctor",
+    "keys",
+    "access",
+    "limits",
+    "usage",
+    "ledger",
+    "reconcile",
+    "contexts",
+    "prompts",
+    "config",
+)
 """Each is a module of this package holding a command of its own name."""
 
 _EXTRAS = {"openai": "demo"}

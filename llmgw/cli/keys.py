@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, get_args
 
 import rich_click as click
+from msgspec import UNSET
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +13,7 @@ from rich.text import Text
 from llmgw.cli.durations import End, Span, when
 from llmgw.cli.stored import CONFIG, with_state
 from llmgw.policy.keyring import Keyring
-from llmgw.policy.keys import KeyRecord, Terms
+from llmgw.policy.keys import KeyChange, KeyRecord, Terms
 from llmgw.policy.pepper import load_pepper
 from llmgw.settings import Settings
 from llmgw.state.connection import State
@@ -124,6 +125,41 @@ def allow(config: str | None, key_id: str, entries: tuple[str, ...], *, everythi
 @keys.command()
 @CONFIG
 @click.argument("key_id", metavar="ID")
+@click.option("--team", help="Another team; '' for none.")
+@click.option("--tag", "tags", multiple=True, help="These tags in the place of its own; may be repeated.")
+@click.option("--no-tags", is_flag=True, help="No tags.")
+@click.option("--note", help="Another note; '' for none.")
+@click.option("--expires", type=End(), help="Another end: 90d, 24h, or 2030-01-31.")
+@click.option("--never-expires", is_flag=True, help="No end.")
+def change(config: str | None, key_id: str, **options: Any) -> None:
+    """Change team, tags, note or end of the key with this ID; running gateways hear of it within a second."""
+    change = _change(**options)
+    _with_keyring(config, lambda keyring: keyring.change(key_id, change))
+    click.echo(f"key {key_id} has another {', '.join(change.given).replace('expires_ms', 'end')}", err=True)
+
+
+@keys.command()
+@CONFIG
+@click.option("--tenant", help="Only what was done to this tenant's keys.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; times are unix milliseconds.")
+def audit(config: str | None, tenant: str | None, *, as_json: bool) -> None:
+    """Show who did what to keys, the newest first; exits with 1 where the chain is broken."""
+    found = _with_keyring(config, lambda keyring: keyring.audit.history(tenant))
+    if as_json:
+        click.echo(encode(found).decode())
+    else:
+        table = Table("When", "Who", "What", "Key", "Tenant", "Set")
+        for each in found.events:
+            given = ", ".join(f"{name}: {value}" for name, value in each.set.items())
+            table.add_row(when(each.at_ms), each.who, each.op, each.key_id, each.tenant, Text(given))
+        Console(soft_wrap=True).print(table)
+    if not found.intact:
+        raise click.ClickException(f"the history is not what was written: {found.problem}")
+
+
+@keys.command()
+@CONFIG
+@click.argument("key_id", metavar="ID")
 def revoke(config: str | None, key_id: str) -> None:
     """End the key with this ID for good; running gateways hear of it within a second."""
     if not _with_keyring(config, lambda keyring: keyring.revoke(key_id)):
@@ -142,6 +178,25 @@ def _terms(
     if expires_days is not None:
         expires = _now_ms() + expires_days * DAY_MS
     return Terms(tenant=tenant, allow=allow if allow or nothing else None, expires_ms=expires, **options)
+
+
+def _change(
+    team: str | None,
+    tags: tuple[str, ...],
+    note: str | None,
+    expires: int | None,
+    **flags: bool,
+) -> KeyChange:
+    if tags and flags["no_tags"]:
+        raise click.UsageError("give either --tag or --no-tags")
+    if expires is not None and flags["never_expires"]:
+        raise click.UsageError("give either --expires or --never-expires")
+    return KeyChange(
+        team=UNSET if team is None else team,
+        tags=tags if tags or flags["no_tags"] else UNSET,
+        note=UNSET if note is None else note,
+        expires_ms=expires if expires is not None or flags["never_expires"] else UNSET,
+    )
 
 
 def _with_keyring(config: str | None, act: Callable[[Keyring], Awaitable[T]]) -> T:

@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -74,9 +75,9 @@ class Supervisor:
 
     def _worker_app(self) -> Front:
         """Build the application; runs in each worker after the fork, first of all."""
-        # The supervisor's own handlers came along with the fork and mean nothing here.
-        for number in (RELOAD_SIGNAL, DRAIN_SIGNAL):
-            signal.signal(number, signal.SIG_IGN)
+        # The supervisor's own handlers came along with the fork and mean nothing here. That of a reload is held
+        # back until the application has its own: what this worker has read may be old by then.
+        signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         self._runfile.disown()
@@ -160,16 +161,45 @@ class _Server(MPServer):
             workers_kill_timeout=int(server.drain_s) + KILL_AFTER_DRAIN_S,
         )
         self._on_hangup = on_hangup
+        self._spawning = False
+        self._hung_up = False
 
     def signal_handler_reload(self, *_args: Any, **_kwargs: Any) -> None:
-        """Reload instead of respawning."""
-        self._on_hangup(self._worker_pids())
+        """Reload instead of respawning; while workers are started, as soon as all of them can be told."""
+        self._hung_up = True
+        if not self._spawning:
+            self._reload_workers()
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         """Tell the workers to drain before they are told to stop."""
         for pid in self._worker_pids():
             os.kill(pid, DRAIN_SIGNAL)
         super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _spawn_workers(self, *args: Any, **kwargs: Any) -> None:
+        with self._holding_reloads():
+            super()._spawn_workers(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _respawn_workers(self, *args: Any, **kwargs: Any) -> None:
+        with self._holding_reloads():
+            super()._respawn_workers(*args, **kwargs)
+
+    @contextmanager
+    def _holding_reloads(self) -> Iterator[None]:
+        """Put off reloads, here and in each worker that is started meanwhile, which is born with the mask."""
+        self._spawning = True
+        signal.pthread_sigmask(signal.SIG_BLOCK, {RELOAD_SIGNAL})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {RELOAD_SIGNAL})
+            self._spawning = False
+        if self._hung_up:
+            self._reload_workers()
+
+    def _reload_workers(self) -> None:
+        self._hung_up = False
+        self._on_hangup(self._worker_pids())
 
     def _worker_pids(self) -> list[int]:
         return [worker.inner.pid for worker in self.wrks if worker.is_alive()]  # type: ignore[no-untyped-call]

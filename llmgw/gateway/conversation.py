@@ -109,6 +109,11 @@ class Conversation:
             facts.fit_ended_ns = self._contexts.monotonic_ns()
             facts.summary = self._teller.summary
 
+    def say(self, invocation: ChatInvocation) -> None:
+        """Ask with other bounds of the answer than the caller's."""
+        self.invocation = invocation
+        self._teller.say(invocation)
+
     def add(self, events: Sequence[StreamEvent]) -> None:
         """Take in what the provider says."""
         for event in events:

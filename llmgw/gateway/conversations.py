@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.archive import Archive
 from llmgw.context.intake import examine
@@ -37,12 +38,15 @@ _SAYS_INSTRUCTIONS_APART: Final = "anthropic"
 class Conversations:
     """Opens contexts for calls; one per worker."""
 
-    def __init__(self, archive: Archive, counter: TokenCounter, tell: Tell) -> None:
+    def __init__(
+        self, archive: Archive, counter: TokenCounter, tell: Tell, calibration: Calibration | None = None
+    ) -> None:
         self.contexts = archive.library.contexts
         self.verifier = Verifier(archive.sessions, self.contexts.aftercare)
         self._archive = archive
         self._tell = tell
-        self._counting = Counting(counter, self.contexts)
+        self._counting = Counting(counter, self.contexts, calibration)
+        self.calibration = self._counting.calibration
 
     async def open(
         self,

@@ -2,10 +2,11 @@
 
 import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
+from llmgw.accounting.calibration import Calibration
+from llmgw.accounting.counted import FOREIGN
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.contexts import Contexts
 from llmgw.context.kept import Kept
@@ -18,53 +19,21 @@ from llmgw.types.invocation import ChatInvocation
 from llmgw.types.message import MediaPart, Message, Part, ToolResultPart
 from llmgw.types.target import Target
 
-_COARSEST: Final = 12
-"""Characters per token that no ordinary conversation exceeds, for models nobody has asked yet."""
-_TELLING: Final = 1024
-"""Characters from which a request tells how many a token has; around fewer its frame is too large a share."""
-_SPOKEN: Final = 64
-"""And as many in each message, on average: thousands of single words are mostly frames, too."""
-_WEIGHT: Final = 0.2
-"""How much one call tells about a model, against all before it."""
-_MODELS: Final = 512
-_FOREIGN: Final = 1.2
-"""What is added to counts for models whose vocabulary is not OpenAI's."""
 _SHARE: Final = 8
 """Without a limit for the answer an eighth of the window is left to it."""
 _FRAME: Final = 16
 """Tokens a request takes beside its messages and tools."""
 
 
-class Calibration:
-    """How many characters a token of each model is, learned from what providers report."""
-
-    def __init__(self) -> None:
-        self._ratios: OrderedDict[str, float] = OrderedDict()
-
-    def estimate(self, model: str, size: int) -> int:
-        """Estimate tokens from characters; for a model nobody has asked yet, fewer than there can be."""
-        ratio = self._ratios.get(model)
-        return max(min(1, size), size // _COARSEST) if ratio is None else round(size * ratio)
-
-    def learn(self, model: str, size: int, reported: int, messages: int = 1) -> None:
-        """Take in what a provider reported of a request of `size` characters in so many messages."""
-        if size < max(_TELLING, _SPOKEN * messages) or reported <= 0:
-            return
-        ratio = reported / size
-        before = self._ratios.get(model)
-        self._ratios[model] = ratio if before is None else before + _WEIGHT * (ratio - before)
-        self._ratios.move_to_end(model)
-        while len(self._ratios) > _MODELS:
-            self._ratios.popitem(last=False)
-
-
 class Counting:
     """Counts the turns of contexts, away from the event loop, each once for each vocabulary."""
 
-    def __init__(self, counter: TokenCounter, contexts: Contexts) -> None:
+    def __init__(
+        self, counter: TokenCounter, contexts: Contexts, calibration: Calibration | None = None
+    ) -> None:
         self._counter = counter
         self._contexts = contexts
-        self.calibration = Calibration()
+        self.calibration = calibration or Calibration()
 
     @staticmethod
     def room(invocation: ChatInvocation, target: Target) -> int | None:
@@ -92,7 +61,7 @@ class Counting:
         if not messages:
             return 0
         tokens = await asyncio.get_running_loop().run_in_executor(None, count)
-        return tokens if target.protocol == "openai" else math.ceil(_FOREIGN * tokens)
+        return tokens if target.protocol == "openai" else math.ceil(FOREIGN * tokens)
 
     async def counted(self, opened: Opened, turns: Sequence[Kept], target: Target) -> dict[int, int]:
         """Tokens of turns, by their numbers, as the target counts them.
@@ -123,7 +92,7 @@ class Counting:
             found = {each.seq: found[each.seq] for each in turns}
         if target.protocol == "openai":
             return found
-        return {seq: math.ceil(_FOREIGN * count) for seq, count in found.items()}
+        return {seq: math.ceil(FOREIGN * count) for seq, count in found.items()}
 
     async def at_least(
         self, opened: Opened, view: View, target: Target, preamble: Sequence[Message] = ()
@@ -142,7 +111,7 @@ class Counting:
         ]
         counts = await self.counted(opened, plain, target)
         before = await self.apart(preamble, target)
-        factor = 1.0 if target.protocol == "openai" else _FOREIGN
+        factor = 1.0 if target.protocol == "openai" else FOREIGN
         return math.floor((sum(counts.values()) + before) / factor)
 
     async def _count(self, turns: Sequence[Kept], model: str) -> dict[int, int]:

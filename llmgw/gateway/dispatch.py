@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
+from llmgw.accounting.calibration import Calibration
+from llmgw.gateway.accounts.claim import Permit
 from llmgw.gateway.asking import Asking
 from llmgw.gateway.charging import charge, usage_in
 from llmgw.gateway.reply import Answer, Reply
@@ -58,10 +60,11 @@ _MAY_PASS = (
 class _Opening:
     """One call while its first content is sought."""
 
-    __slots__ = ("asking", "call", "invocation", "started")
+    __slots__ = ("asking", "call", "invocation", "permit", "started")
 
-    def __init__(self, asking: Asking, call: Call, started: float) -> None:
+    def __init__(self, asking: Asking, call: Call, permit: Permit, started: float) -> None:
         self.asking = asking
+        self.permit = permit
         self.invocation = asking.invocation
         self.call = call
         self.started = started
@@ -78,7 +81,7 @@ class Dispatch:
     """Opens a reply from a list of targets.
 
     `jitter` gives numbers in [0, 1) that spread retries in time; `new_span_id` draws the ids under which traces
-    know the attempts; `propagate` sends providers the W3C trace context.
+    know the attempts; `propagate` sends providers the W3C trace context; `calibration` learns what they report.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Dispatch:
         jitter: Callable[[], float],
         new_span_id: Callable[[], int],
         propagate: bool = False,
+        calibration: Calibration | None = None,
     ) -> None:
         self._providers = providers
         self._upstream = upstream
@@ -100,14 +104,15 @@ class Dispatch:
         self._jitter = jitter
         self._new_span_id = new_span_id
         self._propagate = propagate
+        self._calibration = calibration or Calibration()
 
-    async def open(self, targets: Sequence[Target], asking: Asking, call: Call) -> Reply:
-        """Return a reply that has read its first content.
+    async def open(self, targets: Sequence[Target], asking: Asking, call: Call, permit: Permit) -> Reply:
+        """Return a reply that has read its first content; no target is asked without the permit.
 
         Raises:
             GatewayError: as `Gateway.invoke` lists.
         """
-        opening = _Opening(asking, call, asyncio.get_running_loop().time())
+        opening = _Opening(asking, call, permit, asyncio.get_running_loop().time())
         self._budget.begin_call()
         try:
             reply = await self._rounds(targets, opening)
@@ -163,6 +168,7 @@ class Dispatch:
     async def _attempt(self, target: Target, opening: _Opening) -> Reply:
         provider = self._providers[target.protocol]
         request = await opening.asking.request(provider, target)
+        await opening.permit.before(target)
         lease = self._health.try_acquire(target) or await self._health.acquire(target)
         attempt = self._new_attempt(target)
         opening.call.attempts.append(attempt)
@@ -171,6 +177,7 @@ class Dispatch:
         try:
             answer = await self._send(request, target, opening, attempt)
             first = await self._first_content(answer, opening, attempt, target)
+            await opening.permit.durable()
             lease.answered()
         except BaseException as error:
             # Cancellation too: the slot goes back and the provider's connection is closed, whatever happened.
@@ -181,6 +188,8 @@ class Dispatch:
         def on_end(error: GatewayError | None) -> None:
             if not isinstance(opening.invocation, CountInvocation):
                 charge(attempt, target, opening.call, opening.call.usage)
+                reported = None if opening.call.usage is None else opening.call.usage.input_tokens
+                self._calibration.learn_from(target.name, opening.invocation, reported)
             self._close(attempt, lease, answer, error)
 
         return Reply(opening.call, target, answer, first, on_end, self._clock)

@@ -1,7 +1,6 @@
 """The corridor: what happens to every call, top to bottom."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -11,7 +10,9 @@ from llmgw.accounting.tokens import TokenCounter
 from llmgw.context.ids import made_id
 from llmgw.context.opened import Asker
 from llmgw.context.storage.answers import Replay
-from llmgw.gateway.asking import Plain
+from llmgw.gateway.accounts.accounts import Accounts
+from llmgw.gateway.accounts.claim import Claim
+from llmgw.gateway.asking import Asking, Plain
 from llmgw.gateway.compacting import Compacting
 from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
@@ -20,6 +21,7 @@ from llmgw.gateway.linting import models_of
 from llmgw.gateway.outputs import InTime, Watch, ends_at, judged
 from llmgw.gateway.prompting import Prompted, Prompting
 from llmgw.gateway.reply import Reply
+from llmgw.gateway.token_counts import Count, TokenCounts
 from llmgw.prompts.gates.lint import Models
 from llmgw.routing.catalog import Alias, Catalog
 from llmgw.routing.health import Health
@@ -39,6 +41,7 @@ from llmgw.types.errors import (
 from llmgw.types.event import Usage
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
+from llmgw.types.json import Json
 from llmgw.types.prompt import PromptRef
 from llmgw.types.target import Target
 
@@ -66,13 +69,17 @@ class Gateway:
         draw: Callable[[], float],
         conversations: Conversations,
         prompting: Prompting,
+        accounts: Accounts,
     ) -> None:
         self.catalog = catalog
+        self._accounts = accounts
         self.prompting = prompting
         self._conversations = conversations
         self._dispatch = dispatch
         self._health = health
         self._counter = counter
+        self._token_counts = TokenCounts(counter, conversations.calibration)
+        self.calibration = conversations.calibration
         self._draw = draw
 
     async def invoke(self, invocation: Invocation, call: Call) -> Reply | Replay:
@@ -214,7 +221,8 @@ class Gateway:
         verification = None
         if isinstance(said, ChatInvocation) and said.options.verify is not None and said.messages:
             verification = self._conversations.verifier.begin(said, call)
-        reply = await self._dispatch.open(targets, Plain(invocation), call)
+        claim = await self._accounts.claim(call, invocation, targets)
+        reply = await self._asked(targets, Plain(claim.invocation), call, claim)
         if verification is not None:
             reply.kept_by(verification)
         return reply
@@ -223,7 +231,10 @@ class Gateway:
         """Open the answer to a call under its context's lease, which does not outlive a failure."""
         try:
             targets = self._plan(alias, conversation.invocation)
-            reply = await self._dispatch.open(targets, conversation, call)
+            claim = await self._accounts.claim(call, conversation.invocation, targets)
+            if isinstance(claim.invocation, ChatInvocation):
+                conversation.say(claim.invocation)
+            reply = await self._asked(targets, conversation, call, claim)
         except GatewayError as error:
             await conversation.break_off(error)
             raise
@@ -231,6 +242,19 @@ class Gateway:
             conversation.abandon()
             raise
         reply.kept_by(conversation)
+        return reply
+
+    async def _asked(self, targets: Sequence[Target], asking: Asking, call: Call, claim: Claim) -> Reply:
+        """Ask under a claim, which does not outlive a failure."""
+        try:
+            reply = await self._dispatch.open(targets, asking, call, claim)
+        except GatewayError:
+            await claim.fail()
+            raise
+        except BaseException:
+            claim.abandon()
+            raise
+        reply.charged_to(claim)
         return reply
 
     def models(self) -> Models:
@@ -282,12 +306,27 @@ class Gateway:
         """Count here, off the loop: a long conversation takes its time."""
         alias = self.catalog.resolve(invocation.model)
         call.alias, call.estimated = alias.name, True
-        models = (each.target.model for each in alias.targets if not _counts(each.target))
-        model = next(models, alias.targets[0].target.model)
-        tokens = await asyncio.get_running_loop().run_in_executor(
-            None, self._counter.chat, invocation.chat, model
+        targets = (each.target for each in alias.targets if not _counts(each.target))
+        target = next(targets, alias.targets[0].target)
+        count = await self._token_counts.chat(invocation.chat, target)
+        return Completion(
+            id=call.id,
+            model=target.model,
+            created=0,
+            usage=Usage(input_tokens=count.tokens),
+            facts=count.facts,
         )
-        return Completion(id=call.id, model=model, created=0, usage=Usage(input_tokens=tokens))
+
+    async def count_texts(self, model: str, inputs: Json, call: Call) -> Count:
+        """Count texts by themselves, as the target counts them that would answer first; nobody is asked.
+
+        Raises:
+            ModelNotFound, ModelNotAllowed: as `invoke` lists.
+            InternalError: the installed vocabulary is damaged.
+        """
+        alias = self._resolved(model, None, call)
+        call.alias, call.estimated = alias.name, True
+        return await self._token_counts.texts(inputs, alias.targets[0].target)
 
 
 def _counts(target: Target) -> bool:

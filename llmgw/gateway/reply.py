@@ -4,11 +4,14 @@ An answer that continues a stored conversation is stored before its last events 
 finds it there.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import structs
 
+from llmgw.accounting.counted import Heard
+from llmgw.gateway.accounts.claim import Claim
 from llmgw.gateway.charging import tier_of
 from llmgw.providers.base import EventParser, Frame
 from llmgw.providers.framing import Framer
@@ -150,11 +153,17 @@ class Reply:
         self._on_end: list[Callable[[GatewayError | None], None]] = [on_end]
         self._ended = False
         self._keeper: Keeper | None = None
+        self._claim: Claim | None = None
+        self._heard = Heard()
         self._watch: Callable[[Sequence[StreamEvent]], None] | None = None
 
     def watched_by(self, watch: Callable[[Sequence[StreamEvent]], None]) -> None:
         """Have somebody told what the provider says, batch by batch."""
         self._watch = watch
+
+    def charged_to(self, claim: Claim) -> None:
+        """Have a claim charged for the answer."""
+        self._claim = claim
 
     def kept_by(self, keeper: Keeper) -> None:
         """Have the answer kept, too."""
@@ -189,6 +198,8 @@ class Reply:
                     self.call.waited_ns += self._clock.monotonic_ns() - began
         except GatewayError as error:
             self.end(error)
+            if self._claim is not None:
+                self._claim.abandon(self._heard)
             if self._keeper is not None:
                 await self._keeper.break_off(error)
             raise
@@ -222,15 +233,26 @@ class Reply:
     def abandon(self, error: GatewayError) -> None:
         """Nobody reads on; harmless after a normal end."""
         self.end(error)
+        if self._claim is not None:
+            self._claim.abandon(self._heard)
         if self._keeper is not None:
             self._keeper.abandon()
 
     async def _kept(self, batch: list[StreamEvent], *, streamed: bool) -> list[StreamEvent]:
-        """Have the answer kept that ends with this batch; its end then tells the caller of it."""
+        """Have the answer charged and kept that ends with this batch; its end then tells the caller of it."""
         facts: Details = {}
-        if self._keeper is not None:
+        if self._keeper is None:
+            if self._claim is not None:
+                await self._claim.settle(self._heard)
+        else:
             self._keeper.add(batch)
-            facts = await self._keeper.finish(self._answer.all_raw, streamed=streamed)
+            # Neither waits for the other, and one that fails leaves the other to its end.
+            settling = None if self._claim is None else asyncio.ensure_future(self._claim.settle(self._heard))
+            try:
+                facts = await self._keeper.finish(self._answer.all_raw, streamed=streamed)
+            finally:
+                if settling is not None:
+                    await settling
         cost = self.call.cost_nano
         if streamed and cost is not None:
             # Of a whole answer a header tells.
@@ -252,6 +274,7 @@ class Reply:
 
     def _note(self, events: Sequence[StreamEvent]) -> None:
         call = self.call
+        self._heard.add(events)
         if self._watch is not None:
             self._watch(events)
         for event in events:

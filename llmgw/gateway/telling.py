@@ -113,6 +113,10 @@ class Teller:
         """What came of summing up, as `Summaries.outcome` says it."""
         return self._summaries.outcome
 
+    def say(self, invocation: ChatInvocation) -> None:
+        """Ask with other bounds of the answer; the messages and tools are as they were."""
+        self._invocation = invocation
+
     async def tell(self, provider: Provider, target: Target) -> Telling:
         """Write the request for one target.
 

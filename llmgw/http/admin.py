@@ -1,4 +1,4 @@
-"""The control plane: keys, access, targets and the configuration at work, under `/admin/v1`, and `/v1/me`."""
+"""The control plane under `/admin/v1`: keys, access, limits, targets, the configuration at work; and `/v1/me`."""
 
 from typing import Any
 
@@ -8,9 +8,13 @@ from litestar.handlers import HTTPRouteHandler
 from llmgw.http.access import access_routes
 from llmgw.http.issuers import issuer_routes
 from llmgw.http.keys import key_routes
+from llmgw.http.ledger import ledger_routes
+from llmgw.http.limits import limit_routes
 from llmgw.http.me import me_routes
+from llmgw.http.own_limits import own_limit_routes
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
+from llmgw.http.usage import usage_routes
 from llmgw.policy.access import AccessDesk
 from llmgw.types.json import encode
 
@@ -35,13 +39,20 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
             }
         )
 
-    keyring = runtime.keyring
-    if keyring is None:
-        return [targets, config, *me_routes(runtime, None)]
-    desk = AccessDesk(runtime.state, keyring, runtime.clock)
-    return [
+    routes = [
         targets,
         config,
+        *usage_routes(runtime),
+        *ledger_routes(runtime),
+        *limit_routes(runtime.rules),
+        *own_limit_routes(runtime),
+    ]
+    keyring = runtime.keyring
+    if keyring is None:
+        return [*routes, *me_routes(runtime, None)]
+    desk = AccessDesk(runtime.state, keyring, runtime.clock)
+    return [
+        *routes,
         *key_routes(keyring),
         *access_routes(desk),
         *issuer_routes(runtime.issuers),

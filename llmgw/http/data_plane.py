@@ -28,10 +28,12 @@ from llmgw.types.errors import (
 )
 from llmgw.types.event import Finish
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
+from llmgw.types.limit_errors import LimitExceeded
 from llmgw.types.loss import codes
 from llmgw.types.money import usd
 from llmgw.types.prompt_errors import PromptRetired
 from llmgw.wire.base import EventEncoder, WireFormat
+from llmgw.wire.rate_headers import rate_headers
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +123,7 @@ class Endpoint:
         if answered.reply is not None:
             await answered.reply.remember(JSON, answer)
         call.status = 200
-        headers = [*self._identity(call), *_routing(call), *_cost(call)]
+        headers = [*self._identity(call), *self._routing(call), *_cost(call)]
         await exchange.respond(200, headers, answer, stall_s=runtime.limits.stall_s)
 
     async def _replay(self, exchange: Exchange, call: Call, invocation: Invocation, replay: Replay) -> None:
@@ -130,7 +132,7 @@ class Endpoint:
         if replay.completion is not None:
             body, media_type = self._told_again(invocation, replay.completion)
         call.status = 200
-        headers = [*self._identity(call), *_routing(call), (b"x-llmgw-replayed", b"true")]
+        headers = [*self._identity(call), *self._routing(call), (b"x-llmgw-replayed", b"true")]
         await exchange.respond(
             200, headers, body, stall_s=self._runtime.limits.stall_s, media_type=media_type
         )
@@ -161,7 +163,7 @@ class Endpoint:
                 writer.abandon()
                 await self._replay(exchange, call, invocation, reply)
                 return
-            await self._send_stream(writer, encoder, reply, call, invocation)
+            await self._send_stream(writer, encoder, reply, invocation)
             call.status = 200
         except GatewayError as failure:
             error = failure
@@ -179,11 +181,11 @@ class Endpoint:
         if error is not None:
             await self._end_broken(exchange, call, writer, encoder.encode_error(error), error)
 
-    @staticmethod
     async def _send_stream(
-        writer: StreamWriter, encoder: EventEncoder, reply: Reply, call: Call, invocation: Invocation
+        self, writer: StreamWriter, encoder: EventEncoder, reply: Reply, invocation: Invocation
     ) -> None:
         """Write a stream to its end; where the call may come again, its bytes are kept before the last ones go."""
+        call = reply.call
         kept: list[bytes] | None = [] if invocation.options.idempotency is not None else None
         async for batch in reply.batches():
             piece = b"".join(map(encoder.encode, batch))
@@ -192,8 +194,8 @@ class Endpoint:
                 if batch and isinstance(batch[-1], Finish):
                     await reply.remember(EVENTS, b"".join(kept))
             if piece:
-                await writer.send(piece, _routing(call))
-        await writer.end(b"", _routing(call))
+                await writer.send(piece, self._routing(call))
+        await writer.end(b"", self._routing(call))
 
     async def _end_broken(
         self, exchange: Exchange, call: Call, writer: StreamWriter, last: bytes, error: GatewayError
@@ -216,7 +218,7 @@ class Endpoint:
         _note(call, error, status)
         if not exchange.gone:
             body = self._wire.encode_error(error, call.request_id)
-            headers = [*self._identity(call), *_routing(call), *error_headers(error)]
+            headers = [*self._identity(call), *self._routing(call), *error_headers(error)]
             await exchange.respond(
                 status,
                 headers,
@@ -228,6 +230,13 @@ class Endpoint:
     def _identity(self, call: Call) -> Headers:
         request = call.request_id.encode()
         return [*((name, request) for name in self._id_headers), (b"x-llmgw-call-id", call.id.encode())]
+
+    def _routing(self, call: Call) -> Headers:
+        """Tell where a call went, and what its caller has left."""
+        headers = _routing(call)
+        if call.allotment is not None:
+            headers += rate_headers(self._wire, call.allotment, self._runtime.clock.unix_ns() / 1e9)
+        return headers
 
     def _begin(self, exchange: Exchange) -> Call:
         runtime = self._runtime
@@ -263,6 +272,8 @@ def error_headers(error: GatewayError) -> Headers:
         headers.append((b"retry-after", str(seconds).encode()))
     if isinstance(error, PromptRetired) and error.successor:
         headers += successor_link(error.successor)
+    if isinstance(error, LimitExceeded):
+        headers.append((b"x-llmgw-limit", error.limit.encode()))
     if error.etag:
         headers.append((b"etag", f'"{error.etag}"'.encode()))
     return headers

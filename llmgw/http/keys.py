@@ -1,8 +1,8 @@
-"""API keys: made, listed, given another list or secret, and revoked under `/admin/v1/keys`."""
+"""API keys: made, listed, changed, given another list or secret, and revoked under `/admin/v1/keys`."""
 
 from typing import Final
 
-from litestar import Response, delete, get, post, put
+from litestar import Response, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
@@ -11,7 +11,7 @@ from llmgw.http.asked import HttpRequest, answer, caller_of, read
 from llmgw.http.permissions import Permission
 from llmgw.http.reach import reach_of
 from llmgw.policy.keyring import Keyring
-from llmgw.policy.keys import Terms
+from llmgw.policy.keys import KeyChange, Terms
 from llmgw.types.call import Role
 from llmgw.types.errors import NotFound, PermissionDenied
 
@@ -56,7 +56,11 @@ def key_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
     async def show_key(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
         return answer(await keyring.find(key_id, reach_of(caller_of(request))))
 
-    return [list_keys, show_key, *_changing_routes(keyring)]
+    @get("/admin/v1/key-audit", opt={"permission": Permission.ADMINISTER})
+    async def audit(request: HttpRequest) -> Response[bytes]:
+        return answer(await keyring.audit.history(reach_of(caller_of(request))))
+
+    return [list_keys, show_key, audit, *_changing_routes(keyring), *_editing_routes(keyring)]
 
 
 def _changing_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
@@ -75,7 +79,7 @@ def _changing_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
             note=wanted.note,
             expires_ms=wanted.expires_ms,
         )
-        created = await keyring.create(wanted.name, wanted.role, terms)
+        created = await keyring.create(wanted.name, wanted.role, terms, by=caller.key_id)
         made = {
             "id": created.id,
             "name": wanted.name,
@@ -93,23 +97,39 @@ def _changing_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
     )
     async def rotate_key(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
         wanted = read(await request.body(), RotateRequest)
-        await keyring.find(key_id, reach_of(caller_of(request)))
-        rotated = await keyring.rotate(key_id, wanted.overlap_s * 1000)
+        caller = caller_of(request)
+        await keyring.find(key_id, reach_of(caller))
+        rotated = await keyring.rotate(key_id, wanted.overlap_s * 1000, by=caller.key_id)
         return answer({"id": key_id, "overlap_s": wanted.overlap_s, "key": rotated.token.reveal()})
-
-    @put(f"{_ONE}/allow", request_max_body_size=MAX_BODY, opt={"permission": Permission.ADMINISTER})
-    async def allow(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
-        wanted = read(await request.body(), AllowRequest)
-        reach = reach_of(caller_of(request))
-        await keyring.find(key_id, reach)
-        await keyring.allow(key_id, wanted.allow)
-        return answer(await keyring.find(key_id, reach))
 
     @delete(_ONE, opt={"permission": Permission.ADMINISTER}, status_code=200)
     async def revoke_key(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
-        await keyring.find(key_id, reach_of(caller_of(request)))
-        if not await keyring.revoke(key_id):
+        caller = caller_of(request)
+        await keyring.find(key_id, reach_of(caller))
+        if not await keyring.revoke(key_id, by=caller.key_id):
             raise NotFound("there is no such key")
         return answer({"id": key_id, "revoked": True})
 
-    return [create_key, rotate_key, allow, revoke_key]
+    return [create_key, rotate_key, revoke_key]
+
+
+def _editing_routes(keyring: Keyring) -> list[HTTPRouteHandler]:
+    @put(f"{_ONE}/allow", request_max_body_size=MAX_BODY, opt={"permission": Permission.ADMINISTER})
+    async def allow(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
+        wanted = read(await request.body(), AllowRequest)
+        caller = caller_of(request)
+        reach = reach_of(caller)
+        await keyring.find(key_id, reach)
+        await keyring.allow(key_id, wanted.allow, by=caller.key_id)
+        return answer(await keyring.find(key_id, reach))
+
+    @patch(_ONE, request_max_body_size=MAX_BODY, opt={"permission": Permission.ADMINISTER})
+    async def change_key(request: HttpRequest, key_id: FromPath[str]) -> Response[bytes]:
+        caller = caller_of(request)
+        reach = reach_of(caller)
+        await keyring.find(key_id, reach)
+        wanted = read(await request.body(), KeyChange)
+        await keyring.change(key_id, wanted, by=caller.key_id)
+        return answer(await keyring.find(key_id, reach))
+
+    return [allow, change_key]

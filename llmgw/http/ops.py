@@ -20,6 +20,11 @@ def ops_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     @get("/readyz", opt={"permission": Permission.PUBLIC})
     async def readyz() -> Response[bytes]:
         missing = [problem.as_json() for problem in await runtime.state.health() if problem.fatal]
+        refusal = runtime.accounts.refusal
+        if refusal is not None:
+            missing.append(
+                {"code": "journal_unavailable", "message": refusal.detail, "reason": refusal.reason}
+            )
         if runtime.draining:
             missing.append({"code": "draining", "message": "the gateway is stopping"})
         body = {

@@ -7,7 +7,15 @@ from llmgw.types.violation import Problem, Violation, pointer_to
 
 PROBLEM: Final = "application/problem+json"
 
-_OURS_UNDER_V1: Final = ("/v1/apis", "/v1/contexts", "/v1/me", "/v1/prompts", "/v1/schemas", "/v1/sessions")
+_OURS_UNDER_V1: Final = (
+    "/v1/apis",
+    "/v1/contexts",
+    "/v1/me",
+    "/v1/prompts",
+    "/v1/schemas",
+    "/v1/sessions",
+    "/v1/tokens",
+)
 
 
 def speaks_problems(path: str) -> bool:

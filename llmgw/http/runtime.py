@@ -6,12 +6,14 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from llmgw.context.archive import Archive
+from llmgw.gateway.accounts.accounts import Accounts
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
 from llmgw.policy.issuers import SharedIssuers
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.rules.rules import Rules
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
@@ -55,10 +57,12 @@ class Runtime:
         keyring: Keyring | None,
         authenticator: Authenticator,
         issuers: SharedIssuers | None,
+        rules: Rules,
         health: Health,
         recorder: Recorder,
         archive: Archive,
         prompts: Prompts,
+        accounts: Accounts,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -68,10 +72,12 @@ class Runtime:
         self.keyring = keyring
         self.authenticator = authenticator
         self.issuers = issuers
+        self.rules = rules
         self.health = health
         self.recorder = recorder
         self.archive = archive
         self.prompts = prompts
+        self.accounts = accounts
         self.clock = clock
         self.limits = limits
         self.generation = generation

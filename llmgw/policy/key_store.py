@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-from llmgw.policy.keys import KeyRecord, Terms
+from llmgw.policy.keys import KeyChange, KeyRecord, Terms
 from llmgw.state.connection import Argument, State
 from llmgw.state.scripts import Script
 from llmgw.types.allowance import ENTRIES_MAX
@@ -29,6 +29,7 @@ _UNTIL: Final = 16
 """Digits of a time in unix milliseconds, beside a digest, so that text compares as numbers do."""
 
 Rotation: TypeAlias = Literal["none", "revoked", "expired", "many", "done"]
+Changing: TypeAlias = Literal["none", "revoked", "expired", "done"]
 Widening: TypeAlias = Literal["none", "revoked", "all", "full", "had", "done"]
 
 _CLAIM_FIRST: Final = Script(
@@ -94,6 +95,21 @@ _REPLACE: Final = Script(
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 if ARGV[1] == '1' then redis.call('HSET', KEYS[1], 'allow', ARGV[2]) else redis.call('HDEL', KEYS[1], 'allow') end
 return 1
+""",
+)
+# A value of none takes the field away.
+_CHANGE: Final = Script(
+    "change_key",
+    """#!lua
+local K = KEYS[1]
+if redis.call('EXISTS', K) == 0 then return 'none' end
+if redis.call('HEXISTS', K, 'revoked_ms') == 1 then return 'revoked' end
+local expires = redis.call('HGET', K, 'expires_ms')
+if expires and tonumber(expires) <= tonumber(ARGV[1]) then return 'expired' end
+for i = 2, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', K, ARGV[i]) else redis.call('HSET', K, ARGV[i], ARGV[i + 1]) end
+end
+return 'done'
 """,
 )
 _FIELDS: Final = (
@@ -214,6 +230,17 @@ class KeyStore:
         if found:
             await self._tell(key_id)
         return found
+
+    async def change(self, key_id: str, change: KeyChange, now_ms: int) -> Changing:
+        """Put other terms in the place of a key's, and say what came of it."""
+        arguments: list[Argument] = [now_ms]
+        for name, value in change.given.items():
+            written = "\n".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+            arguments += [name, written]
+        done: Changing = _word(await self._state.script(_CHANGE, [_key(key_id)], arguments))
+        if done == "done":
+            await self._tell(key_id)
+        return done
 
     async def generation(self) -> int:
         """How often keys have changed."""

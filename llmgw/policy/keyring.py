@@ -10,18 +10,29 @@ import hmac
 import re
 from collections import OrderedDict
 from functools import partial
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from llmgw.policy import keyformat
+from llmgw.policy.key_audit import BESIDE, FIRST_START, KeyAudit, KeyStep, given_of
+from llmgw.policy.key_errors import key_over, no_key, wrong_key
 from llmgw.policy.key_store import PREVIOUS_MAX, KeyStore, Stored
-from llmgw.policy.keys import OVERLAP_MAX_MS, KeyRecord, NewKey, Terms, check_entries, check_key
+from llmgw.policy.keys import (
+    OVERLAP_MAX_MS,
+    KeyChange,
+    KeyRecord,
+    NewKey,
+    Terms,
+    check_entries,
+    check_key,
+    current,
+    holder_of,
+)
 from llmgw.state.connection import State
-from llmgw.types.allowance import Allowance
 from llmgw.types.call import Caller, Role
 from llmgw.types.clock import Clock, SystemClock
-from llmgw.types.errors import InvalidApiKey, InvalidRequest, KeyConflict, NotFound, StoreUnavailable
+from llmgw.types.errors import InvalidRequest, KeyConflict, StoreUnavailable
 from llmgw.types.secret import Secret
 
 FRESH_S = 5.0
@@ -75,6 +86,7 @@ class Keyring:
         self._pepper = pepper.reveal().encode()
         self._bootstrap = self._digest(bootstrap.reveal()) if bootstrap is not None else None
         self._clock = clock or SystemClock()
+        self.audit = KeyAudit(state, self._clock)
         self._fresh_ns = round(FRESH_S * 1e9)
         self._stale_ns = round(stale_auth_s * 1e9)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -83,33 +95,18 @@ class Keyring:
         self._first: keyformat.FreshKey | None = None
 
     async def holder(self, token: str) -> Caller:
-        """Return the holder of a key, of a remembered one at once; one digest is made of it either way.
+        """Return the holder of a key as `authenticate` does, of a remembered one at once; makes one digest."""
+        digest = self._digest(token) if len(token) <= TOKEN_MAX else b""
+        return self.cached(token, digest) or await self.authenticate(token, digest)
 
-        Raises:
-            InvalidApiKey: nobody issued it, or it has expired or been revoked.
-            StoreUnavailable: it is not known here and the store cannot be asked.
-        """
-        if len(token) > TOKEN_MAX:
-            raise _wrong()
-        digest = self._digest(token)
-        return self._cached(digest) or await self._authenticated(token, digest)
-
-    def cached(self, token: str) -> Caller | None:
+    def cached(self, token: str, digest: bytes | None = None) -> Caller | None:
         """Return the holder of a key checked within the last seconds; None says: ask `authenticate`.
 
         A key in use is checked again behind its calls before it goes stale, so that none of them has to wait.
         """
-        return None if len(token) > TOKEN_MAX else self._cached(self._digest(token))
-
-    def is_bootstrap(self, token: str) -> bool:
-        """Whether it is the operator's own key, which may look like anything."""
-        return (
-            self._bootstrap is not None
-            and len(token) <= TOKEN_MAX
-            and hmac.compare_digest(self._digest(token), self._bootstrap)
-        )
-
-    def _cached(self, digest: bytes) -> Caller | None:
+        if len(token) > TOKEN_MAX:
+            return None
+        digest = digest or self._digest(token)
         known = self._known.get(digest)
         if known is None or self._expired(known):
             return None
@@ -121,7 +118,12 @@ class Keyring:
         self._known.move_to_end(digest)
         return known.caller
 
-    async def authenticate(self, token: str) -> Caller:
+    def is_bootstrap(self, token: str) -> bool:
+        """Whether it is the operator's own key, which may look like anything."""
+        own = self._bootstrap
+        return own is not None and len(token) <= TOKEN_MAX and hmac.compare_digest(self._digest(token), own)
+
+    async def authenticate(self, token: str, digest: bytes | None = None) -> Caller:
         """Return the holder of a key.
 
         Raises:
@@ -129,20 +131,18 @@ class Keyring:
             StoreUnavailable: it is not known here and the store cannot be asked.
         """
         if len(token) > TOKEN_MAX:
-            raise _wrong()
-        return await self._authenticated(token, self._digest(token))
-
-    async def _authenticated(self, token: str, digest: bytes) -> Caller:
+            raise wrong_key()
+        digest = digest or self._digest(token)
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Caller(key_id=BOOTSTRAP_ID, name="bootstrap", role="admin")
         key_id = keyformat.key_id(token)
         if key_id is None:
-            raise _wrong()
+            raise wrong_key()
         # Many calls that wait for one check share it, and none of them can cancel it for the others.
         return await asyncio.shield(self._check(digest, key_id))
 
-    async def create(self, name: str, role: Role, terms: Terms | None = None) -> NewKey:
-        """Make a key. What it makes belongs to its tenant.
+    async def create(self, name: str, role: Role, terms: Terms | None = None, *, by: str = BESIDE) -> NewKey:
+        """Make a key. What it makes belongs to its tenant; `by` is the id of the maker's key.
 
         Raises:
             InvalidRequest: the name, role or terms cannot be meant.
@@ -150,11 +150,11 @@ class Keyring:
         """
         terms = terms or Terms()
         check_key(name, role, terms)
-        if terms.expires_ms is not None and terms.expires_ms <= self._now_ms():
-            raise InvalidRequest("the key would be expired already", param="expires_ms")
+        self._check_end(terms.expires_ms)
         fresh = keyformat.draw()
         # The record first: should the second step fail, what remains is a key that nobody was ever shown.
         await self.store.put(fresh.id, self._digest(fresh.token), name, role, terms, self._now_ms())
+        await self.audit.note("create", fresh.id, terms.tenant, by, given_of(name, role, terms))
         await self.store.listed(fresh.id)
         return NewKey(id=fresh.id, token=Secret(fresh.token))
 
@@ -173,6 +173,9 @@ class Keyring:
         digest = self._digest(fresh.token)
         await self.store.put(fresh.id, digest, "first admin", "admin", Terms(), self._now_ms())
         won = await self.store.claim_first(fresh.id)
+        if won:
+            given = given_of("first admin", "admin", Terms())
+            await self.audit.note("create", fresh.id, Terms().tenant, FIRST_START, given)
         self._first = None
         return NewKey(id=fresh.id, token=Secret(fresh.token)) if won else None
 
@@ -183,7 +186,7 @@ class Keyring:
             StoreUnavailable: the store cannot be asked.
         """
         found = [await self.store.load(key_id) for key_id in await self.store.ids()]
-        records = [self._current(stored.record) for stored in found if stored is not None]
+        records = [current(stored.record, self._now_ms()) for stored in found if stored is not None]
         return sorted(
             (record for record in records if tenant in {None, record.tenant}),
             key=lambda record: (record.created_ms, record.id),
@@ -198,10 +201,10 @@ class Keyring:
         """
         stored = await self.store.load(key_id) if _ID.fullmatch(key_id) else None
         if stored is None or tenant not in {None, stored.record.tenant}:
-            raise _nobody()
-        return self._current(stored.record)
+            raise no_key()
+        return current(stored.record, self._now_ms())
 
-    async def revoke(self, key_id: str) -> bool:
+    async def revoke(self, key_id: str, *, by: str = BESIDE) -> bool:
         """Revoke a key for good; False says that there is none by that id.
 
         Here it ends at once, in other workers within a second, or `stale_auth_s` while the store is away.
@@ -209,14 +212,16 @@ class Keyring:
         Raises:
             StoreUnavailable: the store cannot be asked, or the others could not be told: do it again.
         """
-        if not _ID.fullmatch(key_id):
+        stored = await self.store.load(key_id) if _ID.fullmatch(key_id) else None
+        if stored is None:
             return False
+        await self.audit.note("revoke", key_id, stored.record.tenant, by, {})
         try:
             return await self.store.revoke(key_id, self._now_ms())
         finally:
             self.forget(key_id)
 
-    async def rotate(self, key_id: str, overlap_ms: int) -> NewKey:
+    async def rotate(self, key_id: str, overlap_ms: int, *, by: str = BESIDE) -> NewKey:
         """Give a key a new secret; those before it are good until the overlap ends. Its id and rights stay.
 
         Without an overlap every older secret ends.
@@ -231,8 +236,7 @@ class Keyring:
             raise InvalidRequest(
                 f"an overlap is at most {OVERLAP_MAX_MS // 86_400_000} days", param="overlap_s"
             )
-        if not _ID.fullmatch(key_id):
-            raise _nobody()
+        await self._living("rotate", key_id, by, {"overlap_ms": overlap_ms})
         fresh = keyformat.draw(key_id=key_id)
         now_ms = self._now_ms()
         try:
@@ -241,9 +245,9 @@ class Keyring:
             self.forget(key_id)
         match done:
             case "none":
-                raise _nobody()
+                raise no_key()
             case "revoked" | "expired":
-                raise KeyConflict(f"the key is {done}: make another one")
+                raise key_over(done)
             case "many":
                 raise KeyConflict(
                     f"{PREVIOUS_MAX} older secrets of the key are still good; an overlap of 0 ends them all"
@@ -251,7 +255,7 @@ class Keyring:
             case "done":
                 return NewKey(id=key_id, token=Secret(fresh.token))
 
-    async def allow(self, key_id: str, entries: tuple[str, ...] | None) -> None:
+    async def allow(self, key_id: str, entries: tuple[str, ...] | None, *, by: str = BESIDE) -> None:
         """Put another list of what a key may call in the place of its own; None is everything.
 
         Raises:
@@ -260,12 +264,42 @@ class Keyring:
             StoreUnavailable: the store cannot be asked, or the others could not be told: do it again.
         """
         check_entries(entries or ())
+        record = await self.find(key_id)
+        await self.audit.note("allow", key_id, record.tenant, by, {"allow": entries})
         try:
-            found = bool(_ID.fullmatch(key_id)) and await self.store.replace(key_id, entries)
+            found = await self.store.replace(key_id, entries)
         finally:
             self.forget(key_id)
         if not found:
-            raise _nobody()
+            raise no_key()
+
+    async def change(self, key_id: str, change: KeyChange, *, by: str = BESIDE) -> None:
+        """Put another team, tags, note or end in the place of a key's; other workers hear of it within a second.
+
+        Raises:
+            NotFound: there is no such key.
+            InvalidRequest: a member cannot be meant, or there is none.
+            KeyConflict: the key is revoked or has expired.
+            StoreUnavailable: the store cannot be asked, or the others could not be told: do it again.
+        """
+        given = change.given
+        if not given:
+            raise InvalidRequest("there is nothing to change: give team, tags, note or expires_ms")
+        record = await self.find(key_id)
+        check_key(record.name, record.role, Terms(tenant=record.tenant, **given))
+        self._check_end(given.get("expires_ms"))
+        await self._living("change", key_id, by, given)
+        try:
+            done = await self.store.change(key_id, change, self._now_ms())
+        finally:
+            self.forget(key_id)
+        match done:
+            case "none":
+                raise no_key()
+            case "revoked" | "expired":
+                raise key_over(done)
+            case "done":
+                return
 
     def forget(self, key_id: str) -> None:
         """Know nothing of a key any more: it has changed. Checks under way are not remembered."""
@@ -278,6 +312,19 @@ class Keyring:
         """Ask about every key again before its next call: a change may have been missed."""
         self._round += 1
         self._checks.clear()
+
+    async def _living(self, op: KeyStep, key_id: str, by: str, given: dict[str, Any]) -> None:
+        """Note a step that only a key takes which is good; what it does not take leaves no event."""
+        record = await self.find(key_id)
+        if record.revoked_ms is not None:
+            raise key_over("revoked")
+        if record.expires_ms is not None and record.expires_ms <= self._now_ms():
+            raise key_over("expired")
+        await self.audit.note(op, key_id, record.tenant, by, given)
+
+    def _check_end(self, expires_ms: int | None) -> None:
+        if expires_ms is not None and expires_ms <= self._now_ms():
+            raise InvalidRequest("the key would be expired already", param="expires_ms")
 
     def _check(self, digest: bytes, key_id: str) -> asyncio.Task[Caller]:
         """Ask the store about a key, unless that is being done."""
@@ -309,7 +356,7 @@ class Keyring:
         overtaken = self._checks.get(digest) is not asyncio.current_task()
         if known is None:
             self._known.pop(digest, None)
-            raise _wrong()
+            raise wrong_key()
         if not overtaken:
             self._remember(digest, known)
         return known.caller
@@ -325,15 +372,7 @@ class Keyring:
         record = stored.record
         ends = [each for each in (record.expires_ms, None if newest else max(older)) if each is not None]
         known = _Known(
-            caller=Caller(
-                key_id=record.id,
-                name=record.name,
-                role=record.role,
-                tenant=record.tenant,
-                team=record.team,
-                tags=record.tags,
-                allowed=None if record.allow is None else Allowance(record.allow),
-            ),
+            caller=holder_of(record),
             checked_ns=began_ns,
             round=self._round,
             expires_ms=min(ends, default=None),
@@ -352,23 +391,8 @@ class Keyring:
     def _expired(self, known: _Known) -> bool:
         return known.expires_ms is not None and known.expires_ms <= self._now_ms()
 
-    def _current(self, record: KeyRecord) -> KeyRecord:
-        """A key without the secrets that have ended."""
-        now_ms = self._now_ms()
-        return replace(
-            record, previous_until_ms=tuple(each for each in record.previous_until_ms if each > now_ms)
-        )
-
     def _digest(self, token: str) -> bytes:
         return hmac.digest(self._pepper, token.encode("utf-8", "surrogatepass"), "sha256")
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000
-
-
-def _wrong() -> InvalidApiKey:
-    return InvalidApiKey("this API key is not valid: it was never issued, or it has expired or been revoked")
-
-
-def _nobody() -> NotFound:
-    return NotFound("there is no such key")

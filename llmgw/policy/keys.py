@@ -2,12 +2,13 @@
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
-from llmgw.types.allowance import ENTRIES_MAX, ENTRY
-from llmgw.types.call import DEFAULT_TENANT, TENANT, Role
+from llmgw.types.allowance import ENTRIES_MAX, ENTRY, Allowance
+from llmgw.types.call import DEFAULT_TENANT, TENANT, Caller, Role
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.secret import Secret
 
@@ -33,6 +34,21 @@ class Terms(Struct, frozen=True, kw_only=True):
     expires_ms: int | None = None
 
 
+class KeyChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a key gets in the place of what it has; what is left out stays. Without an end it lives for ever."""
+
+    team: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+    expires_ms: int | UnsetType | None = UNSET
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is not left out, by its name."""
+        named = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: value for name, value in named.items() if value is not UNSET}
+
+
 class KeyRecord(Struct, frozen=True, kw_only=True):
     """A key as its administrators see it; times are unix milliseconds.
 
@@ -52,6 +68,26 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     previous_until_ms: tuple[int, ...] = ()
     expires_ms: int | None = None
     revoked_ms: int | None = None
+
+
+def current(record: KeyRecord, now_ms: int) -> KeyRecord:
+    """A key without the secrets that have ended."""
+    return replace(
+        record, previous_until_ms=tuple(each for each in record.previous_until_ms if each > now_ms)
+    )
+
+
+def holder_of(record: KeyRecord) -> Caller:
+    """Who calls with a key."""
+    return Caller(
+        key_id=record.id,
+        name=record.name,
+        role=record.role,
+        tenant=record.tenant,
+        team=record.team,
+        tags=record.tags,
+        allowed=None if record.allow is None else Allowance(record.allow),
+    )
 
 
 class NewKey(Struct, frozen=True, kw_only=True):

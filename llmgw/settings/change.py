@@ -4,7 +4,7 @@ import msgspec
 
 from llmgw.settings.check import check
 from llmgw.settings.convert import Converter
-from llmgw.settings.model import Auth, Contexts, Prompts, Server, Settings, State, Telemetry
+from llmgw.settings.model import Auth, Contexts, Ledger, Prompts, Server, Settings, State, Telemetry
 from llmgw.settings.problem import ConfigError, located
 
 _FIXED: dict[str, type[msgspec.Struct]] = {
@@ -13,6 +13,7 @@ _FIXED: dict[str, type[msgspec.Struct]] = {
     "auth": Auth,
     "contexts": Contexts,
     "prompts": Prompts,
+    "ledger": Ledger,
     "telemetry": Telemetry,
 }
 """Sections that the workers were built with; a reload takes over providers and aliases."""

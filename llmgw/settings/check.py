@@ -9,6 +9,7 @@ from llmgw.policy.pepper import MIN_LENGTH as PEPPER_LENGTH
 from llmgw.providers.registry import ROWS
 from llmgw.settings.address import base_url_problem, http_url_problem, is_host, is_loopback
 from llmgw.settings.issuers import check_issuers
+from llmgw.settings.limits import limit_findings
 from llmgw.settings.model import Alias, AliasTarget, Provider, Settings
 from llmgw.settings.prices import provider_prices
 from llmgw.settings.problem import Finding, Path, Problem, closest, located, quoted
@@ -71,6 +72,7 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
         yield from _alias(name, alias, ("aliases", name), provider_names)
     yield from _contexts(settings)
     yield from _prices(settings, provider_names)
+    yield from limit_findings(settings.limits)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint and (problem := http_url_problem(endpoint)):
         yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)

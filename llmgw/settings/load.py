@@ -12,8 +12,9 @@ from llmgw.settings.convert import Converter
 from llmgw.settings.document import Document, Unreadable, Value, parse
 from llmgw.settings.expand import Expander
 from llmgw.settings.issuers import Issuer
-from llmgw.settings.model import Alias, AliasTarget, Provider, Settings, State, default_state_dir
+from llmgw.settings.model import Alias, AliasTarget, Prices, Provider, Settings, State, default_state_dir
 from llmgw.settings.problem import ConfigError, Finding, Path, Problem, located
+from llmgw.types.money import ModelPrices
 
 MAX_BYTES = 1024 * 1024
 """Largest settings file."""
@@ -60,11 +61,15 @@ def load(path: str | None, environ: Mapping[str, str]) -> Loaded:
 
 
 def defaults(environ: Mapping[str, str]) -> Settings:
-    """Give the settings of a gateway without a file: the simulator, under the alias `demo`."""
+    """Give the settings of a gateway without a file: the simulator, under the alias `demo`.
+
+    Nobody bills for it, but it has prices, so that there is something to see of budgets and usage.
+    """
     return Settings(
         state=State(dir=default_state_dir(environ)),
         providers={"simulator": Provider(kind="simulator")},
         aliases={"demo": Alias(targets=(AliasTarget(target="simulator/sim"),))},
+        prices=Prices(models={"simulator/*": ModelPrices(input=1.0, output=2.0)}),
     )
 
 

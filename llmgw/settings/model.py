@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from msgspec import Meta, Struct, field
 
 from llmgw.settings.issuers import Issuer
+from llmgw.settings.limits import Limits
 from llmgw.types.context import Policy
 from llmgw.types.feature import Feature
 from llmgw.types.money import ModelPrices, Unknown
@@ -232,6 +233,15 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prices by `provider/model`, or `provider/*` for all its other models; they go before the published ones."""
 
 
+class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was spent, row by row."""
+
+    keep_days: Annotated[int, Meta(ge=7, le=3650)] = 400
+    """Days that a row is kept; of older ones, once they are proved, only their sum."""
+    prove_s: Annotated[int, Meta(ge=60, le=86_400)] = 3600
+    """Seconds between two proofs that the books agree, which say so in the log where they do not."""
+
+
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is told about calls, and to whom."""
 
@@ -270,5 +280,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prompts in versions."""
     prices: Prices = Prices()
     """What models cost."""
+    ledger: Ledger = Ledger()
+    """What was spent, row by row."""
+    limits: Limits = Limits()
+    """What callers may take, in calls, tokens and money."""
     telemetry: Telemetry = Telemetry()
     """What is told about calls, and to whom."""

@@ -5,14 +5,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from llmgw.policy.rules.terms import SubjectLimits
 from llmgw.providers.registry import ROWS
 from llmgw.settings.issuers import Issuer, IssuerRoles, IssuerTenant
+from llmgw.settings.limits import Limits, TenantLimits
 from llmgw.settings.model import (
     Alias,
     AliasTarget,
     Auth,
     Contexts,
     Features,
+    Ledger,
     Prices,
     Prompts,
     Provider,
@@ -45,9 +48,13 @@ _STRUCTS: tuple[type[Struct], ...] = (
     Contexts,
     Prompts,
     Prices,
+    Ledger,
     ModelPrices,
     LongPrices,
     TokenPrices,
+    Limits,
+    TenantLimits,
+    SubjectLimits,
     Verify,
     Policy,
     Telemetry,
@@ -70,6 +77,7 @@ def json_schema() -> dict[str, Any]:
         describe(definitions[cls.__name__], cls)
     for inheriting in (ModelPrices, LongPrices):
         describe(definitions[inheriting.__name__], TokenPrices)
+    describe(definitions["TenantLimits"], SubjectLimits)
     definitions["Provider"]["properties"]["kind"]["enum"] = sorted(ROWS)
     definitions = {name: _or_reference(definition) for name, definition in definitions.items()}
     target = definitions["AliasTarget"]

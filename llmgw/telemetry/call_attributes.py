@@ -2,7 +2,7 @@
 
 from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import Facts
-from llmgw.types.call import Attempt, Call
+from llmgw.types.call import AdmissionFacts, Attempt, Call
 from llmgw.types.event import Usage
 from llmgw.types.money import NANO
 from llmgw.types.prompt import PromptFacts
@@ -38,6 +38,18 @@ def server_attributes(call: Call) -> Facts:
         semconv.LLMGW_FALLBACKS: call.fallbacks,
         semconv.LLMGW_OVERHEAD: call.overhead_ns / 1e9,
         semconv.LLMGW_COST: _usd(call),
+    }
+
+
+def admission_attributes(facts: AdmissionFacts) -> Facts:
+    """Attributes of the admission, on the request and on the span in which the store was asked."""
+    return {
+        semconv.LLMGW_ADMISSION: facts.outcome,
+        semconv.LLMGW_ADMISSION_LIMIT: facts.limit or None,
+        semconv.LLMGW_ADMISSION_LIMITS: facts.limits,
+        semconv.LLMGW_ADMISSION_BUDGETS: facts.budgets,
+        semconv.LLMGW_ADMISSION_ESTIMATE: facts.estimate_nano / NANO,
+        semconv.LLMGW_ADMISSION_LOWERED: facts.lowered or None,
     }
 
 

@@ -173,6 +173,32 @@ TELEMETRY_DROPPED: Final = Definition(
     labels=(semconv.KIND,),
 )
 
+ADMISSION_REFUSALS: Final = Definition(
+    name=semconv.LLMGW_ADMISSION_REFUSALS,
+    kind="counter",
+    unit="{call}",
+    description="Calls that a limit or a budget refused, by its code and by whose it is.",
+    labels=(semconv.CODE, semconv.SCOPE),
+)
+LEDGER_WAITING: Final = Definition(
+    name=semconv.LLMGW_LEDGER_WAITING,
+    kind="gauge",
+    unit="{call}",
+    description="Calls in this worker's journal that are not known to be in the ledger, those under way included.",
+)
+LEDGER_LOST: Final = Definition(
+    name=semconv.LLMGW_LEDGER_LOST,
+    kind="gauge",
+    unit="{call}",
+    description="Calls of this worker whose cost is lost, as neither the journal nor the store took it.",
+)
+JOURNAL_READY: Final = Definition(
+    name=semconv.LLMGW_JOURNAL_READY,
+    kind="gauge",
+    unit="1",
+    description="1 while this worker's journal takes records, else 0.",
+)
+
 PROMPT_CALLS: Final = Definition(
     name=semconv.LLMGW_PROMPT_CALLS,
     kind="counter",
@@ -207,5 +233,9 @@ DEFINITIONS: Final = (
     CONTEXT_OPERATION_DURATION,
     PROMPT_CALLS,
     PROMPT_SNAPSHOT_AGE,
+    ADMISSION_REFUSALS,
+    LEDGER_WAITING,
+    LEDGER_LOST,
+    JOURNAL_READY,
     TELEMETRY_DROPPED,
 )

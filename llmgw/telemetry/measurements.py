@@ -84,10 +84,11 @@ class Measurements:
         self._operations = histogram(definitions.CONTEXT_OPERATION_DURATION)
         self._dropped = counter(definitions.TELEMETRY_DROPPED)
         self._prompt_calls = counter(definitions.PROMPT_CALLS)
+        self._refusals = counter(definitions.ADMISSION_REFUSALS)
 
-    def watch_prompts(self, age_s: Callable[[], float]) -> None:
-        """Report how old what is known of prompts is; asked from the reporting thread."""
-        self._all.append(Gauge(definitions.PROMPT_SNAPSHOT_AGE, age_s))
+    def watch(self, definition: Definition, value: Callable[[], float]) -> None:
+        """Report what a gauge shows; asked from the reporting thread."""
+        self._all.append(Gauge(definition, value))
 
     def know(self, models: Iterable[str]) -> None:
         """Say which models go by their names; callers may ask for any, and those are `other`."""
@@ -101,6 +102,8 @@ class Measurements:
             if call.attempts:
                 self._of_provider(call)
                 self._overhead.record((call.endpoint,), call.overhead_ns / 1e9)
+            if call.admission is not None and call.admission.limit:
+                self._refusals.add((call.error or "", call.admission.limit.partition(":")[0]))
             if call.prompt is not None:
                 self._of_prompt(call, call.prompt)
             if call.context is not None:

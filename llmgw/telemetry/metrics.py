@@ -10,6 +10,7 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData, ResourceMetrics, ScopeMetrics
 
+from llmgw.telemetry.aggregates import Definition
 from llmgw.telemetry.collector import EXPORT_TIMEOUT_S, metrics_url, new_session, quiet
 from llmgw.telemetry.measurements import Measurements
 from llmgw.telemetry.process import resource_of, scope_of
@@ -53,10 +54,10 @@ class Metrics:
         if self._measurements is not None:
             self._measurements.know(models)
 
-    def watch_prompts(self, age_s: Callable[[], float]) -> None:
-        """Report how old what is known of prompts is, in seconds; `age_s` is asked from another thread."""
+    def show(self, definition: Definition, value: Callable[[], float]) -> None:
+        """Report what a gauge shows; `value` is asked from another thread."""
         if self._measurements is not None:
-            self._measurements.watch_prompts(age_s)
+            self._measurements.watch(definition, value)
 
     def watch(self, kind: str, dropped: Callable[[], int]) -> None:
         """Report how many things of a kind telemetry failed to deliver; `dropped` is asked from another thread."""

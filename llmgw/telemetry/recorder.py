@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+from llmgw.telemetry import definitions
 from llmgw.telemetry.call_log import CallLog
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.spans import Tracing
@@ -87,7 +88,18 @@ class Recorder:
 
     def watch_prompts(self, age_s: Callable[[], float]) -> None:
         """Report how old what is known of prompts is, in seconds; `age_s` is asked from another thread."""
-        self._metrics.watch_prompts(age_s)
+        self._metrics.show(definitions.PROMPT_SNAPSHOT_AGE, age_s)
+
+    def watch_ledger(
+        self, waiting: Callable[[], float], lost: Callable[[], float], ready: Callable[[], float]
+    ) -> None:
+        """Report how many calls' costs wait, how many are lost, and whether the journal takes records (1 or 0).
+
+        All are asked from another thread.
+        """
+        self._metrics.show(definitions.LEDGER_WAITING, waiting)
+        self._metrics.show(definitions.LEDGER_LOST, lost)
+        self._metrics.show(definitions.JOURNAL_READY, ready)
 
     def know(self, models: frozenset[str]) -> None:
         """Say which models the configuration names, as it is taken to work."""

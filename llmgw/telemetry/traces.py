@@ -2,6 +2,7 @@
 
     POST {route}                    SERVER    the request, from first byte to last
     ├── llmgw.prompt.resolve        INTERNAL  the prompt version found and rendered
+    ├── llmgw.admission.admit       INTERNAL  room in the caller's limits and budgets taken
     ├── llmgw.context.begin         INTERNAL  the context's lease taken, what was said before at hand
     ├── llmgw.context.fit           INTERNAL  the request for the target asked last, as much as it can be told
     ├── chat {model}                CLIENT    the logical call, over all attempts
@@ -13,8 +14,9 @@
     llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model; `read_back` is
                                               a child of the request whose turns it looks at
 
-A call without a context has no `llmgw.context` spans, one without a prompt no `llmgw.prompt` span: an ordinary
-trace has three spans, or six. Names hold no ids.
+A call without a context has no `llmgw.context` spans, one without a prompt no `llmgw.prompt` span, one that nothing
+limits no `llmgw.admission` span: an ordinary trace has three spans, and none of one attempt more than eight. Names
+hold no ids.
 Spans carry no words of a conversation, and no error message of a provider, which may quote them.
 """
 
@@ -28,6 +30,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import MAX_NAME_BYTES, Facts, bounded
 from llmgw.telemetry.call_attributes import (
+    admission_attributes,
     attempt_attributes,
     chat_attributes,
     operation_of,
@@ -38,7 +41,7 @@ from llmgw.telemetry.context_attributes import REFUSED_BY_CONTEXT, context_attri
 from llmgw.telemetry.process import resource_of, scope_of
 from llmgw.telemetry.text import cut
 from llmgw.telemetry.trace_context import new_span_id
-from llmgw.types.call import Call, ContextFacts
+from llmgw.types.call import AdmissionFacts, Call, ContextFacts
 from llmgw.types.context_errors import (
     ContextErased,
     ContextExpired,
@@ -102,6 +105,9 @@ class TraceBuilder:
         prompt = prompt_attributes(call.prompt) if call.prompt is not None else {}
         if call.prompt is not None:
             parts.append(_resolve(call, call.prompt, context))
+        admission = admission_attributes(call.admission) if call.admission is not None else {}
+        if call.admission is not None:
+            parts.append(_admit(call, call.admission, context))
         if call.context is not None:
             parts += _steps(call, call.context, context)
         events: Sequence[Event] = ()
@@ -115,7 +121,7 @@ class TraceBuilder:
                 context=context,
                 parent=parent,
                 kind=SpanKind.SERVER,
-                facts={**server_attributes(call), **prompt, **stored},
+                facts={**server_attributes(call), **admission, **prompt, **stored},
                 status=_ERROR if _is_red(call, call.error) else _UNSET,
                 start=call.started_unix_ns,
                 end=_unix(call, end),
@@ -201,6 +207,20 @@ def _chat(call: Call, parent: SpanContext, end: int, more: Facts) -> list[_Part]
         )
     )
     return parts
+
+
+def _admit(call: Call, facts: AdmissionFacts, parent: SpanContext) -> _Part:
+    """The step in which the store was asked for room."""
+    return _Part(
+        name=semconv.LLMGW_ADMISSION_ADMIT,
+        context=_context(call, new_span_id(), state=parent.trace_state),
+        parent=parent,
+        kind=SpanKind.INTERNAL,
+        facts={**admission_attributes(facts), semconv.ERROR_TYPE: call.error if facts.limit else None},
+        status=_UNSET,
+        start=_unix(call, facts.started_ns),
+        end=_unix(call, max(facts.started_ns, facts.ended_ns)),
+    )
 
 
 def _resolve(call: Call, facts: PromptFacts, parent: SpanContext) -> _Part:

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.types.allotment import Allotment
 from llmgw.types.allowance import Allowance
 from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
@@ -67,8 +68,34 @@ class Attempt(Struct, kw_only=True):
     message: str | None = None
     usage: Usage | None = None
     """What the provider says it used, were it for an answer that broke off."""
+    estimated: bool = False
+    """Whether `usage` was counted here, as the provider did not say what it used."""
     charge: Charge | None = None
     """What that costs; None where the provider does not say what it used, or its price is not known."""
+
+
+class AdmissionFacts(Struct, kw_only=True):
+    """What limits and budgets made of a call that some were in force for; times are `time.monotonic_ns`.
+
+    `limit` is the one that refused it, as `team:search:month`. With `unheard` the store was away, and the call
+    went on within its worker's share of the limits. `lowered` tells that its answer was bounded to fit a budget.
+    """
+
+    limits: int
+    budgets: int
+    estimate_nano: int
+    limit: str = ""
+    unheard: bool = False
+    lowered: bool = False
+    started_ns: int
+    ended_ns: int
+
+    @property
+    def outcome(self) -> str:
+        """`admitted`, `refused` or `unheard`."""
+        if self.limit:
+            return "refused"
+        return "unheard" if self.unheard else "admitted"
 
 
 class ContextFacts(Struct, kw_only=True):
@@ -146,6 +173,12 @@ class Call(Struct, kw_only=True):
     alias: str | None = None
     admitted: str | None = None
     """A model that this call may ask whatever its key's list says, as the call it is made for may."""
+    admission: AdmissionFacts | None = None
+    """How it was admitted; None where nothing limits it."""
+    allotment: Allotment | None = None
+    """What its admission left of its caller's limits; None where nothing limits it."""
+    within_another: bool = False
+    """Whether it is made for another call, which was counted."""
     tags: tuple[str, ...] = ()
     stream: bool = False
     attempts: list[Attempt] = []
@@ -186,6 +219,7 @@ class Call(Struct, kw_only=True):
             trace_state=self.trace_state,
             caller=self.caller,
             admitted=self.alias,
+            within_another=True,
         )
 
     @property

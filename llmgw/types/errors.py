@@ -35,6 +35,7 @@
     │   └── StreamInterrupted        502  stream_interrupted
     ├── Unavailable                  our own infrastructure; retry later
     │   ├── StoreUnavailable         503  store_unavailable
+    │   │   └── StoreResting         503  store_unavailable     it was not even asked
     │   ├── Overloaded               503  overloaded
     │   ├── NoHealthyTarget          503  no_healthy_target
     │   └── Draining                 503  draining
@@ -355,6 +356,10 @@ class StoreUnavailable(Unavailable):
     """Redis does not answer."""
 
     code = "store_unavailable"
+
+
+class StoreResting(StoreUnavailable):
+    """Redis was not asked, as it did not answer those before: nothing of what was wanted is done."""
 
 
 class Overloaded(Unavailable):

@@ -1,16 +1,31 @@
-"""What refuses a call for the sake of a limit, as branches of the tree in `errors.py`.
+"""What refuses a call for the sake of a limit, or a change of one, as branches of the tree in `errors.py`.
 
 RequestError
+├── LimitsChanged                412  limits_changed              somebody else was faster
 └── LimitExceeded
     ├── RateLimited              429  rate_limit_exceeded         requests or tokens of the last minute
     │   └── NeverFits            429  rate_limit_exceeded         the call alone is larger than the limit
     ├── ConcurrencyExceeded      429  concurrency_limit_exceeded  calls under way
     └── BudgetExceeded           429  budget_exceeded             never retried: waiting seconds does not help
 Unavailable
-└── StoreReset                   503  store_reset                 the store lost the tenant's books
+├── StoreReset                   503  store_reset                 the store lost the tenant's books
+└── JournalRefuses               503  journal_unavailable         what a call costs could not be written down
+InternalError
+└── TooLate                      500  too_late                    it may have been charged, and that been forgotten
 """
 
-from llmgw.types.errors import RequestError, Unavailable
+from llmgw.types.errors import InternalError, RequestError, Unavailable
+
+
+class LimitsChanged(RequestError):
+    """What is set is not what whoever changes it expected; `etag` is that of what is there."""
+
+    code = "limits_changed"
+    status = 412
+
+    def __init__(self, message: str, *, etag: str | None = None) -> None:
+        super().__init__(message)
+        self.etag = etag
 
 
 class LimitExceeded(RequestError):
@@ -62,3 +77,16 @@ class StoreReset(Unavailable):
     """The store has no books of the tenant, which does not mean that nothing was spent: an operator decides."""
 
     code = "store_reset"
+
+
+class JournalRefuses(Unavailable):
+    """What a call with a budget costs could be forgotten: this worker's journal takes no records."""
+
+    code = "journal_unavailable"
+
+
+class TooLate(InternalError):
+    """A step of a call that began so long ago that the store may have forgotten that it was made."""
+
+    code = "too_late"
+    retryable = False

@@ -4,6 +4,7 @@ Rates are whole yocto-USD (10^-24) for one token or one thing, so that each publ
 comes to is rounded once, half to even, to nano-USD (10^-9).
 """
 
+from decimal import Decimal
 from typing import Annotated, Final, Literal, Protocol, TypeAlias
 
 from msgspec import Meta, Struct
@@ -14,6 +15,8 @@ NANO: Final = 10**9
 """Nano-USD in a US dollar."""
 YOCTO: Final = 10**24
 _IN_NANO: Final = YOCTO // NANO
+_EXACT_DIGITS: Final = 15
+"""Decimal digits that come back out of a float as they went in."""
 
 LineKind: TypeAlias = Literal[
     "input", "cached_input", "cache_write_5m", "cache_write_1h", "audio_input", "cached_audio_input", "image_input",
@@ -127,6 +130,15 @@ class Pricing(Protocol):
     def charge(self, spent: Spent) -> Charge | None:
         """What an answer costs; None where that is not known."""
 
+    def most(
+        self, model: str, input_tokens: int, output_tokens: int, at_s: int, searches: int = 0
+    ) -> int | None:
+        """Nano-USD that an answer within those tokens costs at most, asked at a unix second.
+
+        None where the price is not known, 0 where nobody bills. `searches` are those of the web that a provider
+        may make.
+        """
+
 
 def total(lines: tuple[Line, ...]) -> int:
     """Add lines up, and round once, half to even, to nano-USD."""
@@ -143,3 +155,18 @@ def usd(nano: int) -> str:
     """Write an amount that is not negative in US dollars, without an exponent and without idle zeros."""
     whole, rest = divmod(nano, NANO)
     return f"{whole}.{rest:09d}".rstrip("0").rstrip(".") if rest else str(whole)
+
+
+def nano_of(dollars: float) -> int:
+    """Read an amount that people wrote in US dollars, exactly: 0.1 is 100,000,000.
+
+    Raises:
+        ValueError: it has more than nine decimals, or more digits than a float keeps.
+    """
+    amount = Decimal(repr(dollars)).normalize()
+    nano = amount.scaleb(9)
+    if nano != int(nano):
+        raise ValueError("an amount in US dollars has at most nine decimals")
+    if len(amount.as_tuple().digits) > _EXACT_DIGITS:
+        raise ValueError(f"an amount in US dollars has at most {_EXACT_DIGITS} digits")
+    return int(nano)

@@ -9,6 +9,9 @@ from tests.route_table import ROWS, application, routes_of
 WIDE = {Permission.PUBLIC, Permission.CALL, Permission.INSPECT}
 """What a caller's key holds."""
 
+READING = {"/admin/v1/reconcile"}
+"""Routes for viewers that take more words than an address has room for."""
+
 
 def _generic(path: str) -> str:
     """A path without the names of its parameters."""
@@ -48,7 +51,7 @@ def test_nothing_is_wider_than_its_place(row: tuple[object, ...]) -> None:
     admin = str(path).startswith("/admin/")
     assert (permission is Permission.PUBLIC) == (path in {"/livez", "/readyz"})
     assert not (admin and permission in WIDE)
-    assert not (admin and method != "GET" and permission is Permission.VIEW)
+    assert not (admin and method != "GET" and permission is Permission.VIEW and path not in READING)
     assert admin or permission in WIDE or permission is Permission.PUBLISH
 
 

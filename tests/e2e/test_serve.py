@@ -116,6 +116,19 @@ def test_a_reload_takes_over_a_good_file_and_refuses_a_bad_one(
         assert gateway.request("/admin/v1/config").json()["generation"] == 2
 
 
+def test_a_worker_that_is_starting_hears_of_a_reload(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    """Asked to reload before it could listen, it does so as soon as it can."""
+    config = config_for(simulator.base_url)
+    with RunningGateway(tmp_path, config) as gateway:
+        (worker,) = gateway.worker_pids()
+        assert gateway.process is not None
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: set(gateway.worker_pids()) - {worker}, "a new worker")
+        gateway.write_config({**config, "aliases": {"fresh": {"targets": ["sim/sim"]}}})
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: gateway.chat("fresh").status == 200, "the new file to be at work")
+
+
 def test_a_call_under_way_survives_a_reload(simulator: SimulatorProcess, tmp_path: Path) -> None:
     """A stream that runs while its alias is taken away ends as it would have."""
     config = config_for(simulator.base_url)

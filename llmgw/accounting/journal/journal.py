@@ -57,6 +57,13 @@ class _Batch:
         self.waiters: list[asyncio.Future[None]] = []
         self.stalling: asyncio.TimerHandle | None = None
 
+    def tell(self, waiter: "asyncio.Future[None]") -> None:
+        """Resolve a future when the batch has ended, or now where it has."""
+        if self.outcome is False:
+            self.waiters.append(waiter)
+        else:
+            self._resolve(waiter)
+
     def end(self, outcome: JournalUnavailable | None) -> None:
         """Tell all who wait, once."""
         if self.stalling is not None:
@@ -65,13 +72,17 @@ class _Batch:
             return
         self.outcome = outcome or True
         for waiter in self.waiters:
-            if waiter.done():
-                continue
-            if outcome is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(JournalUnavailable(outcome.reason, outcome.detail))
+            self._resolve(waiter)
         self.waiters.clear()
+
+    def _resolve(self, waiter: "asyncio.Future[None]") -> None:
+        if waiter.done():
+            return
+        if isinstance(self.outcome, JournalUnavailable):
+            # Each its own: one exception object would gather the tracebacks of all who wait.
+            waiter.set_exception(JournalUnavailable(self.outcome.reason, self.outcome.detail))
+        else:
+            waiter.set_result(None)
 
 
 class _Job(Generic[T]):
@@ -99,6 +110,19 @@ class Receipt:
     def durable(self) -> bool:
         """Whether it is there already."""
         return self._batch.outcome is True
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is known that it may not be there."""
+        return isinstance(self._batch.outcome, JournalUnavailable)
+
+    def tell(self, waiter: "asyncio.Future[None]") -> None:
+        """Resolve a future once it is there, or fail it as awaiting would; nothing is written sooner for that."""
+        self._batch.tell(waiter)
+
+    def hurry(self) -> None:
+        """Have it written as soon as the pace allows."""
+        self._journal._hurry_soon(self._batch)  # noqa: SLF001 - the other half of this class
 
     def __await__(self) -> Generator[Any, None, None]:
         """Wait for the commit, which begins at once."""
@@ -246,15 +270,12 @@ class Journal:
         return JournalUnavailable(reason, detail)
 
     async def _durable(self, batch: _Batch) -> None:
-        if batch.outcome is False:
-            if self._loop is None:
-                raise JournalUnavailable("closed", "it is not open")
-            self._hurry_soon(batch)
-            waiter = self._loop.create_future()
-            batch.waiters.append(waiter)
-            await waiter
-        elif batch.outcome is not True:
-            raise JournalUnavailable(batch.outcome.reason, batch.outcome.detail)
+        if self._loop is None:
+            raise JournalUnavailable("closed", "it is not open")
+        waiter = self._loop.create_future()
+        batch.tell(waiter)
+        self._hurry_soon(batch)
+        await waiter
 
     def _hurry_soon(self, batch: _Batch) -> None:
         """Write the batch as soon as the pace allows, with whatever else comes until then."""

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from llmgw.accounting.prices.catalogue import PROVIDERS, Entry, Period, Prices, Variant, catalogue
 from llmgw.accounting.prices.cost import lines_of, reported, served_as
+from llmgw.accounting.prices.dearest import Ceiling, ceiling_of, most_of
 from llmgw.accounting.prices.rates import Served, Tariff, names
 from llmgw.types import json
 from llmgw.types.money import Charge, ModelPrices, Spent, Tier, TokenPrices, Unknown, total
@@ -20,6 +21,10 @@ _WHEN: Final[Mapping[Tier, tuple[tuple[str, str], ...]]] = {
     "priority": (("service_tier", "priority"),),
     "fast": (("service_tier", "fast"), ("speed", "fast")),
 }
+_QUARTER: Final = 900
+"""Prices change at full quarters of an hour only."""
+_AHEAD: Final = 3
+"""Quarters of an hour that a bound holds for, as an answer is charged at the prices of a later moment."""
 _Source: TypeAlias = Literal["genai-prices", "config"]
 _FREE: Final = Charge(nano=0, lines=(), source="local")
 
@@ -42,6 +47,7 @@ class ProviderPrices:
             catalogue()
         # Callers and providers choose these names, so what is remembered of them is bounded.
         self._published = lru_cache(maxsize=_REMEMBERED)(self._find)
+        self._ceiling = lru_cache(maxsize=_REMEMBERED)(self._find_ceiling)
 
     def knows(self, model: str) -> bool:
         """Whether the model has a price."""
@@ -73,6 +79,28 @@ class ProviderPrices:
         if tariff_found is None:
             return None
         return _charged(spent, tariff_found, "genai-prices", catalogue().version)
+
+    def most(
+        self, model: str, input_tokens: int, output_tokens: int, at_s: int, searches: int = 0
+    ) -> int | None:
+        """Nano-USD that no answer of the model within those tokens costs more than, for half an hour from `at_s`.
+
+        Dearest of all kinds of tokens, ways of serving the call and steps of its length. None where the price is
+        not known. Not bounded is what a provider says itself that it charges, and what another model costs that
+        answers in this one's place.
+        """
+        ceiling = self._ceiling(model, at_s // _QUARTER)
+        if ceiling is None:
+            return 0 if self._free else None
+        return most_of(ceiling, input_tokens, output_tokens, searches)
+
+    def _find_ceiling(self, model: str, quarter: int) -> Ceiling | None:
+        own = self._own.get(model) or self._own.get(ANY)
+        tariff = own[0] if own is not None else None if self._free else self._published(model)
+        if tariff is None:
+            return None
+        moments = [_QUARTER * (quarter + ahead) for ahead in range(_AHEAD)]
+        return ceiling_of([prices for moment in moments for prices in tariff.possible(moment)])
 
     def _find(self, model: str) -> Tariff | None:
         entry = catalogue().find(self._kind, model)

@@ -80,11 +80,7 @@ class Tariff:
     def schedule(self, at_s: int, served: Served) -> Schedule:
         """The rates at a unix second."""
         entry = self._entry
-        period = 0
-        for number in range(len(entry.periods) - 1, 0, -1):
-            if entry.periods[number].holds(at_s):
-                period = number
-                break
+        period = self._period(at_s)
         variants = self.variants(at_s, served) if served and entry.variants else ()
         known = self._made.get((period, variants))
         if known is None:
@@ -101,6 +97,19 @@ class Tariff:
             for number, variant in enumerate(self._entry.variants)
             if variant.holds(at_s) and variant.when.items() <= frozenset(served)
         )
+
+    def possible(self, at_s: int) -> tuple[Prices, ...]:
+        """All prices that may hold at a unix second, for whatever way of serving a call."""
+        entry = self._entry
+        held = [each.prices for each in entry.variants if each.holds(at_s)]
+        return (entry.periods[self._period(at_s)].prices, *held)
+
+    def _period(self, at_s: int) -> int:
+        periods = self._entry.periods
+        for number in range(len(periods) - 1, 0, -1):
+            if periods[number].holds(at_s):
+                return number
+        return 0
 
     @property
     def counts_tokens(self) -> bool:

@@ -1,16 +1,24 @@
-"""Proof that the books agree: what each budget says against the ledger's rows and the open holds."""
+"""Proof that the books agree: what each budget says against the ledger's rows and the open holds.
 
-from collections.abc import AsyncIterator
+What was proved once is noted as a checkpoint: what the rows up to one add up to, by window. The next proof reads
+the rows after it alone. Rows that are older than they are kept make room for such a sum, the base, from which a
+whole proof begins.
+"""
+
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+import msgspec
+from msgspec import Struct
+
 from llmgw.policy.spending import keys, scripts
+from llmgw.policy.spending.ledger import FIRST, Row, id_before, order_of, rows
 from llmgw.policy.spending.spending import reset_of
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock, SystemClock
-from llmgw.types.errors import StoreUnavailable
+from llmgw.types.errors import InternalError, StoreUnavailable
+from llmgw.types.json import encode
 
-PAGE: Final = 1000
-"""Ledger rows read at once."""
 _TRIES: Final = 10
 
 
@@ -30,12 +38,17 @@ class Account(NamedTuple):
 
 
 class Reconciled(NamedTuple):
-    """A tenant's books at one instant; they agree when no account drifts."""
+    """A tenant's books at one instant; they agree when no account drifts.
+
+    `rows` are all that were ever posted, of which `read` were read for this proof, and `trimmed` are no more.
+    """
 
     accounts: tuple[Account, ...]
     rows: int
     total_nano: int
     """The sum of all rows, with those that no budget was charged for."""
+    read: int = 0
+    trimmed: int = 0
 
     @property
     def drifting(self) -> tuple[Account, ...]:
@@ -43,41 +56,139 @@ class Reconciled(NamedTuple):
         return tuple(each for each in self.accounts if each.drift != (0, 0))
 
 
-async def reconcile(state: State, tenant: str, *, clock: Clock | None = None) -> Reconciled:
+class Sums(Struct, frozen=True, kw_only=True):
+    """What rows from the first add up to; amounts are text, as JSON's numbers end before they do."""
+
+    rows: int = 0
+    total: str = "0"
+    posted: dict[str, str] = {}
+
+
+class _Adding:
+    """Sums that rows are added to, one after another."""
+
+    def __init__(self, begun: Sums) -> None:
+        self.rows = begun.rows
+        self.total = int(begun.total)
+        self.posted = {name: int(amount) for name, amount in begun.posted.items()}
+
+    def add(self, row: Row) -> None:
+        """Add one."""
+        self.rows += 1
+        self.total += row.cost
+        for name in row.budgets:
+            self.posted[name] = self.posted.get(name, 0) + row.cost
+
+    def noted(self, windows: Iterable[str]) -> bytes:
+        """The sums as they are stored, of these windows alone: of others nothing is asked any more."""
+        posted = {name: str(self.posted[name]) for name in windows if name in self.posted}
+        return encode(Sums(rows=self.rows, total=str(self.total), posted=posted))
+
+
+_read_sums: Final = msgspec.json.Decoder(Sums).decode
+
+
+class _Noted(NamedTuple):
+    """Sums up to a row; before the first one there is none."""
+
+    row: str
+    sums: Sums
+
+
+class _Snapshot(NamedTuple):
+    names: list[str]
+    last: str
+    holds: list[bytes]
+    said: list[Any]
+    epoch: str
+    base: _Noted
+    proved: _Noted
+
+
+async def reconcile(
+    state: State, tenant: str, *, clock: Clock | None = None, whole: bool = False
+) -> Reconciled:
     """Prove that spent = sum(ledger) and held = sum(open holds), for one instant, while calls go on.
 
     Budgets and holds are read in one step that also says which row is the last by then; rows never change, so they
-    are read afterwards, page by page.
+    are read afterwards, page by page: those after the last checkpoint, or all that are kept for a `whole` proof.
+    Where all agrees, that is noted as the next checkpoint.
 
     Raises:
         StoreReset: the store has no books of the tenant.
         StoreUnavailable: the store cannot be asked, or new budgets came up each time it was.
+        InternalError: what is stored of earlier proofs is damaged.
     """
     now = (clock or SystemClock()).unix_ns() // 1_000_000
-    names, last, holds, said = await _snapshot(state, tenant, now)
-    posted = dict.fromkeys(names, 0)
-    rows = total = 0
-    async for budgets, cost in _rows(state, tenant, last):
-        rows += 1
-        total += cost
-        for name in budgets:
-            if name in posted:
-                posted[name] += cost
-    on_hold = dict.fromkeys(names, 0)
-    for hold in holds:
+    for _ in range(_TRIES):
+        seen = await _snapshot(state, tenant, now)
+        begun = seen.base if whole else max(seen.base, seen.proved, key=lambda each: order_of(each.row))
+        sums = _Adding(begun.sums)
+        if seen.last:
+            async for row in rows(state, tenant, begun.row, seen.last):
+                sums.add(row)
+        # Rows that were trimmed while they were read are missing: read again what there is.
+        (base,) = await state.hash_fields(keys.of(tenant, "base"), "row")
+        if (base or FIRST.encode()).decode() == seen.base.row:
+            break
+    else:
+        raise StoreUnavailable("rows were trimmed each time the books were read", retry_after_s=1.0)
+    accounts = tuple(_accounts(seen, sums))
+    found = Reconciled(accounts, sums.rows, int(sums.total), sums.rows - begun.sums.rows, seen.base.sums.rows)
+    if not found.drifting and order_of(seen.last or FIRST) > order_of(seen.proved.row):
+        note = sums.noted(await _all_windows(state, tenant))
+        await state.script(
+            scripts.PROVE,
+            [keys.of(tenant, "epoch"), keys.of(tenant, "proved")],
+            [seen.epoch, "" if seen.proved.row == FIRST else seen.proved.row, seen.last, note],
+        )
+    return found
+
+
+async def trim(state: State, tenant: str, before_ms: int, *, clock: Clock | None = None) -> int:
+    """Put their sum in the place of rows that were posted before a moment and are proved; says how many went.
+
+    Raises:
+        StoreReset: the store has no books of the tenant.
+        StoreUnavailable: it is not known whether they went; the same again is safe.
+        InternalError: what is stored of earlier proofs is damaged.
+    """
+    now = (clock or SystemClock()).unix_ns() // 1_000_000
+    seen = await _snapshot(state, tenant, now)
+    last = min(seen.proved.row, id_before(before_ms), key=order_of)
+    sums, cut = _Adding(seen.base.sums), seen.base.row
+    async for row in rows(state, tenant, seen.base.row, last):
+        sums.add(row)
+        cut = row.id
+    if cut == seen.base.row:
+        return 0
+    note = sums.noted(await _all_windows(state, tenant))
+    milliseconds, number = order_of(cut)
+    gone = await state.script(
+        scripts.TRIM,
+        [keys.of(tenant, "ledger"), keys.of(tenant, "base")],
+        ["" if seen.base.row == FIRST else seen.base.row, cut, f"{milliseconds}-{number + 1}", note],
+    )
+    return max(0, int(gone))
+
+
+def _accounts(seen: _Snapshot, sums: _Adding) -> Iterable[Account]:
+    on_hold = dict.fromkeys(seen.names, 0)
+    for hold in seen.holds:
         estimate, *budgets = hold.decode().split(" ")
         for name in budgets:
             on_hold[name] = on_hold.get(name, 0) + int(estimate)
-    accounts = [
-        Account(name, int(spent or 0), int(held or 0), posted[name], on_hold[name])
-        for name, (spent, held) in zip(names, said, strict=True)
-    ]
-    return Reconciled(tuple(accounts), rows, total)
+    for name, (spent, held) in zip(seen.names, seen.said, strict=True):
+        yield Account(name, int(spent or 0), int(held or 0), sums.posted.get(name, 0), on_hold[name])
 
 
-async def _snapshot(state: State, tenant: str, now: int) -> tuple[list[str], bytes, list[bytes], list[Any]]:
+async def _all_windows(state: State, tenant: str) -> list[str]:
+    return [each.decode() for each in await state.command("ZRANGE", keys.of(tenant, "index"), 0, -1)]
+
+
+async def _snapshot(state: State, tenant: str, now: int) -> _Snapshot:
     index = keys.of(tenant, "index")
-    fixed = [keys.of(tenant, part) for part in ("epoch", "open", "index", "ledger")]
+    fixed = [keys.of(tenant, part) for part in ("epoch", "open", "index", "ledger", "base", "proved")]
     for _ in range(_TRIES):
         found = await state.command("ZRANGEBYSCORE", index, f"({now}", "+inf")
         names = [each.decode() for each in found]
@@ -88,17 +199,19 @@ async def _snapshot(state: State, tenant: str, now: int) -> tuple[list[str], byt
             raise reset_of(tenant)
         # A budget that came up in between would be missing: read again which there are.
         if int(answer[2]) == len(names):
-            return names, answer[1], list(answer[3][1::2]), list(answer[4])
+            _, last, _, holds, said, epoch, base, (row, sums, proved_in) = answer
+            # Books that were begun anew are proved anew.
+            proved = _noted(row, sums) if proved_in == epoch else _noted(None, None)
+            return _Snapshot(
+                names, last.decode(), list(holds[1::2]), list(said), epoch.decode(), _noted(*base), proved
+            )
     raise StoreUnavailable("new budgets came up each time the books were read", retry_after_s=1.0)
 
 
-async def _rows(state: State, tenant: str, last: bytes) -> AsyncIterator[tuple[list[str], int]]:
-    start = "-"
-    while last:
-        page = await state.command("XRANGE", keys.of(tenant, "ledger"), start, last, "COUNT", PAGE)
-        for row, fields in page:
-            values = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-            yield values[b"budgets"].decode().split(), int(values[b"cost"])
-            start = f"({row.decode()}"
-        if len(page) < PAGE:
-            return
+def _noted(row: bytes | None, sums: bytes | None) -> _Noted:
+    if row is None:
+        return _Noted(FIRST, Sums())
+    try:
+        return _Noted(row.decode(), _read_sums(sums or b""))
+    except (msgspec.DecodeError, ValueError):
+        raise InternalError("what is stored of earlier proofs of the books cannot be read") from None

@@ -1,6 +1,11 @@
 """What money is called in the store: one hash slot for all of a tenant's, so that each step is one step."""
 
+from typing import Final
+
 from llmgw.policy.spending.values import Budget, Reservation, window
+
+TENANTS: Final = "llmgw:spend:tenants"
+"""The set of tenants that have books, or are about to; in a slot of its own."""
 
 
 def of(tenant: str, part: str) -> str:
@@ -23,6 +28,11 @@ def budget(tenant: str, name: str) -> str:
     return of(tenant, f"budget:{name}")
 
 
+def events(tenant: str) -> str:
+    """The stream of what a tenant is told: in the slot of its books, as the step that makes a fact tells it."""
+    return f"llmgw:events:{{{tenant}}}"
+
+
 def rollups(tenant: str, at_ms: int) -> tuple[str, str, str]:
     """The hashes of a minute, an hour and a day: by `<dimension> <value>`, calls, cost, tokens in and out."""
     minute, hour, day = (window(each, at_ms).name for each in ("minute", "hour", "day"))
@@ -38,4 +48,4 @@ def all_of(asked: Reservation) -> list[str]:
     for limit in asked.limits:
         found += [of(tenant, f"rate:{limit.title}"), of(tenant, f"leases:{limit.title}")]
     found += [budget(tenant, budget_name(each, asked.at_ms)) for each in asked.budgets]
-    return found
+    return [*found, events(tenant)]

@@ -6,7 +6,8 @@ from typing import Final
 from llmgw.state.scripts import Script
 
 _FOLDER: Final = files("llmgw.policy.spending") / "lua"
-_PRELUDE: Final = (_FOLDER / "prelude.lua").read_text(encoding="utf-8")
+_RING: Final = (_FOLDER / "ring.lua").read_text(encoding="utf-8")
+_PRELUDE: Final = _RING + (_FOLDER / "prelude.lua").read_text(encoding="utf-8")
 
 
 def _script(name: str, flags: str = "") -> Script:
@@ -20,3 +21,7 @@ LAPSE: Final = _script("lapse")
 EXTEND: Final = _script("extend")
 SNAPSHOT: Final = Script.read(_FOLDER, "spending", "snapshot", flags="no-writes")
 LOOK: Final = Script.read(_FOLDER, "spending", "look", flags="no-writes")
+ROLLUPS: Final = Script.read(_FOLDER, "spending", "rollups", flags="no-writes")
+PROVE: Final = Script.read(_FOLDER, "spending", "prove")
+TRIM: Final = Script.read(_FOLDER, "spending", "trim", flags="allow-oom")
+ROOMS: Final = Script.read(_FOLDER, "spending", "rooms", flags="no-writes", prelude=_RING)

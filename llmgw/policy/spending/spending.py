@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from llmgw.policy.spending import keys, scripts
+from llmgw.policy.spending.crossing import THRESHOLDS, Spent, marks
 from llmgw.policy.spending.values import Budget, Charge, Limit, Reservation, window
 from llmgw.state.connection import Argument, State
 from llmgw.state.scripts import Script
@@ -19,12 +20,15 @@ from llmgw.types.limit_errors import (
     NeverFits,
     RateLimited,
     StoreReset,
+    TooLate,
 )
 
 HOLD_MS: Final = 600_000
 LEASE_MS: Final = 30_000
 OPERATION_KEPT_MS: Final = 3 * 86_400_000
 """How long a step of an ended operation may come again; a budget's window is kept longer than that."""
+SETTLED_WITHIN_MS: Final = OPERATION_KEPT_MS - 3_600_000
+"""How long after it began a call can be settled of which the store knows nothing; clocks may differ by an hour."""
 ROLLUPS_KEPT_MS: Final = (2 * 86_400_000, 35 * 86_400_000, 400 * 86_400_000)
 DUE: Final = 200
 """Holds that one sweep ends at most."""
@@ -60,10 +64,14 @@ class Admitted(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What settling did; `posted_nano` is the cost of the new ledger row, signed, and 0 for a duplicate."""
+    """What settling did; `posted_nano` is the cost of the new ledger row, signed, and 0 for a duplicate.
+
+    `spents` has each budget that was charged.
+    """
 
     outcome: Outcome
     posted_nano: int
+    spents: tuple[Spent, ...] = ()
 
 
 class Spending:
@@ -79,18 +87,29 @@ class Spending:
         clock: Clock | None = None,
         hold_ms: int = HOLD_MS,
         lease_ms: int = LEASE_MS,
+        thresholds: tuple[int, ...] = THRESHOLDS,
     ) -> None:
+        self.thresholds = thresholds
+        """Percentages of a budget that an event is written for; whoever reads its configuration again sets them."""
         self._state = state
         self._clock = clock
         self._hold_ms = hold_ms
         self._lease_ms = lease_ms
 
+    @property
+    def state(self) -> State:
+        """The store that has the books."""
+        return self._state
+
     async def open_books(self, tenant: str) -> bool:
         """Begin a tenant's books, or accept that they begin anew; False where they are there.
+
+        The tenant is listed first: one with books that reports do not know of must not exist.
 
         Raises:
             StoreUnavailable: it is not known whether they were begun.
         """
+        await self._state.command("SADD", keys.TENANTS, tenant)
         answer = await self._state.command("SET", keys.of(tenant, "epoch"), secrets.token_hex(8), "NX")
         return answer is not None
 
@@ -138,6 +157,7 @@ class Spending:
         Raises:
             StoreReset: the store has no books of the tenant.
             StoreUnavailable: it is not known whether it was charged; the same again is safe.
+            TooLate: it began so long ago that the store may have forgotten that it was charged already.
             InternalError: the operation was admitted with other budgets.
         """
         change = charge.input_tokens + charge.output_tokens - asked.tokens
@@ -151,16 +171,24 @@ class Spending:
                 charge.output_tokens,
                 _who(asked),
                 charge.detail,
+                asked.at_ms + SETTLED_WITHIN_MS,
                 *_rolled(asked),
+                *marks(asked.budgets, self.thresholds),
             ],
         )
-        match answer[0]:
-            case b"DUPLICATE":
-                return Settled("duplicate", 0)
-            case b"ADJUSTED":
-                return Settled("adjusted", int(answer[1]))
-            case _:
-                return Settled("charged", int(answer[1]))
+        if answer[0] == b"TOO_LATE":
+            raise TooLate(
+                f"the operation {asked.operation} began too long ago to tell whether it was charged"
+            )
+        if answer[0] == b"DUPLICATE":
+            return Settled("duplicate", 0)
+        posted = int(answer[1])
+        spents = tuple(
+            Spent(budget, int(after), posted)
+            for budget, after in zip(asked.budgets, answer[2], strict=True)
+            if after
+        )
+        return Settled("adjusted" if answer[0] == b"ADJUSTED" else "charged", posted, spents)
 
     async def release(self, asked: Reservation) -> bool:
         """Give back all that a call took which was never sent; False where it had ended.
@@ -215,7 +243,8 @@ class Spending:
 
     async def _lapse(self, stored: bytes) -> bool:
         asked = _decode_reservation(stored)
-        answer = await self._run(scripts.LAPSE, asked, [asked.lapse, _who(asked), *_rolled(asked)])
+        own = [asked.lapse, _who(asked), *_rolled(asked), *marks(asked.budgets, self.thresholds)]
+        answer = await self._run(scripts.LAPSE, asked, own)
         return answer[0] in {b"CHARGED", b"RELEASED"}
 
     def _now(self) -> str:

@@ -52,6 +52,7 @@ class World:
         self.made(f"{prompt}/versions/1/publish", {}, admin)
         move = {"version": 1, "break_glass": True, "reason": "for a test"}
         self.made(f"{prompt}/labels/production", move, admin, method="PUT")
+        self.made(f"/admin/v1/limits/acme/team/{MARK}-team", {"concurrent": 9}, method="PUT")
         caller = self.made("/admin/v1/keys", {"name": MARK, "tenant": "acme", "allow": []})
         asked = self.made("/v1/me/requests", {"alias": "demo", "reason": MARK}, caller["key"])
         body = {"model": "demo", "messages": [{"role": "user", "content": "hi"}]}
@@ -74,6 +75,9 @@ class World:
             "request_id": asked["id"],
             "issuer": "corp",
             "model": "demo",
+            "tenant": "acme",
+            "kind": "team",
+            "subject": f"{MARK}-team",
         }
 
     def made(self, path: str, body: Any, key: str | None = None, method: str = "POST") -> Any:
@@ -124,6 +128,7 @@ def _nothing(row: Row) -> dict[str, str]:
         "request_id": "nothing",
         "issuer": "nothing",
         "slug": "nothing",
+        "subject": "nothing",
     }
 
 
@@ -153,8 +158,8 @@ def test_who_may_is_not_refused_for_who_he_is(world: World, row: Row) -> None:
 
 
 def test_the_admin_of_all_tenants_reaches_keys_and_no_content(world: World, running: RunningGateway) -> None:
-    """Keys and requests of every tenant, but of contexts, prompts and schemas those of its own alone."""
+    """Keys, limits and requests of every tenant, but of contexts, prompts and schemas those of its own alone."""
     for row in ROWS:
         if row.method == "GET" and row.named and "issuer" not in row.path:
-            ours = row.permission in {Permission.ADMINISTER, Permission.OPERATE}
+            ours = row.permission in {Permission.ADMINISTER, Permission.OPERATE} or "{tenant}" in row.path
             assert world.ask(row, running.key).status == (200 if ours else 404), row.path

@@ -55,6 +55,20 @@ def failing(status: bytes, *headers: bytes) -> Script:
     return always(answer(b'{"error":{"message":"no"}}', JSON, *headers, status=status))
 
 
+class CountingPermit:
+    """Allows everything, and remembers for whom it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def before(self, target: Target) -> None:
+        """See `Permit.before`."""
+        self.asked.append(target.name)
+
+    async def durable(self) -> None:
+        """See `Permit.durable`."""
+
+
 class Scene:
     """A dispatch before scripted providers; `names` are the targets in order, `call` the facts noted."""
 
@@ -62,6 +76,7 @@ class Scene:
         self.servers = servers
         self.health = health
         self.call = _call()
+        self.permit = CountingPermit()
         self.targets = [self._target(number, server) for number, server in enumerate(servers)]
         self._dispatch = dispatch
 
@@ -72,7 +87,7 @@ class Scene:
 
     async def open(self, invocation: ChatInvocation = ASK) -> Reply:
         """Open a reply."""
-        return await self._dispatch.open(self.targets, Plain(invocation), self.call)
+        return await self._dispatch.open(self.targets, Plain(invocation), self.call, self.permit)
 
     @property
     def tried(self) -> list[tuple[str, str | None]]:
@@ -99,7 +114,10 @@ def perform(
         async with AsyncExitStack() as stack:
             stack.push_async_callback(upstream.aclose)
             servers = [await stack.enter_async_context(ScriptedServer(script)) for script in scripts]
-            await asyncio.wait_for(scene(Scene(dispatch, servers, health)), 20)
+            played = Scene(dispatch, servers, health)
+            await asyncio.wait_for(scene(played), 20)
+            # No target is asked that was not allowed.
+            assert played.permit.asked == [target for target, _ in played.tried]
             assert {target.in_flight for target in health.snapshot()} <= {0}
 
     asyncio.run(stage())

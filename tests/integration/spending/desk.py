@@ -63,14 +63,24 @@ class Desk:
         found = await self.state.command("XRANGE", keys.of(tenant, "ledger"), "-", "+")
         return [_texts(fields) for _, fields in found]
 
+    async def told(self, tenant: str = TENANT) -> list[dict[str, str]]:
+        """The tenant's events, oldest first."""
+        found = await self.state.command("XRANGE", keys.events(tenant), "-", "+")
+        return [_texts(fields) for _, fields in found]
+
     async def rollup(self, period: int, at_ms: int, tenant: str = TENANT) -> dict[str, tuple[int, ...]]:
         """Calls, cost, tokens in and out that were added up for a minute (0), hour (1) or day (2)."""
         found = await self.state.command("HGETALL", keys.rollups(tenant, at_ms)[period])
         return {name: tuple(map(int, value.split())) for name, value in _texts(found).items()}
 
-    async def books(self, tenant: str = TENANT) -> Reconciled:
+    async def row_ids(self, tenant: str = TENANT) -> list[str]:
+        """The ids of the ledger's rows, oldest first."""
+        found = await self.state.command("XRANGE", keys.of(tenant, "ledger"), "-", "+")
+        return [row_id.decode() for row_id, _ in found]
+
+    async def books(self, tenant: str = TENANT, *, whole: bool = False) -> Reconciled:
         """The tenant's books at this instant."""
-        return await reconcile(self.state, tenant, clock=self.clock)
+        return await reconcile(self.state, tenant, clock=self.clock, whole=whole)
 
 
 def cost(nano: int, tokens_in: int = 0, tokens_out: int = 0) -> Charge:

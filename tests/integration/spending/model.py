@@ -52,6 +52,8 @@ class Model:
         self.rows: list[tuple[str, str, int]] = []
         self.overrun: set[str] = set()
         """Windows to which a late cost was added that had been given back."""
+        self.told: dict[str, int] = {}
+        """The event that a threshold was crossed, by its id, and what was spent by then."""
 
     def admit(self, claim: Reservation, now: int, hold_ms: int, lease_ms: int) -> str:
         """Say how an admission ends, and note it."""
@@ -153,9 +155,13 @@ class Model:
             self.leases[limit.title].pop(operation.claim.operation, None)
 
     def _post(self, claim: Reservation, kind: str, amount: int) -> None:
-        for name in names(claim):
-            self.spent[name] = self.spent.get(name, 0) + amount
+        for budget, name in zip(claim.budgets, names(claim), strict=True):
+            before = self.spent.get(name, 0)
+            self.spent[name] = before + amount
             self.held.setdefault(name, 0)
+            for percent in (50, 80, 100):
+                if 100 * before < percent * budget.amount_nano <= 100 * self.spent[name]:
+                    self.told.setdefault(f"budget:{name}:{percent}", self.spent[name])
         self.rows.append((claim.operation, kind, amount))
 
 

@@ -26,8 +26,8 @@ def test_a_lapsed_hold_is_charged_once_and_mended_by_a_late_settle(store_url: st
         desk.clock.advance(600)
         assert [await desk.spending.lapse_due(TENANT) for _ in range(2)] == [1, 0]
         assert await desk.budget(MINUTE, claim.at_ms) == (60, 0)
-        assert await desk.spending.settle(claim, cost(45, 2, 3)) == ("adjusted", -15)
-        assert await desk.spending.settle(claim, cost(45, 2, 3)) == ("duplicate", 0)
+        assert (await desk.spending.settle(claim, cost(45, 2, 3)))[:2] == ("adjusted", -15)
+        assert await desk.spending.settle(claim, cost(45, 2, 3)) == ("duplicate", 0, ())
         assert await desk.budget(MINUTE, claim.at_ms) == (45, 0)
         assert [(row["kind"], row["cost"]) for row in await desk.rows()] == [
             ("lapse", "60"),
@@ -48,7 +48,7 @@ def test_a_hold_given_back_is_charged_in_full_by_a_late_settle(store_url: str) -
         desk.clock.advance(600)
         await desk.spending.lapse_due(TENANT)
         assert (await desk.budget(MONTH), await desk.rows()) == ((0, 0), [])
-        assert await desk.spending.settle(claim, cost(45)) == ("adjusted", 45)
+        assert (await desk.spending.settle(claim, cost(45)))[:2] == ("adjusted", 45)
         assert await desk.budget(MONTH) == (45, 0)
         assert (await desk.rollup(1, claim.at_ms))["key k1"][0] == 1
 

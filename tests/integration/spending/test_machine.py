@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from llmgw.policy.spending.books import trim
 from llmgw.policy.spending.spending import HOLD_MS, LEASE_MS
 from llmgw.policy.spending.values import Budget, LapsePolicy, Limit, Reservation
 from llmgw.state.connection import State
@@ -14,7 +15,7 @@ from llmgw.types.errors import InternalError
 from llmgw.types.limit_errors import LimitExceeded
 from redis import Redis
 from tests.integration.spending.desk import TENANT, Desk, cost
-from tests.integration.spending.model import Model
+from tests.integration.spending.model import Model, names
 from tests.manual_clock import ManualClock
 from tests.waiting import ROOMY_S
 
@@ -49,6 +50,7 @@ class Books(RuleBasedStateMachine):
         self.desks = [Desk(State(self.url, timeout_s=ROOMY_S), self.clock) for _ in range(2)]
         self.model = Model()
         self.claims: dict[str, Reservation] = {}
+        self.trimmed: list[dict[str, str]] = []
         self.run(self.desks[0].spending.open_books(TENANT))
 
     def run(self, doing: Any) -> Any:
@@ -103,7 +105,10 @@ class Books(RuleBasedStateMachine):
         claim = self.claim(name)
         nano = claim.estimate_nano * part // 4
         expected = self.model.settle(claim, nano, tokens)
-        assert self.run(self.desks[desk].spending.settle(claim, cost(nano, tokens))) == expected
+        outcome, posted, spents = self.run(self.desks[desk].spending.settle(claim, cost(nano, tokens)))
+        assert (outcome, posted) == expected
+        charged = [] if outcome == "duplicate" else list(zip(claim.budgets, names(claim), strict=True))
+        assert spents == tuple((budget, self.model.spent[name], posted) for budget, name in charged)
 
     @rule(name=OPERATIONS, desk=st.integers(0, 1))
     def release(self, name: str, desk: int) -> None:
@@ -127,6 +132,18 @@ class Books(RuleBasedStateMachine):
 
         assert self.run(both()) == self.model.lapse(self.now)
 
+    @rule(back=st.integers(0, 20), desk=st.integers(0, 1))
+    def trim(self, back: int, desk: int) -> None:
+        """Rows older than one of the last are put together: they are gone, and nothing else is."""
+        before = self.run(self.desks[desk].rows())
+        last = self.run(self.desks[desk].row_ids())[-back - 1 :][:1]
+        moment = int(last[0].split("-")[0]) if last else 0
+        proved = self.run(self.desks[desk].books())
+        gone = self.run(trim(self.desks[desk].state, TENANT, moment, clock=self.clock))
+        assert self.run(self.desks[desk].rows()) == before[gone:]
+        self.trimmed += before[:gone]
+        assert self.run(self.desks[desk].books()).accounts == proved.accounts
+
     @rule(seconds=STEPS_S)
     def pass_time(self, seconds: float) -> None:
         """Time passes, or the clock is put back."""
@@ -142,8 +159,16 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def books_agree(self) -> None:
         """The store says what the model says, spent is the sum of the rows, and held that of the holds."""
+        whole = self.run(self.desks[1].books(whole=True))
         found = self.run(self.desks[0].books())
         assert found.drifting == ()
+        assert (found.accounts, found.rows, found.total_nano) == (
+            whole.accounts,
+            whole.rows,
+            whole.total_nano,
+        )
+        assert self.run(self.desks[1].books()).read == 0
+        assert found.trimmed == len(self.trimmed)
         assert {each.name: each.spent for each in found.accounts} == self.model.spent
         assert {each.name: each.held for each in found.accounts} == self.model.held
         limits = {each.title: each.amount_nano for each in BUDGETS}
@@ -155,11 +180,18 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def each_operation_counts_once(self) -> None:
         """The ledger has the model's rows: of an operation at most one, and at most one adjustment."""
-        rows = self.run(self.desks[0].rows())
+        rows = self.trimmed + self.run(self.desks[0].rows())
         found = [(row["op"], row["kind"], int(row["cost"])) for row in rows]
         assert sorted(found) == sorted(self.model.rows)
         counted = Counter((row["op"], row["kind"] == "adjustment") for row in rows)
         assert all(times == 1 for times in counted.values())
+
+    @invariant()
+    def each_threshold_is_told_once(self) -> None:
+        """There is one event for each threshold of each window that was ever crossed, and no other."""
+        events = self.run(self.desks[0].told())
+        assert {each["id"]: int(each["spent_nano"]) for each in events} == self.model.told
+        assert len(events) == len(self.model.told)
 
     def teardown(self) -> None:
         """In the end every hold lapses: nothing stays held, and what the rollups add up to is what was posted."""

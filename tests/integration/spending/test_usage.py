@@ -1,7 +1,8 @@
 """What who asks is told of usage and budgets."""
 
 import pytest
-from llmgw.policy.spending.usage import standings, usage
+from llmgw.policy.spending import keys
+from llmgw.policy.spending.usage import Sum, Windows, standings, tenants, totals, usage, usage_between
 from llmgw.policy.spending.values import Budget
 from llmgw.types.limit_errors import StoreReset
 from tests.integration.spending.desk import TENANT, Desk, at_desk, cost
@@ -47,5 +48,48 @@ def test_budgets_are_told_without_taking_anything(store_url: str) -> None:
         assert (minute.spent, minute.held, minute.left) == (0, 0, 100)
         with pytest.raises(StoreReset):
             await standings(desk.state, "other", (MONTH,), first.at_ms)
+
+    at_desk(store_url, scene)
+
+
+def test_many_windows_and_names_are_read_step_by_step(store_url: str) -> None:
+    """More windows and fields than one step of the store looks at: each window is told once, none is left out."""
+
+    async def scene(desk: Desk) -> None:
+        hours, names = 450, 40
+        for hour in range(hours):
+            at_ms = desk.clock.unix_ns() // 1_000_000 - hour * 3_600_000
+            cells = [
+                cell
+                for name in range(names)
+                for cell in (f"key k{name}", f"1 {name} 2 3", f"tag {name}", "9 9 9 9")
+            ]
+            await desk.state.command("HSET", keys.rollups(TENANT, at_ms)[1], *cells)
+        now_ms = desk.clock.unix_ns() // 1_000_000
+        windows = Windows("hour", now_ms - (hours - 1) * 3_600_000, now_ms + 1)
+        slices = [each async for each in usage_between(desk.state, TENANT, "key", windows)]
+        assert [each.at_ms for each in slices] == windows.starts
+        assert len(windows.starts) == hours
+        found = await totals(usage_between(desk.state, TENANT, "key", windows))
+        assert list(found) == [f"k{name}" for name in reversed(range(names))]
+        assert all(
+            found[f"k{name}"] == Sum(hours, hours * name, 2 * hours, 3 * hours) for name in range(names)
+        )
+        some = await totals(usage_between(desk.state, TENANT, "key", windows, ["k7", "nobody"]))
+        assert some == {"k7": found["k7"]}
+
+    at_desk(store_url, scene)
+
+
+def test_books_list_their_tenant_first(store_url: str) -> None:
+    """A tenant is listed once its books are asked for, whoever began them, and once."""
+
+    async def scene(desk: Desk) -> None:
+        assert await tenants(desk.state) == [TENANT]
+        assert await desk.spending.open_books("beta")
+        assert not await desk.spending.open_books("beta")
+        await desk.state.command("DEL", keys.TENANTS)
+        assert not await desk.spending.open_books("beta")
+        assert await tenants(desk.state) == ["beta"]
 
     at_desk(store_url, scene)

@@ -1,7 +1,8 @@
 """How much room a conversation has, and how many tokens its bytes are."""
 
 import pytest
-from llmgw.gateway.counting import Calibration, Counting
+from llmgw.accounting.calibration import Calibration
+from llmgw.gateway.counting import Counting
 from llmgw.gateway.summaries import transcript
 from llmgw.gateway.telling import Prefix, toolset_digest
 from llmgw.types.feature import Feature

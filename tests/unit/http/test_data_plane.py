@@ -10,6 +10,9 @@ from llmgw.http.data_plane import Endpoint
 from llmgw.http.exchange import Exchange
 from llmgw.http.runtime import Generation, Limits, Runtime
 from llmgw.policy.keyring import Keyring
+from llmgw.policy.rules.rule_store import RuleStore
+from llmgw.policy.rules.rules import Rules
+from llmgw.policy.rules.terms import Configured
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
@@ -17,6 +20,7 @@ from llmgw.telemetry.logs import configure
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
+from llmgw.types.call import Call
 from llmgw.types.clock import SystemClock
 from llmgw.types.event import Start, StreamEvent, TextDelta
 from llmgw.types.secret import Secret
@@ -27,6 +31,9 @@ KEY = "a-key-of-the-operators-own"
 
 class BrokenReply:
     """A reply whose rest holds a mistake of ours."""
+
+    def __init__(self, call: Call | None) -> None:
+        self.call = call
 
     async def batches(self) -> AsyncIterator[list[StreamEvent]]:
         """Give some content, then fail as code fails."""
@@ -44,13 +51,13 @@ class BrokenReply:
 class BrokenGateway:
     """A corridor that opens broken replies."""
 
-    async def invoke(self, *_: Any) -> BrokenReply:
+    async def invoke(self, _: Any, call: Call) -> BrokenReply:
         """Open one."""
-        return BrokenReply()
+        return BrokenReply(call)
 
     async def complete(self, *_: Any) -> Any:
         """Answer with one."""
-        return BrokenReply().completion()
+        return BrokenReply(None).completion()
 
 
 def serve(body: bytes) -> list[dict[str, Any]]:
@@ -63,6 +70,7 @@ def serve(body: bytes) -> list[dict[str, Any]]:
         keyring=keyring,
         authenticator=Authenticator(keyring),
         issuers=None,
+        rules=Rules(Configured(), RuleStore(state, clock)),
         health=Health(),
         recorder=Recorder(
             Tracing("", sample=0, slow_ms=1, version="0", clock=clock, resource={}),
@@ -72,6 +80,7 @@ def serve(body: bytes) -> list[dict[str, Any]]:
         ),
         archive=None,  # type: ignore[arg-type]
         prompts=Prompts(state),
+        accounts=None,  # type: ignore[arg-type]
         clock=clock,
         limits=Limits(max_body=9999, max_in_flight=9, body_timeout_s=9, drain_s=9, hold_s=9, ping_s=9),
         generation=Generation(number=1, source=None, loaded_unix_ns=0, gateway=BrokenGateway()),  # type: ignore[arg-type]

@@ -173,6 +173,7 @@ def test_no_label_is_an_id_or_a_tenants_text() -> None:
         "prompt",
         "result",
         "rule",
+        "scope",
         "source",
         "severity",
         "size_class",

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from llmgw.telemetry import definitions
 from llmgw.telemetry.measurements import Measurements
 from llmgw.types.call import Call, Caller
 from llmgw.types.event import Usage
 from llmgw.types.money import Charge
 from llmgw.types.violation import Violation
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
-from tests.traced_calls import ALL_PASS, MS, continued, finished, lost, prompted, tried
+from tests.traced_calls import ALL_PASS, MS, admitted, continued, finished, lost, prompted, tried
 
 Points = dict[str, list[tuple[dict[str, Any], Any]]]
 
@@ -271,12 +272,25 @@ def test_publishers_cannot_make_labels_without_end() -> None:
 def test_the_age_of_what_is_known_of_prompts_is_asked_for_each_report(age: float, points: Any) -> None:
     """What was never known has no age."""
     measurements = Measurements(0)
-    measurements.watch_prompts(lambda: age)
+    measurements.watch(definitions.PROMPT_SNAPSHOT_AGE, lambda: age)
     found = {
         metric.name: [(dict(point.attributes or {}), _value(point)) for point in metric.data.data_points]
         for metric in measurements.metrics(1)
     }
     assert found.get("llmgw.prompt.snapshot.age") == points
+
+
+def test_refusals_are_counted_by_their_code_and_by_whose_limit_it_is() -> None:
+    """Names of limits are no labels; calls that were let through are not counted."""
+    refused = [
+        call(admission=admitted(limit=f"team:t{number}:month"), error="budget_exceeded", attempts=[])
+        for number in range(3)
+    ]
+    limited = call(admission=admitted(limit="key:k:requests"), error="rate_limit_exceeded", attempts=[])
+    assert measured(*refused, limited, call(admission=admitted()))["llmgw.admission.refusals"] == [
+        ({"code": "budget_exceeded", "scope": "team"}, 3),
+        ({"code": "rate_limit_exceeded", "scope": "key"}, 1),
+    ]
 
 
 def test_models_go_by_name_only_where_the_configuration_names_them() -> None:

@@ -11,6 +11,7 @@ from llmgw.settings import Telemetry
 from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import Facts
 from llmgw.telemetry.call_attributes import (
+    admission_attributes,
     attempt_attributes,
     chat_attributes,
     prompt_attributes,
@@ -31,7 +32,7 @@ from llmgw.types.call import Call
 from llmgw.types.event import Usage
 from llmgw.types.operation import ContextOperation, OperationName
 from llmgw.types.violation import Violation
-from tests.traced_calls import MS, continued, finished, lost, prompted, tried
+from tests.traced_calls import MS, admitted, continued, finished, lost, prompted, tried
 
 PAGE = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 NAMES = {value for name, value in vars(semconv).items() if name.isupper() and not name.startswith("_")}
@@ -117,6 +118,7 @@ def said_of_operations() -> set[str]:
     [
         ("Of every span", resource_of("1", {ABOUT_PROCESS: "x"}).attributes),
         ("Of the request", server_attributes(call())),
+        ("Of the admission", {**admission_attributes(admitted()), semconv.ERROR_TYPE: None}),
         ("Of the prompt", {**prompt_attributes(prompted()), semconv.ERROR_TYPE: None}),
         ("Of the logical call", {**chat_attributes(call(), tried()), semconv.LLMGW_CALL_ID: None}),
         ("Of an attempt", attempt_attributes(tried(), 0)),
@@ -141,6 +143,21 @@ def test_a_call_with_a_prompt_has_a_span_for_it() -> None:
     assert said.items() <= dict(request.attributes or {}).items()
     assert (resolve.parent, resolve.end_time) == (request.context, (resolve.start_time or 0) + MS)
     assert semconv.LLMGW_PROMPT_RESOLVE not in {span.name for span in builder.trace(call())}
+
+
+def test_a_call_with_limits_has_a_span_for_its_admission() -> None:
+    """What was put on hold, or which budget refused it, and for how long the store was asked."""
+    builder = TraceBuilder("1", {})
+    refused = call(admission=admitted(limit="team:search:month"), error="budget_exceeded", context=None)
+    spans = {span.name: span for span in builder.trace(refused)}
+    admit, request = spans[semconv.LLMGW_ADMISSION_ADMIT], spans["POST /v1/chat/completions"]
+    said = dict(request.attributes or {})
+    assert dict(admit.attributes or {}).items() <= said.items()
+    assert said["llmgw.admission"] == "refused"
+    assert said["llmgw.admission.limit"] == "team:search:month"
+    assert said["llmgw.admission.estimate"] == 0.0025
+    assert (admit.parent, admit.end_time) == (request.context, (admit.start_time or 0) + MS)
+    assert semconv.LLMGW_ADMISSION_ADMIT not in {span.name for span in builder.trace(call())}
 
 
 def test_the_members_of_events_are_listed() -> None:

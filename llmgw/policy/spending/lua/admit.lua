@@ -7,28 +7,6 @@ local state = call('HGET', OPERATION, 's')
 if state == 'held' then return {'AGAIN'} end
 if state then return {'FINISHED', state} end
 
--- The counts of the last minute, one bucket a second, and which buckets have become too old.
-local function ring(key)
-  local v = call('HMGET', key, 'at', 'r', 't')
-  local r = {at = second, last = second, requests = 0, tokens = 0, fresh = true, old = {}}
-  local last = tonumber(v[1])
-  -- A clock that was put back by more than a minute starts anew; by less, it waits in the newest bucket.
-  if not last or second - last >= RING or last - second >= RING then return r end
-  r.at, r.last, r.fresh = math.max(second, last), last, false
-  r.requests, r.tokens = tonumber(v[2]), tonumber(v[3])
-  for s = last + 1, r.at do
-    r.old[#r.old + 1] = 'r' .. s % RING
-    r.old[#r.old + 1] = 't' .. s % RING
-  end
-  if #r.old > 0 then
-    local gone = call('HMGET', key, unpack(r.old))
-    for i = 1, #gone, 2 do
-      r.requests, r.tokens = r.requests - (tonumber(gone[i]) or 0), r.tokens - (tonumber(gone[i + 1]) or 0)
-    end
-  end
-  return r
-end
-
 -- Milliseconds until so many have left the window that there is room; -1 where there never will be.
 local function wait(key, r, letter, counted, need, most)
   if need > most then return '-1' end
@@ -43,7 +21,7 @@ local rings, room = {}, {}
 for i = 1, LIMITS do
   local at = 4 + 3 * (i - 1)
   local requests, token_limit, most = tonumber(own(at + 1)), tonumber(own(at + 2)), tonumber(own(at + 3))
-  local r = ring(rate_key(i))
+  local r = ring(rate_key(i), second)
   local busy = 0
   if requests and r.requests + 1 > requests then
     return {'REQUESTS', i, text(math.max(requests - r.requests, 0)), wait(rate_key(i), r, 'r', r.requests, 1, requests)}

@@ -1,5 +1,6 @@
 -- Ends a hold whose time is over, once: gives it back, or charges it, as its reservation says.
 -- Own: policy who minute-ms hour-ms day-ms n-dimensions dimension…
+-- n-marks percent… (amount mark…)…budgets
 if call('HGET', OPERATION, 's') ~= 'held' then return {'AGAIN'} end
 local expires = call('ZSCORE', HOLDS, OP)
 if expires and tonumber(expires) > now then return {'EARLY'} end

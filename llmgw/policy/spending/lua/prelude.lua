@@ -1,12 +1,11 @@
--- What every script of spending begins with. One layout of KEYS and ARGV for all of them:
--- KEYS epoch op open holds index ledger minute hour day (rate leases)… budget…
+-- What every step of a call begins with, behind ring.lua. One layout of KEYS and ARGV for all of them:
+-- KEYS epoch op open holds index ledger minute hour day (rate leases)… budget… events
 -- ARGV op now n-limits n-budgets estimate op-kept-ms (budget-name forget-at)… own…
 -- Lua's numbers are doubles: money is never one. It is text, added in two parts of which each is exact.
-local call = redis.call
 local OP, LIMITS, BUDGETS, ESTIMATE = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local OPERATION, OPEN, HOLDS, INDEX, LEDGER = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local EVENTS, EVENTS_KEPT = KEYS[#KEYS], 5000
 local BASE = 1000000000
-local RING = 61
 
 local function own(i) return ARGV[6 + 2 * BUDGETS + i] end
 local function rate_key(i) return KEYS[8 + 2 * i] end
@@ -118,23 +117,54 @@ local function roll(first, dimensions, amounts, kept)
   end
 end
 
--- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row.
+-- Whether one whole number is at least another, neither of them negative.
+local function reaches(a, b) return #a > #b or #a == #b and a >= b end
+
+-- Writes an event for each mark that a budget's spent amount went over: in the step that took it over, so that none is
+-- lost, and once for each window and amount, though an adjustment should take it down and a call up again.
+-- Own arguments at `at`: the number of marks, the percentages, and for each budget its amount and its marks.
+local function tell(i, before, after, at)
+  local marks = tonumber(own(at))
+  local amounts = at + marks + 1 + (i - 1) * (marks + 1)
+  for m = 1, marks do
+    local mark = own(amounts + m)
+    if reaches(after, mark) and not reaches(before, mark) then
+      local percent, amount = own(at + m), own(amounts)
+      local told = call('HGET', budget_key(i), 'told' .. percent)
+      if told ~= amount then
+        call('HSET', budget_key(i), 'told' .. percent, amount)
+        local id = 'budget:' .. budget_name(i) .. ':' .. percent
+        if told then id = id .. '@' .. amount end
+        call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', id, 'kind', 'budget.threshold', 'at', text(now),
+          'subject', budget_name(i), 'percent', percent, 'spent_nano', after, 'amount_nano', amount)
+      end
+    end
+  end
+end
+
+-- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row. Returns
+-- what each budget has spent by then, '' for a window that is not kept.
 -- Own arguments of the scripts that charge: kind-dependent ones first, then at `first` the rollups' lifetimes,
--- the number of dimensions, and the dimensions.
+-- the number of dimensions, the dimensions, and the marks.
 local function charge(kind, amount, counts, who, data, first)
-  local names = {}
+  local names, spents = {}, {}
+  local dimensions = tonumber(own(first + 3))
+  local rising = amount ~= '0' and not negative(amount)
   for i = 1, BUDGETS do
+    spents[i] = ''
     if forget_at(i) > now then
       local before = call('HMGET', budget_key(i), 'spent', 'held')
-      call('HSET', budget_key(i), 'spent', add(before[1] or '0', amount))
+      spents[i] = add(before[1] or '0', amount)
+      call('HSET', budget_key(i), 'spent', spents[i])
       if not before[1] and not before[2] then begin_budget(i) end
       names[#names + 1] = budget_name(i)
+      if rising then tell(i, before[1] or '0', spents[i], first + 4 + dimensions) end
     end
   end
   call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(names, ' '),
     'at', text(now), 'who', who, 'data', data)
-  roll(first + 4, tonumber(own(first + 3)), {counts[1], amount, counts[2], counts[3]},
-    {own(first), own(first + 1), own(first + 2)})
+  roll(first + 4, dimensions, {counts[1], amount, counts[2], counts[3]}, {own(first), own(first + 1), own(first + 2)})
+  return spents
 end
 
 if call('EXISTS', KEYS[1]) == 0 then return {'RESET'} end

@@ -1,0 +1,121 @@
+"""Usage where the provider reported none: tokens of what was said and of what came back, counted here."""
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from llmgw.accounting.calibration import TELLING, Calibration, words_of
+from llmgw.accounting.tokens import TokenCounter
+from llmgw.types import json
+from llmgw.types.event import (
+    Opaque,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from llmgw.types.invocation import ChatInvocation, CountInvocation, EmbeddingInvocation, Invocation
+from llmgw.types.json import Json
+from llmgw.types.target import Target
+
+FOREIGN: Final = 1.2
+"""What is added to counts for models whose vocabulary is not OpenAI's."""
+_CALL: Final = 7
+"""Tokens of a tool call beside its name and arguments."""
+
+
+class Heard:
+    """What came of an answer, kept while it comes: the words of each choice, and those of its tool calls.
+
+    Sealed thoughts, pictures, sound and embeddings are not in it: their tokens cannot be told from here.
+    """
+
+    __slots__ = ("_calls", "_pieces")
+
+    def __init__(self) -> None:
+        self._pieces: dict[tuple[int, str, int], list[str]] = {}
+        self._calls = 0
+
+    @classmethod
+    def of(cls, events: Iterable[StreamEvent]) -> "Heard":
+        """All that these events say; those of a whole answer are `unfold(completion)`."""
+        heard = cls()
+        heard.add(events)
+        return heard
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was said."""
+        return bool(self._pieces)
+
+    def add(self, events: Iterable[StreamEvent]) -> None:
+        """Take in what comes next."""
+        for event in events:
+            match event:
+                case TextDelta() | RefusalDelta():
+                    self._piece(event.choice, "said", 0, event.text)
+                case ReasoningDelta():
+                    self._piece(event.choice, "thought", event.part, event.text)
+                case ToolCallDelta():
+                    self._calls += event.name is not None
+                    self._piece(event.choice, "call", event.index, f"{event.name or ''}{event.arguments}")
+                case Opaque():
+                    self._piece(event.choice, "opaque", event.part, json.encode(event.value.value).decode())
+                case _:
+                    pass
+
+    def tokens(self, counter: TokenCounter, model: str) -> int:
+        """Count it in the vocabulary of the model, away from the event loop.
+
+        Raises:
+            InternalError: the installed vocabulary is damaged.
+        """
+        words = sum(counter.text("".join(pieces), model) for pieces in self._pieces.values())
+        return words + _CALL * self._calls
+
+    def _piece(self, choice: int, kind: str, part: int, text: str) -> None:
+        if text:
+            self._pieces.setdefault((choice, kind, part), []).append(text)
+
+
+def counted(
+    counter: TokenCounter, calibration: Calibration, invocation: Invocation, heard: Heard, target: Target
+) -> Usage:
+    """Count what a call said to a target and what came back, away from the event loop.
+
+    Of what the provider did not show, such as thoughts, nothing is known: real usage may be more.
+
+    Raises:
+        InternalError: the installed vocabulary is damaged.
+    """
+    output = heard.tokens(counter, target.model)
+    if not counter.knows(target.model):
+        output = math.ceil(FOREIGN * output)
+    return Usage(input_tokens=_input(counter, calibration, invocation, target), output_tokens=output)
+
+
+def embedded(counter: TokenCounter, inputs: Json, model: str) -> int:
+    """Count texts to be embedded, as the wire has them: a string, strings, token ids, or lists of token ids."""
+    if isinstance(inputs, str):
+        return counter.text(inputs, model)
+    return sum(1 if isinstance(each, int) else embedded(counter, each, model) for each in inputs)
+
+
+def _input(counter: TokenCounter, calibration: Calibration, invocation: Invocation, target: Target) -> int:
+    model = target.model
+    match invocation:
+        case EmbeddingInvocation(inputs=inputs):
+            tokens = embedded(counter, inputs, model)
+        case ChatInvocation():
+            known = calibration.known(target.name)
+            if known is not None and not counter.knows(model):
+                size = words_of(invocation)
+                if size is not None and size >= TELLING:
+                    return round(size * known.ratio)
+            tokens = counter.chat(invocation, model)
+            tokens += sum(counter.message(message, model) for message in invocation.preamble)
+        case CountInvocation():
+            return 0
+    return tokens if counter.knows(model) else math.ceil(FOREIGN * tokens)

@@ -1,0 +1,327 @@
+"""Limits, budgets and the ledger as the corridor meets them: one claim for each call, whatever becomes of it.
+
+A call that nothing limits asks the store nothing: what it cost is written to the journal, and settled behind it. A
+call with limits or budgets is admitted before a provider is asked, and settled before its last byte goes out.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from llmgw.accounting.counted import Heard
+from llmgw.accounting.journal.journal import Journal, Receipt
+from llmgw.accounting.journal.record import Kind, Record
+from llmgw.accounting.journal.status import JournalUnavailable, Refusal
+from llmgw.context.aftercare import Aftercare
+from llmgw.gateway.accounts.claim import Claim
+from llmgw.gateway.accounts.counting import Counting
+from llmgw.gateway.accounts.records import charge_of, intent_bytes, result_bytes
+from llmgw.gateway.accounts.settler import Settler
+from llmgw.gateway.accounts.wanted import Wanted, reservation_of
+from llmgw.policy.rules.rules import Rules
+from llmgw.policy.spending.local import LocalLimits
+from llmgw.policy.spending.rooms import allotment
+from llmgw.policy.spending.spending import LEASE_MS, Spending
+from llmgw.policy.spending.usage import tenants
+from llmgw.types.call import ANYBODY, AdmissionFacts, Call
+from llmgw.types.clock import Clock
+from llmgw.types.errors import GatewayError, InternalError, StoreResting, StoreUnavailable, Unavailable
+from llmgw.types.invocation import Invocation
+from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded
+from llmgw.types.target import Target
+
+_log = logging.getLogger(__name__)
+
+RENEW_S: Final = LEASE_MS / 3000
+"""Seconds after which the leases and the hold of a call that is still running are renewed."""
+SWEEP_S: Final = 60.0
+"""Seconds between two looks for holds whose time is over."""
+
+
+class Accounts:
+    """Makes claims and ends them; one per worker.
+
+    `workers` is how many of them share this machine's part of a limit while the store is away.
+    """
+
+    def __init__(
+        self,
+        spending: Spending,
+        journal: Journal,
+        rules: Rules,
+        counting: Counting,
+        clock: Clock,
+        *,
+        workers: int = 1,
+    ) -> None:
+        self.rules = rules
+        self.journal = journal
+        self.settler = Settler(spending, journal, clock)
+        self._spending = spending
+        self._counting = counting
+        self._clock = clock
+        self._local = LocalLimits(clock, workers)
+        self._care = Aftercare()
+        self._running: dict[str, tuple[float, Claim]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the journal, and begin to settle: first what dead workers left.
+
+        A journal that cannot be opened refuses records, and calls go on as far as they may without it.
+        """
+        try:
+            await self.journal.open()
+            adoption = await self.journal.recover()
+            for damage in adoption.damages:
+                _log.warning("journal %s: %s: %s", damage.file, damage.fault, damage.detail)
+        except (OSError, JournalUnavailable) as error:
+            _log.error("the journal cannot be read or written: %s", error)
+        self.settler.start()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._renew()), loop.create_task(self._sweep())]
+
+    async def aclose(self) -> None:
+        """End what is under way; what the store does not take stays in the journal."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._care.aclose()
+        await self.settler.aclose()
+        await self.journal.aclose()
+
+    async def claim(self, call: Call, invocation: Invocation, targets: Sequence[Target]) -> Claim:
+        """Take what a call may need of every limit and budget.
+
+        Raises:
+            LimitExceeded: a limit or budget has no room.
+            PriceMissing: it has a budget, and a model it may reach has no price.
+            StoreUnavailable: the store cannot be asked, and its budget must not be spent unseen.
+            StoreReset: the store has lost the books of its tenant.
+            JournalRefuses: it has a budget, and what it costs could not be written down.
+        """
+        bounds = self.rules.in_force(call.caller or ANYBODY, call.tags)
+        if bounds.empty:
+            if not self.rules.known:
+                raise StoreUnavailable("the limits in force are not known yet", retry_after_s=1.0)
+            return Claim(self, call, invocation, reservation_of(call, self._now_ms()), bound=False)
+        wanted = Wanted(call, invocation, targets, bounds)
+        reservation = wanted.reservation(self._now_ms())
+        if reservation.budgets and not self.journal.state.ready:
+            raise _journal_refuses()
+        claim = Claim(self, call, wanted.asked, reservation, bound=True)
+        facts = call.admission = AdmissionFacts(
+            limits=len(reservation.limits),
+            budgets=len(reservation.budgets),
+            estimate_nano=reservation.estimate_nano,
+            started_ns=self._clock.monotonic_ns(),
+            ended_ns=0,
+        )
+        try:
+            await self._admit_or_lower(claim, wanted)
+        except LimitExceeded as error:
+            facts.limit = error.limit
+            raise
+        finally:
+            facts.ended_ns = self._clock.monotonic_ns()
+            facts.unheard = claim.unheard
+            facts.estimate_nano = claim.reservation.estimate_nano
+            facts.lowered = claim.invocation is not wanted.asked
+        return claim
+
+    async def _admit_or_lower(self, claim: Claim, wanted: Wanted) -> None:
+        """Have a claim admitted, with a shorter answer where the whole one does not fit and that is wanted."""
+        degraded = wanted.bounds.degraded == "allow"
+        try:
+            await self._admit(claim, degraded=degraded)
+        except BudgetExceeded as error:
+            lowered = wanted.lowered(error.left, self._now_ms())
+            if lowered is None:
+                raise
+            claim.reservation = lowered.reservation(self._now_ms())
+            claim.invocation = lowered.asked
+            await self._admit(claim, degraded=degraded)
+
+    async def again(self, claim: Claim) -> None:
+        """Charge the attempts so far, and admit what follows as an operation of its own.
+
+        So all attempts of a call together never cost more than what was on hold for them.
+
+        Raises:
+            GatewayError: as `claim`.
+        """
+        await self._charged(claim, Heard())
+        before = claim.reservation
+        claim.renewed(
+            replace(
+                before,
+                operation=f"{claim.call.id}~{len(claim.call.attempts) + 1}",
+                at_ms=self._now_ms(),
+                limits=tuple(replace(each, requests_per_minute=None) for each in before.limits),
+            )
+        )
+        await self._admit(claim, degraded=claim.unheard)
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why calls with a budget are refused, where the journal takes no records."""
+        return self.journal.state.refusal
+
+    def sent(self, claim: Claim) -> Receipt | None:
+        """Write down that a provider is about to be asked.
+
+        Raises:
+            JournalRefuses: that is not possible, and the call has a budget.
+        """
+        reservation = claim.reservation
+        receipt = self._put(Kind.INTENT, reservation.operation, intent_bytes(reservation, "sent"))
+        if receipt is None and reservation.budgets:
+            raise _journal_refuses()
+        return receipt
+
+    async def durable(self, receipt: Receipt) -> None:
+        """Wait until an intent is on the medium.
+
+        Raises:
+            JournalRefuses: it may not be there.
+        """
+        try:
+            await receipt
+        except JournalUnavailable as error:
+            raise _journal_refuses() from error
+
+    async def settle(self, claim: Claim, heard: Heard) -> None:
+        """Charge a claim whose call was answered; whoever waits may be cancelled, it is charged all the same."""
+        if claim.bound or claim.unreported():
+            await asyncio.shield(self._care.begin(self._charged(claim, heard)))
+        else:
+            # All of it is written down before the first wait.
+            await self._charged(claim, heard)
+
+    async def fail(self, claim: Claim) -> None:
+        """End a claim whose call no target answered."""
+        await asyncio.shield(self._care.begin(self._failed(claim)))
+
+    def end_later(self, claim: Claim, heard: Heard) -> None:
+        """End a claim behind the back of its call, whose answer broke off."""
+        self._care.begin(self._charged(claim, heard) if heard.anything else self._failed(claim))
+
+    async def _admit(self, claim: Claim, *, degraded: bool) -> None:
+        """Have a claim admitted; `degraded` tells whether its budgets may be spent unseen.
+
+        Raises:
+            GatewayError: as `claim`.
+        """
+        reservation = claim.reservation
+        self._put(Kind.INTENT, reservation.operation, intent_bytes(reservation, "asked"))
+        try:
+            await self.settler.open_books(reservation.tenant)
+            claim.call.allotment = allotment(await self._spending.admit(reservation))
+        except StoreUnavailable as error:
+            if not isinstance(error, StoreResting):
+                # What it may have taken unheard it gives back; what the call costs is charged all the same.
+                self.settler.release_later(reservation)
+            self._admit_here(claim, degraded=degraded, error=error)
+        except LimitExceeded:
+            self._put(Kind.DONE, reservation.operation)
+            raise
+        except BaseException:
+            self.settler.release_later(reservation)
+            raise
+        self._running[reservation.operation] = (asyncio.get_running_loop().time(), claim)
+
+    def _admit_here(self, claim: Claim, *, degraded: bool, error: StoreUnavailable) -> None:
+        """Admit a claim that the store was not heard about, within this worker's own share.
+
+        Raises:
+            StoreUnavailable: its budgets must not be spent unseen.
+            LimitExceeded: the share is used up.
+        """
+        reservation = claim.reservation
+        try:
+            if reservation.budgets and not degraded:
+                raise error
+            self._local.admit(reservation)
+        except GatewayError:
+            if isinstance(error, StoreResting):
+                self._put(Kind.DONE, reservation.operation)
+            raise
+        claim.unheard = claim.local = True
+
+    async def _failed(self, claim: Claim) -> None:
+        """Charge what the attempts cost; where that is nothing, give back what was taken."""
+        if claim.may_have_cost:
+            await self._charged(claim, Heard())
+            return
+        self._leave(claim)
+        if claim.bound:
+            try:
+                await self._spending.release(claim.reservation)
+            except GatewayError:
+                self.settler.release_later(claim.reservation)
+                return
+        self._put(Kind.DONE, claim.reservation.operation)
+
+    async def _charged(self, claim: Claim, heard: Heard) -> None:
+        """Charge what the attempts cost; returns once the store or the medium has it, if either takes it."""
+        await self._counting.fill_in(claim, heard)
+        self._leave(claim)
+        reservation, charge = charge_of(claim.call, claim.attempts, claim.reservation)
+        receipt = self._put(Kind.RESULT, reservation.operation, result_bytes(reservation, charge))
+        if not claim.bound:
+            await self.settler.settle_behind(reservation, charge, receipt)
+        elif not await self.settler.settle(reservation, charge, receipt) and receipt is not None:
+            with contextlib.suppress(JournalUnavailable):
+                await receipt
+
+    def _leave(self, claim: Claim) -> None:
+        self._running.pop(claim.reservation.operation, None)
+        if claim.local:
+            claim.local = False
+            self._local.leave(claim.reservation)
+
+    def _put(self, kind: Kind, operation: str, payload: bytes = b"") -> Receipt | None:
+        """Tell the journal; None where it refuses."""
+        try:
+            return self.journal.put(Record(kind, operation, payload, self._clock.unix_ns()))
+        except JournalUnavailable:
+            return None
+
+    async def _renew(self) -> None:
+        """Keep the leases and holds of calls that run for long, as long as they do."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(RENEW_S)
+            due = [claim for began, claim in list(self._running.values()) if loop.time() - began >= RENEW_S]
+            for claim in due:
+                if claim.reservation.operation not in self._running:
+                    continue
+                with contextlib.suppress(GatewayError):
+                    await self._spending.extend(claim.reservation)
+
+    async def _sweep(self) -> None:
+        """End the holds of calls that died."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                for tenant in await tenants(self._spending.state):
+                    await self._end_due(tenant)
+            except Unavailable:
+                continue
+
+    async def _end_due(self, tenant: str) -> None:
+        try:
+            await self._spending.lapse_due(tenant)
+        except InternalError as error:
+            _log.error("holds of tenant %s: %s", tenant, error.message)
+
+    def _now_ms(self) -> int:
+        return self._clock.unix_ns() // 1_000_000
+
+
+def _journal_refuses() -> JournalRefuses:
+    return JournalRefuses("what this call costs could not be written down", retry_after_s=1.0)

@@ -1,0 +1,104 @@
+"""What a call may need at most, and what it is held to: from these its reservation is made."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from llmgw.accounting.estimate import Estimate, affordable, estimate, with_max_output
+from llmgw.policy.rules.terms import Bounds
+from llmgw.policy.spending.values import Dimension, Reservation, named
+from llmgw.types.call import ANYBODY, Call
+from llmgw.types.errors import PriceMissing
+from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
+from llmgw.types.target import Target
+
+TAGS_MAX: Final = 16
+"""Tags that one call is counted for."""
+LEAST_OUTPUT: Final = 16
+"""Tokens of an answer below which what is left of a budget is not worth a call."""
+
+
+class Wanted:
+    """One call before its admission: what it says, whom it may reach, and what binds it."""
+
+    def __init__(self, call: Call, invocation: Invocation, targets: Sequence[Target], bounds: Bounds) -> None:
+        self.call = call
+        self.invocation = invocation
+        self.bounds = bounds
+        self.asked = invocation
+        """What is said, with the most that the answer may have once that is known: the provider must be told."""
+        self._targets = targets
+        self._estimate: Estimate | None = None
+
+    def reservation(self, now_ms: int) -> Reservation:
+        """The call's claim: the most it can take, of all that binds it.
+
+        Raises:
+            PriceMissing: it has a budget, and a model that it may reach has no price.
+        """
+        bounds, plain = self.bounds, reservation_of(self.call, now_ms)
+        limits = bounds.limits
+        if self.call.within_another:
+            # The call that it is made for was counted, and goes on while it runs.
+            limits = tuple(replace(each, requests_per_minute=None, concurrent=None) for each in limits)
+        if isinstance(self.invocation, CountInvocation):
+            # Providers do not charge for counting.
+            return replace(plain, limits=tuple(replace(each, tokens_per_minute=None) for each in limits))
+        bound = self._bounded(now_ms)
+        if bounds.budgets and bound.nano is None:
+            raise PriceMissing(
+                "a model that this call may reach has no price, and its caller has a budget", param="model"
+            )
+        return replace(
+            plain,
+            estimate_nano=bound.nano or 0,
+            tokens=bound.input_tokens + bound.output_tokens,
+            limits=limits,
+            budgets=bounds.budgets,
+            lapse=bounds.lapse,
+        )
+
+    def lowered(self, nano_left: int, now_ms: int) -> "Wanted | None":
+        """The same with so short an answer that it costs no more than what is left; None where that is not wanted.
+
+        Nor where next to nothing could be answered.
+        """
+        bound = self._estimate
+        if (
+            self.bounds.on_headroom != "clamp"
+            or bound is None
+            or not isinstance(self.invocation, ChatInvocation)
+        ):
+            return None
+        most = affordable(self.invocation, self._targets, nano_left, bound, now_ms // 1000)
+        if most is None or most < LEAST_OUTPUT:
+            return None
+        return Wanted(self.call, with_max_output(self.invocation, most), self._targets, self.bounds)
+
+    def _bounded(self, now_ms: int) -> Estimate:
+        context = self.call.context
+        before = context.bytes if context is not None and context.mode == "stored" else 0
+        self._estimate = estimate(
+            self.invocation, self._targets, self.bounds.default_max_tokens, now_ms // 1000, before
+        )
+        most = self._estimate.max_output
+        if most is not None and isinstance(self.invocation, ChatInvocation):
+            self.asked = with_max_output(self.invocation, most)
+        return self._estimate
+
+
+def reservation_of(call: Call, now_ms: int) -> Reservation:
+    """The claim of a call that nothing limits: whom its usage is counted for."""
+    caller = call.caller or ANYBODY
+    dimensions: list[tuple[Dimension, str]] = [("tenant", caller.tenant)]
+    if caller.team:
+        dimensions.append(("team", named(caller.team)))
+    dimensions.append(("key", named(caller.key_id)))
+    if call.alias is not None:
+        dimensions.append(("alias", named(call.alias)))
+    if call.prompt is not None:
+        dimensions.append(("prompt", named(call.prompt.served)))
+    tags = dict.fromkeys(map(named, (*caller.tags, *call.tags)))
+    dimensions += [("tag", tag) for tag in list(tags)[:TAGS_MAX]]
+    return Reservation(operation=call.id, tenant=caller.tenant, at_ms=now_ms, used_by=tuple(dimensions))

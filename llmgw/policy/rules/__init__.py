@@ -1,0 +1,1 @@
+"""Which limits and budgets a call is held to: those of the settings, and those that operators put beside them."""

@@ -1,0 +1,101 @@
+"""What limits and budgets leave, for who asks without making a call, and for who made one."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from llmgw.policy.spending import keys, scripts
+from llmgw.policy.spending.spending import Admitted, reset_of
+from llmgw.policy.spending.usage import Standing
+from llmgw.policy.spending.values import Budget, Limit, Reservation
+from llmgw.state.connection import State
+from llmgw.types.allotment import Allotment, RateRoom
+from llmgw.types.limit_errors import BudgetExceeded, LimitExceeded
+
+WINDOW_S: Final = 60.0
+"""Seconds after which what a call took of a rate has left the window."""
+
+
+class Counted(NamedTuple):
+    """What a limit counts now; `empties_ms` is when the last minute will have nothing of it, from now."""
+
+    limit: Limit
+    requests: int
+    tokens: int
+    concurrent: int
+    empties_ms: int
+
+
+class Rooms(NamedTuple):
+    """Limits and budgets at one instant."""
+
+    limits: list[Counted]
+    budgets: list[Standing]
+
+
+async def rooms(
+    state: State,
+    tenant: str,
+    asked: tuple[Sequence[Limit], Sequence[Budget]],
+    at_ms: int,
+    *,
+    now_ms: int | None = None,
+) -> Rooms:
+    """Read what some limits count now, and what budgets say in the windows of a moment, all at one instant.
+
+    Limits go by the store's clock, unless `now_ms` says another time.
+
+    Raises:
+        StoreReset: the store has no books of the tenant.
+        StoreUnavailable: the store cannot be asked.
+    """
+    limits, budgets = asked
+    names = [keys.of(tenant, "epoch")]
+    for limit in limits:
+        names += [keys.of(tenant, f"rate:{limit.title}"), keys.of(tenant, f"leases:{limit.title}")]
+    names += [keys.budget(tenant, keys.budget_name(budget, at_ms)) for budget in budgets]
+    answer = await state.script(scripts.ROOMS, names, ["" if now_ms is None else now_ms, len(limits)])
+    if answer[0] == b"RESET":
+        raise reset_of(tenant)
+    counted, stood = answer[1 : 1 + len(limits)], answer[1 + len(limits) :]
+    return Rooms(
+        [Counted(limit, *map(int, each)) for limit, each in zip(limits, counted, strict=True)],
+        [
+            Standing(budget, int(spent or 0), int(held or 0))
+            for budget, (spent, held) in zip(budgets, stood, strict=True)
+        ],
+    )
+
+
+def allotment(admitted: Admitted) -> Allotment:
+    """What a call that was just admitted may be told of what is left: the tightest of each kind."""
+    return Allotment(
+        requests=_tightest(
+            RateRoom(each.limit.requests_per_minute, each.requests, WINDOW_S)
+            for each in admitted.rooms
+            if each.limit.requests_per_minute is not None and each.requests is not None
+        ),
+        tokens=_tightest(
+            RateRoom(each.limit.tokens_per_minute, each.tokens, WINDOW_S)
+            for each in admitted.rooms
+            if each.limit.tokens_per_minute is not None and each.tokens is not None
+        ),
+        budget_left_nano=min((each.nano for each in admitted.lefts), default=None),
+    )
+
+
+def refused(asked: Reservation, error: LimitExceeded) -> Allotment:
+    """What a call that was refused may be told of what is left: of the limit that refused it."""
+    if isinstance(error, BudgetExceeded):
+        return Allotment(budget_left_nano=error.left)
+    reset_s = WINDOW_S if error.retry_after_s is None else error.retry_after_s
+    for limit in asked.limits:
+        if error.limit == f"{limit.title}:requests" and limit.requests_per_minute is not None:
+            return Allotment(requests=RateRoom(limit.requests_per_minute, error.left, reset_s))
+        if error.limit == f"{limit.title}:tokens" and limit.tokens_per_minute is not None:
+            return Allotment(tokens=RateRoom(limit.tokens_per_minute, error.left, reset_s))
+    return Allotment()
+
+
+def _tightest(found: Iterable[RateRoom]) -> RateRoom | None:
+    """The one with the least share left; of equals, the smaller limit."""
+    return min(found, key=lambda each: (each.remaining / max(each.limit, 1), each.limit), default=None)

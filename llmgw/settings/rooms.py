@@ -1,0 +1,47 @@
+"""From the settings to what single rooms are told."""
+
+from llmgw.context.settings import ContextSettings
+from llmgw.context.verifying.settings import VerifySettings
+from llmgw.http.runtime import Limits
+from llmgw.prompts.settings import PromptSettings
+from llmgw.settings.model import Settings
+
+
+def context_settings(settings: Settings) -> ContextSettings:
+    """How stored conversations are treated."""
+    contexts = settings.contexts
+    return ContextSettings(
+        policy=contexts.policy,
+        tenants=contexts.tenants,
+        encrypt=contexts.encrypt,
+        lease_s=contexts.lease_s,
+        queue_s=contexts.queue_s,
+        cache_bytes=contexts.cache_mib * 1024 * 1024,
+        sample=contexts.read_back,
+        verify=VerifySettings(enabled=contexts.verify.enabled, ttl_s=contexts.verify.ttl_s),
+    )
+
+
+def prompt_settings(settings: Settings) -> PromptSettings:
+    """How prompts are published and followed."""
+    prompts = settings.prompts
+    return PromptSettings(
+        protected=prompts.protected,
+        approvals=prompts.approvals,
+        min_cases=prompts.min_cases,
+        poll_s=prompts.poll_s,
+        state_dir=settings.state.dir,
+    )
+
+
+def exchange_limits(settings: Settings) -> Limits:
+    """Bounds of one exchange with a caller."""
+    server = settings.server
+    return Limits(
+        max_body=server.max_body_mib * 1024 * 1024,
+        max_in_flight=server.max_in_flight,
+        body_timeout_s=server.body_timeout_s,
+        drain_s=server.drain_s,
+        hold_s=server.hold_s,
+        ping_s=server.ping_s,
+    )
