@@ -284,3 +284,26 @@ def test_a_token_opens_what_a_key_of_its_role_opens(
     by_token = running.request("/v1/me", key=in_role(calling, role)).json()
     for member in ("rights", "role", "tenant"):
         assert by_key[member] == by_token[member]
+
+
+def test_what_tokens_use_is_counted_as_their_callers(
+    running: RunningGateway, calling: LocalIssuer, issuer: LocalIssuer
+) -> None:
+    """A call with a token is in the sums of its caller's id, which limits can be set for; both are told to it."""
+    token = in_role(calling, "caller", "counted")
+    who = f"jwt:calling:{calling.subject('user-1')}"
+    assert running.request("/v1/chat/completions", CHAT, key=token).status == 200
+    until(lambda: who in str(_usage(running)), "the call to be in the sums")
+    assert running.request("/v1/me/usage", key=token).status == 200
+    assert running.request("/v1/me/limits", key=token).status == 200
+    limit = f"/admin/v1/limits/counted/key/{who}"
+    admin = issuer.token(time.time())
+    assert running.request(limit, {"requests_per_minute": 1}, method="PUT", key=admin).status == 200
+    until(
+        lambda: running.request("/v1/chat/completions", CHAT, key=token).status == 429,
+        "the limit to be known to the workers",
+    )
+
+
+def _usage(running: RunningGateway) -> Any:
+    return running.request("/admin/v1/usage?by=key&tenant=counted").json()
