@@ -31,7 +31,6 @@ from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
 from llmgw.gateway.prompting import Prompting
 from llmgw.http.admin import admin_routes
-from llmgw.http.auth import Authenticator
 from llmgw.http.data_plane import wire_route
 from llmgw.http.errors import make_error_answer, make_request_id_stamp
 from llmgw.http.front import Front
@@ -42,22 +41,25 @@ from llmgw.http.own_routes import own_routes
 from llmgw.http.prompt_admin import prompt_admin_routes
 from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Runtime
-from llmgw.policy.issuers import Issuers, SharedIssuers
+from llmgw.http.tokens import token_routes
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rule_store import RuleStore
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.rules.watch import RuleWatch
+from llmgw.policy.signals.delivery import Means
+from llmgw.policy.signals.signals import Signals
+from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.upkeep import Upkeep
-from llmgw.policy.wrong_keys import WrongKeys
 from llmgw.prompts.prompts import Prompts
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
-from llmgw.settings.issuers import rules_of
+from llmgw.settings.callers import authenticator, shared_issuers
 from llmgw.settings.limits import configured_limits
 from llmgw.settings.rooms import context_settings, exchange_limits, prompt_settings
+from llmgw.settings.signals import signal_rules, webhooks
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
@@ -68,7 +70,7 @@ from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
-from llmgw.upstream.documents import fetch_document
+from llmgw.upstream.posting import post
 from llmgw.wire import WIRES
 
 _log = logging.getLogger(__name__)
@@ -146,7 +148,7 @@ class Worker:
                 bootstrap=secrets.bootstrap,
                 stale_auth_s=settings.auth.stale_auth_s,
             )
-        self._issuers = _issuers(settings, self._upstream, self._state, self._clock)
+        self._issuers = shared_issuers(settings, self._upstream, self._state, self._clock)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
         self._upkeep = _upkeep(settings, self._state, self._clock)
         self._rules = Rules(configured_limits(settings.limits), RuleStore(self._state, self._clock))
@@ -160,15 +162,19 @@ class Worker:
         )
         self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
+        self._signals = Signals(self._state, self._clock, signal_rules(settings.signals))
+        self._spending = Spending(self._state, thresholds=settings.signals.thresholds)
         self._accounts = Accounts(
-            Spending(self._state),
+            self._spending,
             Journal(settings.state.dir / "journal"),
             self._rules,
             Counting(self._counter, self._calibration),
             self._clock,
+            signals=self._signals,
             workers=settings.server.workers,
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
+        self._webhooks = _webhooks(settings, self._state, self._signals, self._upstream, self._clock)
         journal, settler = self._accounts.journal, self._accounts.settler
         self._recorder.watch_ledger(
             waiting=lambda: journal.state.counts.open_operations,
@@ -178,7 +184,7 @@ class Worker:
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
-            authenticator=_authenticator(settings, keyring, self._issuers, self._clock),
+            authenticator=authenticator(settings, keyring, self._issuers, self._clock),
             issuers=self._issuers,
             rules=self._rules,
             health=self._health,
@@ -186,6 +192,8 @@ class Worker:
             archive=self._archive,
             prompts=self._prompts,
             accounts=self._accounts,
+            signals=self._signals,
+            webhooks=self._webhooks,
             clock=self._clock,
             limits=exchange_limits(settings),
             generation=self._generation(loaded, number=generation),
@@ -198,6 +206,7 @@ class Worker:
         guarded = [
             *model_routes(runtime),
             *own_routes(runtime),
+            *token_routes(runtime),
             *prompt_routes(runtime),
             *prompt_admin_routes(runtime),
             *ops_routes(runtime),
@@ -237,9 +246,10 @@ class Worker:
         await self._accounts.start()
         if self._key_watch is not None:
             self._key_watch.start()
-        if self._issuers is not None:
-            self._issuers.start()
+        self._issuers.start()
         self._upkeep.start()
+        self._signals.start()
+        self._webhooks.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -253,14 +263,15 @@ class Worker:
             orphaned.cancel()
             sweeping.cancel()
             await self._upkeep.aclose()
+            await self._webhooks.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
-            if self._issuers is not None:
-                await self._issuers.aclose()
+            await self._issuers.aclose()
             await self._rule_watch.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._accounts.aclose()
+            await self._signals.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._recorder.shutdown)
@@ -277,6 +288,11 @@ class Worker:
             return
         self._rules.configure(configured_limits(fresh.settings.limits))
         self._runtime.generation = self._generation(fresh, number)
+        self._signals.rules = signal_rules(fresh.settings.signals)
+        self._spending.thresholds = fresh.settings.signals.thresholds
+        self._applying = asyncio.get_running_loop().create_task(
+            self._webhooks.apply(webhooks(fresh.settings.signals))
+        )
         self._retaining = asyncio.get_running_loop().create_task(
             self._upstream.retain(
                 [each.target("any") for each in provider_templates(fresh.settings).values()]
@@ -326,20 +342,6 @@ def open_archive(
     return Archive(contexts, Schemas(state))
 
 
-def _issuers(settings: Settings, upstream: Upstream, state: State, clock: Clock) -> SharedIssuers | None:
-    if not settings.auth.issuers:
-        return None
-    fetch = partial(fetch_document, upstream)
-    return SharedIssuers(Issuers(map(rules_of, settings.auth.issuers), fetch, clock), state)
-
-
-def _authenticator(
-    settings: Settings, keyring: Keyring | None, issuers: SharedIssuers | None, clock: Clock
-) -> Authenticator:
-    wrong = WrongKeys(settings.auth.wrong_per_minute, clock)
-    return Authenticator(keyring, None if issuers is None else issuers.issuers, wrong)
-
-
 def _upkeep(settings: Settings, state: State, clock: Clock) -> Upkeep:
     ledger = settings.ledger
     keep_ms = ledger.keep_days * 86_400_000
@@ -367,6 +369,13 @@ def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) ->
         logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
         clock,
     )
+
+
+def _webhooks(
+    settings: Settings, state: State, signals: Signals, upstream: Upstream, clock: Clock
+) -> Webhooks:
+    means = Means(state, signals.log, partial(post, upstream), clock, random.random)
+    return Webhooks(webhooks(settings.signals), means, signals.bell)
 
 
 async def _sweep(contexts: Contexts) -> None:

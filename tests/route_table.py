@@ -145,6 +145,8 @@ ROWS = (
     # Proves books and changes nothing.
     Row("POST", "/admin/v1/reconcile", P.VIEW),
     Row("GET", "/admin/v1/tokens/calibration", P.VIEW),
+    Row("GET", "/admin/v1/events", P.VIEW),
+    Row("GET", "/admin/v1/webhooks", P.VIEW),
     Row("GET", "/admin/v1/issuers", P.ADMINISTER),
     Row("POST", "/admin/v1/issuers/{issuer}/refresh", P.ADMINISTER),
 )

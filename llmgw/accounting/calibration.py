@@ -32,6 +32,10 @@ _SPOKEN: Final = 64
 """And as many in each message, on average: thousands of single words are mostly frames, too."""
 _WEIGHT: Final = 0.2
 """How much one call tells about a model, against all before it."""
+_DENSEST: Final = 4
+"""Tokens per character that no model has; a report of more, or of less than the coarsest, is of something else."""
+_AROUND: Final = 3
+"""Characters said for each of tools, at least: models are told about tools in other words than JSON."""
 _MODELS: Final = 512
 _MESSAGES: Final = 64
 """Messages up to which a call is learned from; longer ones would take long to look through, and tell no more."""
@@ -78,7 +82,7 @@ class Calibration:
 
     def learn(self, model: str, size: int, reported: int, messages: int = 1) -> None:
         """Take in what a provider reported of a request of `size` characters in so many messages."""
-        if size < max(TELLING, _SPOKEN * messages) or reported <= 0:
+        if size < max(TELLING, _SPOKEN * messages) or not size // _COARSEST <= reported <= size * _DENSEST:
             return
         ratio = reported / size
         known = self._models.get(model)
@@ -110,7 +114,7 @@ class Calibration:
 
 
 def words_of(invocation: ChatInvocation) -> int | None:
-    """Characters that a call says, its tools and its form of an answer included; None where there is more to it."""
+    """Characters that a call says, with its tools and its form of an answer; None where it is not mostly words."""
     size = _said(invocation.messages)
     if size is None:
         return None
@@ -122,7 +126,10 @@ def words_of(invocation: ChatInvocation) -> int | None:
     if invocation.tools:
         if not all(isinstance(tool, FunctionTool) for tool in invocation.tools):
             return None
-        size += len(json.encode(invocation.tools))
+        tools = len(json.encode(invocation.tools))
+        if tools * _AROUND > size:
+            return None
+        size += tools
     if invocation.output_format is not None:
         size += len(json.encode(invocation.output_format))
     return size

@@ -32,11 +32,11 @@ class Heard:
     Sealed thoughts, pictures, sound and embeddings are not in it: their tokens cannot be told from here.
     """
 
-    __slots__ = ("_calls", "_pieces")
+    __slots__ = ("_called", "_pieces")
 
     def __init__(self) -> None:
         self._pieces: dict[tuple[int, str, int], list[str]] = {}
-        self._calls = 0
+        self._called: dict[tuple[int, int], str] = {}
 
     @classmethod
     def of(cls, events: Iterable[StreamEvent]) -> "Heard":
@@ -59,8 +59,10 @@ class Heard:
                 case ReasoningDelta():
                     self._piece(event.choice, "thought", event.part, event.text)
                 case ToolCallDelta():
-                    self._calls += event.name is not None
-                    self._piece(event.choice, "call", event.index, f"{event.name or ''}{event.arguments}")
+                    # Some hosts say the name again with each piece.
+                    place = (event.choice, event.index)
+                    self._called[place] = event.name or self._called.get(place, "")
+                    self._piece(event.choice, "call", event.index, event.arguments)
                 case Opaque():
                     self._piece(event.choice, "opaque", event.part, json.encode(event.value.value).decode())
                 case _:
@@ -73,7 +75,7 @@ class Heard:
             InternalError: the installed vocabulary is damaged.
         """
         words = sum(counter.text("".join(pieces), model) for pieces in self._pieces.values())
-        return words + _CALL * self._calls
+        return words + sum(_CALL + counter.text(name, model) for name in self._called.values())
 
     def _piece(self, choice: int, kind: str, part: int, text: str) -> None:
         if text:

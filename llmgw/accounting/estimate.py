@@ -37,10 +37,16 @@ from llmgw.types.message import (
     ToolCallPart,
     ToolResultPart,
 )
+from llmgw.types.money import Reach
 from llmgw.types.target import Target
 
 _REQUEST: Final = 1_024
 """Tokens that hosts put before a conversation by themselves: xAI says most, some 680."""
+_PLAIN_REQUEST: Final = 128
+_PLAIN: Final = frozenset(
+    {"openai", "azure", "anthropic", "gemini", "vertex", "mistral", "deepseek", "cohere"}
+)
+"""Kinds that put nothing there but frames."""
 _MESSAGE: Final = 16
 _PART: Final = 16
 """And around a message, and a part of one: names of roles and marks of their ends."""
@@ -67,12 +73,15 @@ SEARCHING: Final = frozenset({"web_search_options", "mcp_servers", "plugins", "s
 _SEARCHERS: Final = re.compile(r"compound|search|research|sonar|:online")
 """In the names of models that search unasked."""
 
+_MARK: Final = "cache_control"
+"""Asks Anthropic to keep what is said in its cache, in a part or for all of it."""
 _THOUGHTS: Final = 32_768
 _THINKING_APART: Final = frozenset({"xai", "perplexity"})
 """Kinds whose bound of the answer does not hold for reasoning, which nothing bounds."""
 _LEAST_BUDGET: Final = 1_024
 """Tokens of thinking below which Anthropic refuses a budget."""
 _OTHER_NAMES: Final = ("max_output_tokens", "max_new_tokens", "max_length")
+_LEAST: Final = "min_tokens"
 
 
 class Estimate(Struct, frozen=True, kw_only=True, gc=False):
@@ -88,6 +97,8 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
     nano: int | None
     max_output: int | None = None
     searches: int = 0
+    words_only: bool = False
+    """Whether there are no media in it, and no cache is asked for."""
 
 
 def estimate(
@@ -103,7 +114,7 @@ def estimate(
         case CountInvocation():
             return Estimate(input_tokens=0, output_tokens=0, nano=0)
         case EmbeddingInvocation(inputs=inputs):
-            bound = Estimate(input_tokens=_REQUEST + _embedded(inputs), output_tokens=0, nano=None)
+            bound = Estimate(input_tokens=_PLAIN_REQUEST + _embedded(inputs), output_tokens=0, nano=None)
         case ChatInvocation():
             bound = _chat(invocation, targets, default_output, before_bytes)
         case _:
@@ -140,27 +151,29 @@ def affordable(
 def with_max_output(invocation: Invocation, tokens: int) -> Invocation:
     """The call with answers of at most so many tokens each, as if its caller had said so.
 
-    Thinking that would leave no room for an answer is bounded to half of them, or left out where that is less than
-    may be asked for. Members of the request that would say otherwise are taken out.
+    Thinking that would leave no room for an answer that is now shorter is bounded to half of them, or left out
+    where that is less than may be asked for. Members of the request that would say otherwise are taken out.
     """
     if not isinstance(invocation, ChatInvocation):
         return invocation
-    passthrough = invocation.passthrough
+    limit, passthrough = invocation.sampling.max_output_tokens, invocation.passthrough
+    if limit == tokens and passthrough.keys().isdisjoint((*_OTHER_NAMES, _LEAST)):
+        return invocation
     if passthrough:
         passthrough = {name: value for name, value in passthrough.items() if name not in _OTHER_NAMES}
-        least = passthrough.get("min_tokens")
+        least = passthrough.get(_LEAST)
         if isinstance(least, int) and least > tokens:
-            passthrough["min_tokens"] = tokens
+            passthrough[_LEAST] = tokens
     return replace(
         invocation,
         sampling=replace(invocation.sampling, max_output_tokens=tokens),
-        reasoning=_within(invocation.reasoning, tokens),
+        reasoning=invocation.reasoning if limit == tokens else _within(invocation.reasoning, tokens),
         passthrough=passthrough,
     )
 
 
-def text_bound(messages: Iterable[Message], media: list[MediaPart]) -> int:
-    """Bound the tokens of what messages say; media that are no text are added to the list."""
+def text_bound(messages: Iterable[Message], media: list[MediaPart | OpaquePart]) -> int:
+    """Bound the tokens of what messages say; media that are no text, and what nobody knows, join the list."""
     tokens = 0
     for message in messages:
         tokens += _MESSAGE
@@ -180,8 +193,9 @@ def text_bound(messages: Iterable[Message], media: list[MediaPart]) -> int:
 def _chat(
     invocation: ChatInvocation, targets: Sequence[Target], default_output: int, before_bytes: int
 ) -> Estimate:
-    media: list[MediaPart] = []
-    tokens = _REQUEST + before_bytes + text_bound(invocation.messages, media)
+    media: list[MediaPart | OpaquePart] = []
+    tokens = _PLAIN_REQUEST if all(each.kind in _PLAIN for each in targets) else _REQUEST
+    tokens += before_bytes + text_bound(invocation.messages, media)
     tokens += text_bound(invocation.preamble, media) + _declared(invocation)
     limit, choices = invocation.sampling.max_output_tokens, _choices(invocation)
     most = default_output if limit is None else limit
@@ -192,14 +206,23 @@ def _chat(
         # What was predicted in vain is charged as if it were answered.
         output += _encoded(invocation.passthrough["prediction"]) * choices
     if media:
-        tokens += max((media_bound(media, each) for each in targets), default=0)
+        seen = [each for each in media if isinstance(each, MediaPart)]
+        tokens += max((media_bound(seen, each) for each in targets), default=0)
     searches = _searches(invocation, targets)
+    words_only = not (media or searches or before_bytes or invocation.stored or _caches(invocation))
     if searches:
         tokens = tokens * (searches + 1) + _FOUND * searches * (searches + 1) // 2
     if invocation.compact:
         # Summing up is a call of its own: of all there is, and with an answer of its own.
         tokens, output = 2 * tokens, 2 * output
-    return Estimate(input_tokens=tokens, output_tokens=output, nano=None, max_output=most, searches=searches)
+    return Estimate(
+        input_tokens=tokens,
+        output_tokens=output,
+        nano=None,
+        max_output=most,
+        searches=searches,
+        words_only=words_only,
+    )
 
 
 def _declared(invocation: ChatInvocation) -> int:
@@ -227,7 +250,7 @@ def _schema(written: bytes) -> int:
     return _REWRITTEN * len(written) * (1 + written.count(b'"$ref"'))
 
 
-def _part(part: Part, media: list[MediaPart]) -> int:
+def _part(part: Part, media: list[MediaPart | OpaquePart]) -> int:
     tokens = 0
     match part:
         case TextPart(text=text) | RefusalPart(text=text) | ReasoningPart(text=text):
@@ -241,6 +264,7 @@ def _part(part: Part, media: list[MediaPart]) -> int:
         case MediaPart():
             media.append(part)
         case OpaquePart(value=value):
+            media.append(part)
             return _encoded(value)
         case _:
             assert_never(part)
@@ -261,6 +285,17 @@ def _searches(invocation: ChatInvocation, targets: Sequence[Target]) -> int:
         return min(sum(found), _MOST_SEARCHES)
     members = bool(invocation.passthrough) and not SEARCHING.isdisjoint(invocation.passthrough)
     return SEARCHES if members or any(_SEARCHERS.search(each.model) for each in targets) else 0
+
+
+def _caches(invocation: ChatInvocation) -> bool:
+    """Whether the call asks for something to be kept in the provider's cache."""
+    if invocation.cache.marks or _MARK in invocation.passthrough:
+        return True
+    tools = (
+        tool.provider_details if isinstance(tool, FunctionTool) else tool.value
+        for tool in invocation.tools or ()
+    )
+    return any(isinstance(each, dict) and _MARK in each for each in tools)
 
 
 def _uses(tool: Json) -> int:
@@ -297,7 +332,8 @@ def _choices(invocation: ChatInvocation) -> int:
 def _cost(target: Target, bound: Estimate, output_tokens: int, at_s: int) -> int | None:
     if target.prices is None:
         return None
-    return target.prices.most(target.model, bound.input_tokens, output_tokens, at_s, bound.searches)
+    reach = Reach(searches=bound.searches, words_only=bound.words_only)
+    return target.prices.most(target.model, bound.input_tokens, output_tokens, at_s, reach)
 
 
 def _encoded(value: object) -> int:

@@ -1,4 +1,4 @@
-"""All routes of contexts, schemas and the counting of tokens."""
+"""All routes of contexts and schemas."""
 
 from litestar.handlers import HTTPRouteHandler
 
@@ -11,7 +11,6 @@ from llmgw.http.contexts import context_routes
 from llmgw.http.runtime import Runtime
 from llmgw.http.schemas import schema_routes
 from llmgw.http.sessions import session_routes
-from llmgw.http.tokens import token_routes
 
 
 def own_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
@@ -25,5 +24,4 @@ def own_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         *transfer_routes(runtime),
         *schema_routes(runtime),
         *session_routes(runtime),
-        *token_routes(runtime),
     ]

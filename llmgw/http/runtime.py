@@ -14,6 +14,8 @@ from llmgw.http.streaming import StreamWriter
 from llmgw.policy.issuers import SharedIssuers
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rules import Rules
+from llmgw.policy.signals.signals import Signals
+from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
@@ -63,6 +65,8 @@ class Runtime:
         archive: Archive,
         prompts: Prompts,
         accounts: Accounts,
+        signals: Signals,
+        webhooks: Webhooks,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -78,6 +82,8 @@ class Runtime:
         self.archive = archive
         self.prompts = prompts
         self.accounts = accounts
+        self.signals = signals
+        self.webhooks = webhooks
         self.clock = clock
         self.limits = limits
         self.generation = generation

@@ -1,7 +1,7 @@
 """What was done to keys, and by whom: one chain of events, each written before the step that it tells of.
 
-So no key is made, changed, rotated or revoked without an event; one whose step the store then did not take shows
-what was wanted.
+So no key is made, changed or rotated without an event; one whose step the store then did not take shows what was
+wanted. To revoke a key comes first, and its event then: an audit that is damaged must keep no leaked key alive.
 """
 
 from typing import Any, Final, Literal, TypeAlias
@@ -15,7 +15,7 @@ from llmgw.state.connection import State
 from llmgw.state.scripts import Script
 from llmgw.types.call import Role
 from llmgw.types.clock import Clock
-from llmgw.types.errors import Overloaded
+from llmgw.types.errors import InternalError, Overloaded
 from llmgw.types.json import encode
 
 EVENTS_MAX: Final = 1000
@@ -82,10 +82,16 @@ class KeyAudit:
 
         Raises:
             Overloaded: too many others were written at once.
+            InternalError: the list of events is not what its end says; an operator must look into it.
             StoreUnavailable: it is not known whether it was written.
         """
+        before: Tail | None = None
         for _ in range(_TRIES):
             tail = head_of(await self._state.command("GET", _TAIL))
+            if tail == before:
+                # Nobody was faster, and yet there are more or fewer events than the end says.
+                raise InternalError("the audit of keys is damaged: llmgw keys audit says where")
+            before = tail
             event = encode(
                 KeyEvent(
                     seq=tail.events + 1,

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any, Final, get_args
 
 from msgspec import UNSET, Struct, UnsetType
-from msgspec.structs import replace
 
 from llmgw.types.allowance import ENTRIES_MAX, ENTRY, Allowance
 from llmgw.types.call import DEFAULT_TENANT, TENANT, Caller, Role
@@ -68,13 +67,6 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     previous_until_ms: tuple[int, ...] = ()
     expires_ms: int | None = None
     revoked_ms: int | None = None
-
-
-def current(record: KeyRecord, now_ms: int) -> KeyRecord:
-    """A key without the secrets that have ended."""
-    return replace(
-        record, previous_until_ms=tuple(each for each in record.previous_until_ms if each > now_ms)
-    )
 
 
 def holder_of(record: KeyRecord) -> Caller:

@@ -13,6 +13,7 @@ from llmgw.settings.limits import limit_findings
 from llmgw.settings.model import Alias, AliasTarget, Provider, Settings
 from llmgw.settings.prices import provider_prices
 from llmgw.settings.problem import Finding, Path, Problem, closest, located, quoted
+from llmgw.settings.signals import check_signals
 from llmgw.state.url import StoreUrlError, parse_url
 from llmgw.types.call import TENANT
 from llmgw.types.secret import Secret
@@ -73,6 +74,7 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
     yield from _contexts(settings)
     yield from _prices(settings, provider_names)
     yield from limit_findings(settings.limits)
+    yield from check_signals(settings.signals)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint and (problem := http_url_problem(endpoint)):
         yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 
 from llmgw.settings.issuers import Issuer
 from llmgw.settings.limits import Limits
+from llmgw.settings.signals import Signals
 from llmgw.types.context import Policy
 from llmgw.types.feature import Feature
 from llmgw.types.money import ModelPrices, Unknown
@@ -284,5 +285,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was spent, row by row."""
     limits: Limits = Limits()
     """What callers may take, in calls, tokens and money."""
+    signals: Signals = Signals()
+    """What is told about money, and to whom."""
     telemetry: Telemetry = Telemetry()
     """What is told about calls, and to whom."""

@@ -25,6 +25,7 @@ from llmgw.settings.model import (
     Telemetry,
     Verify,
 )
+from llmgw.settings.signals import Signals, SignalSpikes, SignalWebhook
 from llmgw.types.context import Policy
 from llmgw.types.member_docs import describe
 from llmgw.types.money import LongPrices, ModelPrices, TokenPrices
@@ -57,6 +58,9 @@ _STRUCTS: tuple[type[Struct], ...] = (
     SubjectLimits,
     Verify,
     Policy,
+    Signals,
+    SignalSpikes,
+    SignalWebhook,
     Telemetry,
 )
 _REFERENCE = {

@@ -18,7 +18,7 @@ from llmgw.state.scripts import Script
 from llmgw.state.topology import open_client
 from llmgw.state.url import parse_url
 from llmgw.types.clock import Clock, SystemClock
-from llmgw.types.errors import StoreResting, StoreUnavailable
+from llmgw.types.errors import StoreUnavailable
 
 Argument: TypeAlias = str | bytes | int
 """What a command takes; no floats, whose text form is nobody's choice."""
@@ -137,8 +137,10 @@ class State:
             case "closed":
                 return
             case "open":
-                raise StoreResting(
-                    "the gateway's store does not answer", retry_after_s=max(self._breaker.retry_after_s, 0.1)
+                raise StoreUnavailable(
+                    "the gateway's store does not answer",
+                    retry_after_s=max(self._breaker.retry_after_s, 0.1),
+                    asked=False,
                 )
             case "half_open":
                 try:

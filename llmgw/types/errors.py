@@ -35,7 +35,6 @@
     │   └── StreamInterrupted        502  stream_interrupted
     ├── Unavailable                  our own infrastructure; retry later
     │   ├── StoreUnavailable         503  store_unavailable
-    │   │   └── StoreResting         503  store_unavailable     it was not even asked
     │   ├── Overloaded               503  overloaded
     │   ├── NoHealthyTarget          503  no_healthy_target
     │   └── Draining                 503  draining
@@ -353,13 +352,13 @@ class Unavailable(GatewayError):
 
 
 class StoreUnavailable(Unavailable):
-    """Redis does not answer."""
+    """Redis does not answer; where it was not even `asked`, nothing of what was wanted is done."""
 
     code = "store_unavailable"
 
-
-class StoreResting(StoreUnavailable):
-    """Redis was not asked, as it did not answer those before: nothing of what was wanted is done."""
+    def __init__(self, message: str, *, retry_after_s: float | None = None, asked: bool = True) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.asked = asked
 
 
 class Overloaded(Unavailable):

@@ -118,6 +118,21 @@ class Spent(Struct, frozen=True, kw_only=True):
     at_s: int
 
 
+class Reach(Struct, frozen=True, kw_only=True, gc=False):
+    """What a call may be charged for beside plain tokens.
+
+    `searches` are those of the web that its provider may make. `words_only` says that there are no media in it, and
+    that it asks for no cache.
+    """
+
+    searches: int = 0
+    words_only: bool = False
+
+
+ANYTHING: Final = Reach()
+"""All kinds of tokens, but no searches."""
+
+
 class Pricing(Protocol):
     """What one provider's models cost."""
 
@@ -131,12 +146,11 @@ class Pricing(Protocol):
         """What an answer costs; None where that is not known."""
 
     def most(
-        self, model: str, input_tokens: int, output_tokens: int, at_s: int, searches: int = 0
+        self, model: str, input_tokens: int, output_tokens: int, at_s: int, reach: Reach = ANYTHING
     ) -> int | None:
         """Nano-USD that an answer within those tokens costs at most, asked at a unix second.
 
-        None where the price is not known, 0 where nobody bills. `searches` are those of the web that a provider
-        may make.
+        None where the price is not known, 0 where nobody bills.
         """
 
 

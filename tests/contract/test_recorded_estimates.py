@@ -4,22 +4,18 @@ The folder of recordings is `../shared/recordings` beside the project, or what `
 """
 
 from collections import Counter
+from statistics import median
 from typing import Any, Final
 
 import pytest
-from llmgw.accounting.estimate import estimate
+from llmgw.accounting.calibration import Calibration
+from llmgw.accounting.estimate import Estimate, estimate
 from llmgw.accounting.prices.book import ProviderPrices
-from llmgw.gateway.charging import tier_of, usage_in
-from llmgw.types import json
-from llmgw.types.errors import GatewayError
-from llmgw.types.event import Start
-from llmgw.types.invocation import ChatInvocation
+from llmgw.gateway.charging import tier_of
 from llmgw.types.money import Spent
 from llmgw.types.target import Endpoint, Target
-from llmgw.wire.anthropic.messages import WIRE as MESSAGES
-from llmgw.wire.openai.chat import WIRE as CHAT
-from tests.contract import anthropic_exchange, exchange
-from tests.contract.recordings import FOLDER, records
+from tests.contract.recorded_calls import RecordedCall, recorded_calls
+from tests.contract.recordings import FOLDER
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no recordings in {FOLDER.name}/")
 
@@ -33,61 +29,58 @@ def test_recorded_usage_is_within_the_bounds(capsys: pytest.CaptureFixture[str])
     seen = Counter[str]()
     over: list[tuple[Any, ...]] = []
     share: list[float] = []
-    for record in records("chat", "messages"):
-        if record["status"] != 200 or not isinstance(record.get("req"), dict):
-            continue
-        told = _told(record)
-        if told is None:
-            continue
-        bound, taken, given, cost, target = told
-        seen[record["provider"]] += 1
+    for call in recorded_calls():
+        bound, cost = _held(call)
+        taken, given = call.usage.input_tokens or 0, call.usage.output_tokens or 0
+        seen[call.record["provider"]] += 1
         if taken > bound.input_tokens or given > bound.output_tokens:
-            over.append((record["id"], target.name, taken, bound.input_tokens, given, bound.output_tokens))
+            over.append((call.record["id"], taken, given, bound))
         elif cost is not None and (bound.nano is None or cost > bound.nano):
-            over.append((record["id"], target.name, cost, bound.nano))
-        share.append(bound.input_tokens / max(1, taken))
+            over.append((call.record["id"], cost, bound))
+        share.append(bound.input_tokens / taken)
     with capsys.disabled():
         print(  # noqa: T201  the summary is wanted in every run
             f"\nbounds of {sum(seen.values())} recorded calls: {dict(seen)}; held back for input "
-            f"{sorted(share)[len(share) // 2]:.1f} times what was used, in the middle of all",
+            f"{median(share):.1f} times what was used, in the middle of all",
             end="",
         )
     assert not over
-    assert sum(seen.values()) > 100
+    assert sum(seen.values()) > 2_000
 
 
-def _told(record: dict[str, Any]) -> tuple[Any, int, int, int | None, Target] | None:
-    messages = record["api"] == "messages"
-    try:
-        invocation = (MESSAGES if messages else CHAT).decode_request(json.encode(record["req"]))
-        body = (record.get("body") or "").encode()
-        if messages:
-            asked = anthropic_exchange.STREAMED if record["stream"] else anthropic_exchange.WHOLE
-            read = anthropic_exchange.events(asked, [body])
-        else:
-            read = exchange.events(exchange.STREAMED if record["stream"] else exchange.asked(), [body])
-    except GatewayError:
-        return None
-    usage = usage_in(read)
-    if usage is None or not usage.input_tokens or not isinstance(invocation, ChatInvocation):
-        return None
-    start = next(event for event in read if isinstance(event, Start))
-    provider = record["provider"]
+def test_calibration_learns_from_recorded_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    """The models asked most often are known well enough to plan with."""
+    calibration = Calibration()
+    for call in recorded_calls():
+        name = f"{call.record['provider']}/{call.invocation.model}"
+        calibration.learn_from(name, call.invocation, call.usage.input_tokens)
+    known = {name: learned for name, learned in calibration.all() if learned.samples >= 5}
+    errors = [learned.error or 0.0 for learned in known.values()]
+    with capsys.disabled():
+        told = ", ".join(f"{name} {learned.error_pct} %" for name, learned in known.items())
+        print(f"\nmean errors of what was learned: {told}", end="")  # noqa: T201  as above
+    assert len(known) >= 8
+    assert median(errors) < 0.25
+    assert max(errors) < 1
+
+
+def _held(call: RecordedCall) -> tuple[Estimate, int | None]:
+    """What would have been held back, and what was charged, where that is known beforehand."""
+    provider, model = call.record["provider"], call.start.model
+    prices = ProviderPrices(provider, {})
     target = Target(
-        name=f"{provider}/{start.model}",
+        name=f"{provider}/{model}",
         provider=provider,
         kind=provider,
-        protocol="anthropic" if messages else "openai",
-        model=start.model,
+        protocol="anthropic" if call.anthropic else "openai",
+        model=model,
         endpoint=Endpoint(base_url=""),
         features=frozenset(),
-        prices=ProviderPrices(provider, {}),
+        prices=prices,
     )
-    bound = estimate(invocation, [target], DEFAULT, AT_S)
-    charge = target.prices.charge(  # type: ignore[union-attr]  # set just now
-        Spent(usage=usage, model=start.model, answered=start.model, tier=tier_of(start), at_s=AT_S)
-    )
+    bound = estimate(call.invocation, [target], DEFAULT, AT_S)
+    spent = Spent(usage=call.usage, model=model, answered=model, tier=tier_of(call.start), at_s=AT_S)
+    charge = prices.charge(spent)
     # What a provider says itself that it charges is not held back for where nobody knows its price.
     unknown = charge is None or (charge.source == "provider" and bound.nano is None)
-    cost = None if charge is None or unknown else charge.nano
-    return bound, usage.input_tokens, usage.output_tokens or 0, cost, target
+    return bound, None if charge is None or unknown else charge.nano

@@ -10,7 +10,7 @@ from llmgw.accounting.prices.cost import lines_of, reported, served_as
 from llmgw.accounting.prices.dearest import Ceiling, ceiling_of, most_of
 from llmgw.accounting.prices.rates import Served, Tariff, names
 from llmgw.types import json
-from llmgw.types.money import Charge, ModelPrices, Spent, Tier, TokenPrices, Unknown, total
+from llmgw.types.money import ANYTHING, Charge, ModelPrices, Reach, Spent, Tier, TokenPrices, Unknown, total
 
 ANY: Final = "*"
 """Stands for every model of a provider that is not named."""
@@ -21,6 +21,8 @@ _WHEN: Final[Mapping[Tier, tuple[tuple[str, str], ...]]] = {
     "priority": (("service_tier", "priority"),),
     "fast": (("service_tier", "fast"), ("speed", "fast")),
 }
+_ANSWERED: Final = 512
+"""Models asked of which it is remembered who answered."""
 _QUARTER: Final = 900
 """Prices change at full quarters of an hour only."""
 _AHEAD: Final = 3
@@ -47,6 +49,7 @@ class ProviderPrices:
             catalogue()
         # Callers and providers choose these names, so what is remembered of them is bounded.
         self._published = lru_cache(maxsize=_REMEMBERED)(self._find)
+        self._answered: dict[str, str] = {}
         self._ceiling = lru_cache(maxsize=_REMEMBERED)(self._find_ceiling)
 
     def knows(self, model: str) -> bool:
@@ -64,6 +67,8 @@ class ProviderPrices:
         of the model that answered, then that of the model that was asked: deployments have names of their own.
         """
         details = spent.usage.provider_details
+        if spent.answered != self._answered.get(spent.model, spent.model):
+            self._remember(spent)
         own = self._own.get(spent.model) or self._own.get(spent.answered) or self._own.get(ANY)
         if own is not None:
             tariff, digest = own
@@ -81,18 +86,30 @@ class ProviderPrices:
         return _charged(spent, tariff_found, "genai-prices", catalogue().version)
 
     def most(
-        self, model: str, input_tokens: int, output_tokens: int, at_s: int, searches: int = 0
+        self, model: str, input_tokens: int, output_tokens: int, at_s: int, reach: Reach = ANYTHING
     ) -> int | None:
         """Nano-USD that no answer of the model within those tokens costs more than, for half an hour from `at_s`.
 
-        Dearest of all kinds of tokens, ways of serving the call and steps of its length. None where the price is
-        not known. Not bounded is what a provider says itself that it charges, and what another model costs that
-        answers in this one's place.
+        Dearest of all kinds of tokens, ways of serving the call and steps of its length; where another model
+        answered before, as in deployments, the dearer of the two. None where the price is not known. Not bounded
+        is what a provider says itself that it charges, and what a model costs that answers for the first time.
         """
         ceiling = self._ceiling(model, at_s // _QUARTER)
-        if ceiling is None:
-            return 0 if self._free else None
-        return most_of(ceiling, input_tokens, output_tokens, searches)
+        most = None if ceiling is None else most_of(ceiling, input_tokens, output_tokens, reach)
+        answered = self._answered.get(model)
+        if answered is not None and model not in self._own:
+            other = self._ceiling(answered, at_s // _QUARTER)
+            dearer = None if other is None else most_of(other, input_tokens, output_tokens, reach)
+            if dearer is not None and (most is None or dearer > most):
+                return dearer
+        return 0 if ceiling is None and self._free else most
+
+    def _remember(self, spent: Spent) -> None:
+        """Note which model answers in place of another, where it has a price."""
+        if spent.answered and (spent.answered in self._own or self._published(spent.answered) is not None):
+            self._answered[spent.model] = spent.answered
+            if len(self._answered) > _ANSWERED:
+                self._answered.pop(next(iter(self._answered)))
 
     def _find_ceiling(self, model: str, quarter: int) -> Ceiling | None:
         own = self._own.get(model) or self._own.get(ANY)

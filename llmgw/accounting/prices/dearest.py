@@ -7,14 +7,21 @@ from msgspec import Struct
 
 from llmgw.accounting.prices.catalogue import Prices
 from llmgw.accounting.prices.rates import Rates, schedule_of
-from llmgw.types.money import YOCTO
+from llmgw.types.money import YOCTO, Reach
 
 _NANO: Final = YOCTO // 10**9
 
+_WORDS: Final = ("input", "cached_input", "cache_write")
+"""What words may be charged as by hosts that fill their caches unasked; for an hour nobody does so."""
 _INPUT: Final = (
-    "input", "cached_input", "cache_write", "cache_write_1h", "audio_input", "cached_audio_input", "image_input",
-    "cached_image_input", "video_input",
-)  # fmt: skip
+    *_WORDS,
+    "cache_write_1h",
+    "audio_input",
+    "cached_audio_input",
+    "image_input",
+    "cached_image_input",
+    "video_input",
+)
 _OUTPUT: Final = ("output", "reasoning", "audio_output", "image_output", "video_output")
 
 _CITATIONS: Final = 100_000
@@ -27,6 +34,8 @@ class Dearest(Struct, frozen=True, gc=False):
     """Yocto-USD for one token of each side, and for one call; None where a side has no price."""
 
     input: int | None
+    words: int | None
+    """Of input where there are only words."""
     output: int | None
     search: int
     once: int
@@ -46,17 +55,18 @@ def ceiling_of(possible: Iterable[Prices]) -> Ceiling:
     )
 
 
-def most_of(ceiling: Ceiling, input_tokens: int, output_tokens: int, searches: int) -> int | None:
+def most_of(ceiling: Ceiling, input_tokens: int, output_tokens: int, reach: Reach) -> int | None:
     """Nano-USD above which no answer within those tokens is, rounded up; None where a side has no price."""
     found = ceiling[0][1]
     for over, dearer in ceiling:
         if input_tokens > over:
             found = dearer
-    yocto = found.once + searches * found.search
+    yocto = found.once + reach.searches * found.search
     if input_tokens > 0:
-        if found.input is None:
+        rate = found.words if reach.words_only else found.input
+        if rate is None:
             return None
-        yocto += input_tokens * found.input
+        yocto += input_tokens * rate
     if output_tokens > 0:
         if found.output is None:
             return None
@@ -76,6 +86,7 @@ def _dearest(among: list[Rates]) -> Dearest:
     once = (most("request") or 0) + _CITATIONS * citation
     return Dearest(
         input=side("input", _INPUT),
+        words=side("input", _WORDS),
         output=side("output", _OUTPUT),
         search=search,
         once=once + (_UNASKED_SEARCHES * search if citation else 0),

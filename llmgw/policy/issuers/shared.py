@@ -23,8 +23,15 @@ class SharedIssuers:
         self._me = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether there are issuers at all."""
+        return bool(self.issuers.list())
+
     def start(self) -> None:
-        """Begin to fetch keys, and to listen."""
+        """Begin to fetch keys, and to listen; without issuers there is nothing to do."""
+        if not self.any:
+            return
         self.issuers.start()
         self._task = asyncio.get_running_loop().create_task(self._follow())
 

@@ -79,7 +79,7 @@ def test_what_is_more_than_words_teaches_nothing(invocation: Any, reported: int 
 
 
 def test_all_words_count() -> None:
-    """Of texts, calls, results, documents that are text, a prompt version, tools and the form of the answer."""
+    """Of texts, calls, results, documents that are text, a prompt version, the form of the answer, and tools."""
     tool = FunctionTool(name="look", parameters={"type": "object"})
     parts: tuple[Part, ...] = (
         TextPart(text="four"),
@@ -90,8 +90,17 @@ def test_all_words_count() -> None:
     )
     assert words_of(chat(*parts)) == 4 + 2 + 6 + 5 + 5
     before = (Message(role="system", parts=(TextPart(text="be kind"),)),)
-    told = chat(*parts, preamble=before, tools=(tool,), output_format=JsonObjectFormat())
-    assert words_of(told) == 22 + 7 + len(json.encode((tool,))) + len(json.encode(JsonObjectFormat()))
+    form = JsonObjectFormat()
+    told = chat(*parts, LONG, preamble=before, tools=(tool,), output_format=form)
+    assert words_of(told) == 22 + 2000 + 7 + len(json.encode((tool,))) + len(json.encode(form))
+
+
+def test_where_tools_are_most_of_it_words_tell_nothing() -> None:
+    """Models are told about tools in other words than those of the request."""
+    tool = FunctionTool(name="look", parameters={"type": "object"})
+    size = len(json.encode((tool,)))
+    assert words_of(chat(TextPart(text="x" * (3 * size)), tools=(tool,))) == 4 * size
+    assert words_of(chat(TextPart(text="x" * (3 * size - 1)), tools=(tool,))) is None
 
 
 @pytest.mark.parametrize(

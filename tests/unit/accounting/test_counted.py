@@ -61,10 +61,16 @@ def test_all_that_is_shown_counts() -> None:
         ReasoningDelta(text="Hm, let me see."),
         RefusalDelta(text="I will not."),
         ToolCallDelta(index=0, id="c", name="look", arguments='{"at":'),
-        ToolCallDelta(index=0, arguments=' "it"}'),
+        ToolCallDelta(index=0, name="look", arguments=' "it"}'),
         Opaque(value=OpaquePart(protocol="p", kind="k", value={"a": 1})),
     )
-    parts = tokens("Hm, let me see.") + tokens("I will not.") + tokens('look{"at": "it"}') + tokens('{"a":1}')
+    parts = (
+        tokens("Hm, let me see.")
+        + tokens("I will not.")
+        + tokens("look")
+        + tokens('{"at": "it"}')
+        + tokens('{"a":1}')
+    )
     assert found.output_tokens == parts + 7
 
 

@@ -259,7 +259,7 @@ def test_searches_of_the_provider_are_held_back_for(tool: Json, searches: int) -
         (MediaPart(kind="image", base64="AAAA"), target("gemini", "g", protocol="gemini"), 4_128, 16_384),
         (MediaPart(kind="audio", base64="A" * 80_000, media_type="audio/wav"), target(), 5_300, 5_300),
         (MediaPart(kind="audio", base64="A" * 80_000, media_type="audio/mp3"), target(), 8_000, 8_000),
-        (MediaPart(kind="file", base64="A" * 4_000), target(), 8_000, 8_000),
+        (MediaPart(kind="file", base64="A" * 4_000), target(), 17_000, 17_000),
         (MediaPart(kind="file", url="https://a/b.pdf"), target(), 100_000, 100_000),
         (MediaPart(kind="file", url="https://a/b.pdf"), target(window=32_000), 32_000, 32_000),
         (MediaPart(kind="file", base64="A" * 9_000_000), target(), 1_000_000, 1_000_000),
@@ -280,6 +280,38 @@ def test_the_dearest_target_counts() -> None:
     assert bound(chat("hi"), cheap, target(model="unheard-of")).nano is None
     assert bound(chat("hi"), cheap, target("vllm", prices=None)).nano is None
     assert bound(chat("hi"), target("vllm", prices=ProviderPrices("vllm", {}, free=True))).nano == 0
+
+
+def _marked(place: str) -> ChatInvocation:
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    text = {"type": "text", "text": "hi", **(mark if place == "part" else {})}
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [text]}]}
+    tool = {"name": "look", "input_schema": {"type": "object"}, **(mark if place == "tool" else {})}
+    more = {"tools": [tool], **(mark if place == "body" else {})}
+    found = MESSAGES.decode_request(json.encode({**body, **more}))
+    assert isinstance(found, ChatInvocation)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("invocation", "before", "words"),
+    [
+        (chat("hi"), 0, True),
+        (chat(MediaPart(kind="file", text="plain")), 0, True),
+        (chat("hi"), 5, False),
+        (chat("hi", stored=True), 0, False),
+        (chat(MediaPart(kind="image", url="https://a/b")), 0, False),
+        (chat(ToolResultPart(call_id="c", content=(MediaPart(kind="audio", base64="AA"),))), 0, False),
+        (chat(OpaquePart(protocol="openai", kind="video_url", value={})), 0, False),
+        (_marked("none"), 0, True),
+        (_marked("part"), 0, False),
+        (_marked("body"), 0, False),
+        (_marked("tool"), 0, False),
+    ],
+)
+def test_words_alone_are_known_as_such(invocation: ChatInvocation, before: int, words: bool) -> None:
+    """Media, a cache that is asked for, and what is stored may be dearer."""
+    assert estimate(invocation, [target()], 100, AT_S, before).words_only is words
 
 
 def test_counts_cost_nothing_and_embeddings_answer_nothing() -> None:
@@ -348,6 +380,21 @@ def test_thinking_leaves_room_for_the_answer(tokens: int, thinking: Json) -> Non
     expected = MESSAGES.decode_request(json.encode(wanted))
     assert isinstance(expected, ChatInvocation)
     assert (found.sampling, found.reasoning) == (expected.sampling, expected.reasoning)
+
+
+def test_what_a_caller_says_itself_stays_as_it_is() -> None:
+    """Thinking between tools may have a larger budget than each answer; other names of the limit are gone."""
+    thinking = {"type": "enabled", "budget_tokens": 20_000}
+    body = {
+        "model": "m",
+        "max_tokens": 9000,
+        "thinking": thinking,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    invocation = MESSAGES.decode_request(json.encode(body))
+    assert with_max_output(invocation, 9000) is invocation
+    found = with_max_output(MESSAGES.decode_request(json.encode({**body, "max_length": 10**6})), 9000)
+    assert found == invocation
 
 
 def test_calls_without_an_answer_have_no_limit() -> None:

@@ -9,7 +9,8 @@ from llmgw.accounting.prices.book import ProviderPrices
 from llmgw.accounting.prices.catalogue import PROVIDERS, catalogue
 from llmgw.types.event import Usage
 from llmgw.types.message import Details
-from llmgw.types.money import LongPrices, ModelPrices, Spent, Tier, TokenPrices
+from llmgw.types.money import LongPrices, ModelPrices, Reach, Spent, Tier, TokenPrices
+from msgspec.structs import replace
 
 AT_S: Final = 1_795_780_800
 """2026-11-27 12:00 UTC."""
@@ -85,8 +86,11 @@ def _holds(prices: ProviderPrices, model: str, data: st.DataObject) -> None:
     searches = data.draw(st.integers(0, 20))
     at_s = AT_S + data.draw(st.integers(0, 86_400))
     later = at_s + data.draw(st.integers(0, 1_800))
-    usage = data.draw(usages(*tokens, searches))
-    most = prices.most(model, *tokens, at_s, searches)
+    usage, words = data.draw(usages(*tokens, searches)), data.draw(st.booleans())
+    if words:
+        # No media went in, and no cache was asked to be kept for an hour.
+        usage = replace(usage, audio_input_tokens=None, provider_details={"speed": "fast"})
+    most = prices.most(model, *tokens, at_s, Reach(searches=searches, words_only=words))
     charge = prices.charge(
         Spent(usage=usage, model=model, tier=data.draw(st.sampled_from(TIERS)), at_s=later)
     )
@@ -113,7 +117,7 @@ def test_every_entry_of_the_catalogue_is_bounded(tier: str) -> None:
                 charges = [
                     prices.charge(Spent(usage=usage, model=model, tier=tier, at_s=at_s)) for usage in spent
                 ]
-                most = prices.most(model, taken, 5_000, at_s, 3)
+                most = prices.most(model, taken, 5_000, at_s, Reach(searches=3))
                 known = [charge.nano for charge in charges if charge is not None]
                 assert most is None or all(nano <= most for nano in known), (kind, model)
                 told += bool(known) and most is not None
@@ -194,9 +198,49 @@ def test_what_is_held_back_is_known_free_or_unknown(prices: ProviderPrices, most
     assert prices.most("m", 10, 10, AT_S) == most
 
 
+def test_words_are_held_at_the_price_of_words() -> None:
+    """Sound and a cache of an hour are dearer, and cannot come of a call that has none of them."""
+    words = Reach(words_only=True)
+    assert KINDS["anthropic"].most("claude-sonnet-4-5", 1_000, 0, AT_S) == 6_000_000
+    assert KINDS["anthropic"].most("claude-sonnet-4-5", 1_000, 0, AT_S, words) == 3_750_000
+    assert KINDS["gemini"].most("gemini-2.5-flash", 1_000, 0, AT_S) == 1_000_000
+    assert KINDS["gemini"].most("gemini-2.5-flash", 1_000, 0, AT_S, words) == 300_000
+
+
 def test_prices_change_at_full_quarters_of_an_hour_only() -> None:
     """So that what is remembered for a quarter is right to its end."""
     for provider in catalogue().providers.values():
         for entry in provider.models:
             for period in (*entry.periods, *entry.variants):
                 assert not any(moment % 900 for moment in (period.start, *(period.between or ())))
+
+
+def test_a_deployment_is_held_at_the_price_of_the_model_that_answered() -> None:
+    """From its first answer on; a dearer one counts from then on, a cheaper one does not."""
+    prices = ProviderPrices("azure", {})
+
+    def answered(name: str) -> int | None:
+        usage = Usage(input_tokens=1_000, output_tokens=1_000)
+        charge = prices.charge(Spent(usage=usage, model="my-own", answered=name, at_s=AT_S))
+        most = prices.most("my-own", 1_000, 1_000, AT_S)
+        assert charge is None or (most is not None and charge.nano <= most)
+        return most
+
+    assert prices.most("my-own", 1_000, 1_000, AT_S) is None
+    assert answered("unheard-of") is None
+    assert answered("gpt-4.1-mini-2025-04-14") == prices.most("gpt-4.1-mini", 1_000, 1_000, AT_S)
+    assert answered("gpt-4.1-2025-04-14") == prices.most("gpt-4.1", 1_000, 1_000, AT_S)
+    cheap = prices.most("gpt-4.1-nano", 1_000, 1_000, AT_S) or 0
+    prices.charge(Spent(usage=Usage(input_tokens=1), model="gpt-4.1", answered="gpt-4.1-nano", at_s=AT_S))
+    assert (prices.most("gpt-4.1", 1_000, 1_000, AT_S) or 0) > cheap
+    for number in range(2_000):
+        prices.charge(Spent(usage=Usage(input_tokens=1), model=f"d{number}", answered="gpt-4.1", at_s=AT_S))
+    assert prices.most("d0", 1_000, 1_000, AT_S) is None
+    assert prices.most("d1999", 1_000, 1_000, AT_S) == prices.most("gpt-4.1", 1_000, 1_000, AT_S)
+
+
+def test_the_operators_price_for_a_deployment_is_the_price() -> None:
+    """Whoever answers."""
+    prices = ProviderPrices("azure", {"my-own": ModelPrices(input=1, output=1)})
+    prices.charge(Spent(usage=Usage(input_tokens=1), model="my-own", answered="gpt-4.1", at_s=AT_S))
+    assert prices.most("my-own", 500, 500, AT_S) == 1_000_000

@@ -81,6 +81,8 @@ def serve(body: bytes) -> list[dict[str, Any]]:
         archive=None,  # type: ignore[arg-type]
         prompts=Prompts(state),
         accounts=None,  # type: ignore[arg-type]
+        signals=None,  # type: ignore[arg-type]
+        webhooks=None,  # type: ignore[arg-type]
         clock=clock,
         limits=Limits(max_body=9999, max_in_flight=9, body_timeout_s=9, drain_s=9, hold_s=9, ping_s=9),
         generation=Generation(number=1, source=None, loaded_unix_ns=0, gateway=BrokenGateway()),  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.keys import KeyChange, Terms
 from llmgw.state.connection import State
-from llmgw.types.errors import InvalidApiKey, InvalidRequest, KeyConflict, NotFound, StoreUnavailable
+from llmgw.types.errors import InternalError, InvalidApiKey, InvalidRequest, KeyConflict, NotFound
 from llmgw.types.secret import Secret
 from redis import Redis
 from tests.manual_clock import ManualClock
@@ -180,23 +180,42 @@ def test_steps_at_once_are_all_kept(store_url: str) -> None:
 
 
 def test_no_key_without_an_event(store_url: str) -> None:
-    """While events cannot be written nothing is done to keys."""
+    """While events cannot be written no key is made or changed; one is revoked all the same, and that is told."""
 
     async def use(keyring: Keyring, _: Keyring, __: ManualClock) -> None:
         made = await keyring.create("app", "caller")
         before = await keyring.list()
         with Redis.from_url(store_url) as client:
-            client.delete("llmgw:{keys}:audit")
-            client.set("llmgw:{keys}:audit", "not a list")
+            client.delete("llmgw:{keys}:tail")
         for step in (
             keyring.create("other", "caller"),
             keyring.change(made.id, KeyChange(team="red")),
             keyring.allow(made.id, ()),
             keyring.rotate(made.id, 0),
-            keyring.revoke(made.id),
         ):
-            with pytest.raises(StoreUnavailable):
+            with pytest.raises(InternalError, match="the audit of keys is damaged"):
                 await step
         assert await keyring.list() == before
+        with pytest.raises(InternalError):
+            await keyring.revoke(made.id)
+        with pytest.raises(InvalidApiKey):
+            await keyring.authenticate(made.token.reveal())
+
+    with_keyrings(store_url, use)
+
+
+def test_a_revocation_is_noted_once_it_can_be(store_url: str) -> None:
+    """A key that was revoked without its event gets it when it is revoked again."""
+
+    async def use(keyring: Keyring, _: Keyring, __: ManualClock) -> None:
+        made = await keyring.create("app", "caller")
+        with Redis.from_url(store_url) as client:
+            tail = client.getdel("llmgw:{keys}:tail")
+            with pytest.raises(InternalError):
+                await keyring.revoke(made.id)
+            client.set("llmgw:{keys}:tail", tail)
+        assert await keyring.revoke(made.id)
+        found = await keyring.audit.history(None)
+        assert ([each.op for each in found.events], found.intact) == (["revoke", "create"], True)
 
     with_keyrings(store_url, use)

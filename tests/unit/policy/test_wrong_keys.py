@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from llmgw.http.auth import Authenticator
-from llmgw.policy import keyformat, keyring
+from llmgw.policy import key_changes, keyformat, keyring
 from llmgw.policy.issuers import Issuers
 from llmgw.policy.key_store import PREVIOUS_MAX, Stored
 from llmgw.policy.keyring import Keyring
@@ -90,7 +90,7 @@ def test_a_try_costs_one_digest_and_writes_nothing(store_url: str, monkeypatch: 
         return hmac.digest(*given)
 
     async def use(door: Authenticator, keys: Keyring, _clock: ManualClock) -> None:
-        monkeypatch.setattr(keyring, "hmac", Watched(digest=counted))
+        monkeypatch.setattr(key_changes, "hmac", Watched(digest=counted))
         wrong = [keyformat.draw().token for _ in range(5_000)]
         shapeless = [f"sk-{number}" for number in range(5_000)]
         with Redis.from_url(store_url) as client:
@@ -146,7 +146,8 @@ def test_a_wrong_secret_takes_the_way_of_an_unknown_id(
             return await load(key_id)
 
         monkeypatch.setattr(keys.store, "load", loaded)
-        monkeypatch.setattr(keyring, "hmac", Watched(digest=digest, compare_digest=compare))
+        for module in (keyring, key_changes):
+            monkeypatch.setattr(module, "hmac", Watched(digest=digest, compare_digest=compare))
         ways = []
         for wrong in (
             keyformat.draw().token,
