@@ -1,8 +1,7 @@
-"""What tells who calls: keys, issuers and the door, made from the settings."""
+"""What tells who calls: issuers and the door, made from the settings."""
 
 from functools import partial
 
-from llmgw.app.parts import Secrets
 from llmgw.http.auth import Authenticator
 from llmgw.policy.issuers import Issuers, SharedIssuers
 from llmgw.policy.keyring import Keyring
@@ -13,18 +12,6 @@ from llmgw.state.connection import State
 from llmgw.types.clock import Clock
 from llmgw.upstream import Upstream
 from llmgw.upstream.documents import fetch_document
-
-
-def open_keyring(settings: Settings, state: State, secrets: Secrets) -> Keyring | None:
-    """Make what knows keys; None where no key is asked for.
-
-    Raises:
-        ValueError: the pepper is empty or the bootstrap key too short or too long.
-    """
-    if settings.auth.mode == "none":
-        return None
-    stale_auth_s = settings.auth.stale_auth_s
-    return Keyring(state, secrets.pepper, bootstrap=secrets.bootstrap, stale_auth_s=stale_auth_s)
 
 
 def shared_issuers(settings: Settings, upstream: Upstream, state: State, clock: Clock) -> SharedIssuers:

@@ -13,6 +13,7 @@ from llmgw.context.archive import Archive
 from llmgw.context.contexts import Contexts
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.schemas import Schemas
+from llmgw.policy.keyring import Keyring
 from llmgw.settings import Settings, Telemetry
 from llmgw.settings.rooms import context_settings
 from llmgw.state.connection import State
@@ -52,6 +53,19 @@ def open_archive(
         jitter=random.random,
     )
     return Archive(contexts, Schemas(state))
+
+
+def open_keyring(settings: Settings, state: State, secrets: Secrets) -> Keyring | None:
+    """Open what knows who holds which key; None where nobody needs one.
+
+    Raises:
+        ValueError: the pepper or the bootstrap key cannot be used.
+    """
+    if settings.auth.mode != "keys":
+        return None
+    return Keyring(
+        state, secrets.pepper, bootstrap=secrets.bootstrap, stale_auth_s=settings.auth.stale_auth_s
+    )
 
 
 def open_recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:

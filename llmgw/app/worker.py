@@ -14,9 +14,9 @@ from litestar import Litestar, Router
 from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.app.books import Books
-from llmgw.app.callers import authenticator, open_keyring, shared_issuers
+from llmgw.app.callers import authenticator, shared_issuers
 from llmgw.app.life import stop_when_orphaned, supervisor, sweep
-from llmgw.app.parts import Secrets, open_archive, open_recorder
+from llmgw.app.parts import Secrets, open_archive, open_keyring, open_recorder
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
