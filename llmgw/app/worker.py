@@ -14,6 +14,7 @@ from litestar import Litestar, Router
 from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.app.books import Books
+from llmgw.app.callers import authenticator, shared_issuers
 from llmgw.app.life import stop_when_orphaned, supervisor, sweep
 from llmgw.app.parts import Secrets, open_archive, open_keyring, open_recorder
 from llmgw.gateway.accounts.counting import Counting
@@ -103,6 +104,7 @@ class Worker:
         )
         self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
         keyring = open_keyring(settings, self._state, secrets)
+        self._issuers = shared_issuers(settings, self._upstream, self._state, self._clock)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
         self._recorder = open_recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
@@ -120,6 +122,8 @@ class Worker:
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
+            authenticator=authenticator(settings, keyring, self._issuers, self._clock),
+            issuers=self._issuers,
             rules=self._books.rules,
             health=self._health,
             recorder=self._recorder,
@@ -179,6 +183,7 @@ class Worker:
         await self._books.start()
         if self._key_watch is not None:
             self._key_watch.start()
+        self._issuers.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -193,6 +198,7 @@ class Worker:
             sweeping.cancel()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
+            await self._issuers.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._books.aclose()

@@ -11,6 +11,7 @@ from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
+from llmgw.policy.issuers import SharedIssuers
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.signals.signals import Signals
@@ -56,6 +57,8 @@ class Runtime:
         *,
         state: State,
         keyring: Keyring | None,
+        authenticator: Authenticator,
+        issuers: SharedIssuers | None,
         rules: Rules,
         health: Health,
         recorder: Recorder,
@@ -71,8 +74,9 @@ class Runtime:
     ) -> None:
         self.state = state
         self.keyring = keyring
+        self.authenticator = authenticator
+        self.issuers = issuers
         self.rules = rules
-        self.authenticator = Authenticator(keyring)
         self.health = health
         self.recorder = recorder
         self.archive = archive

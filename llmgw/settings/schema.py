@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from llmgw.policy.rules.terms import SubjectLimits
 from llmgw.providers.registry import ROWS
+from llmgw.settings.issuers import Issuer, IssuerRoles, IssuerTenant
 from llmgw.settings.limits import Limits, TenantLimits
 from llmgw.settings.model import (
     Alias,
@@ -37,6 +38,9 @@ _STRUCTS: tuple[type[Struct], ...] = (
     Server,
     State,
     Auth,
+    Issuer,
+    IssuerRoles,
+    IssuerTenant,
     Provider,
     Timeouts,
     Features,

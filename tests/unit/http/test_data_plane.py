@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from llmgw.http.auth import Authenticator
 from llmgw.http.data_plane import Endpoint
 from llmgw.http.exchange import Exchange
 from llmgw.http.runtime import Generation, Limits, Runtime
@@ -63,9 +64,12 @@ def serve(body: bytes) -> list[dict[str, Any]]:
     """Serve one request and return what was sent."""
     clock = SystemClock()
     state = State("unix:///nowhere")
+    keyring = Keyring(state, Secret("p" * 32), bootstrap=Secret(KEY))
     runtime = Runtime(
         state=state,
-        keyring=Keyring(state, Secret("p" * 32), bootstrap=Secret(KEY)),
+        keyring=keyring,
+        authenticator=Authenticator(keyring),
+        issuers=None,
         rules=Rules(Configured(), RuleStore(state, clock)),
         health=Health(),
         recorder=Recorder(
