@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from llmgw.cli.demo.budgets import BUDGET_STEPS
 from llmgw.cli.demo.contexts import CONTEXT_STEPS
 from llmgw.cli.demo.prompts import PROMPT_STEPS
 from llmgw.cli.demo.protocols import PROTOCOL_STEPS
@@ -96,4 +97,6 @@ def test_the_demo_holds() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == sum(map(len, (STEPS, PROTOCOL_STEPS, CONTEXT_STEPS, PROMPT_STEPS)))
+    assert done.stdout.count("✓") == sum(
+        map(len, (STEPS, PROTOCOL_STEPS, CONTEXT_STEPS, PROMPT_STEPS, BUDGET_STEPS))
+    )
