@@ -46,17 +46,24 @@ def _stay_here(sock: socket.socket, address: Any) -> None:
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
-    """One embedded Valkey for the whole run; a test that freezes or kills a server starts its own."""
+    """One embedded Valkey for all gateways of the run; a test that freezes or kills a server starts its own."""
     with EmbeddedValkey(tmp_path_factory.mktemp("state")) as server:
         yield server
 
 
+@pytest.fixture(scope="session")
+def bare_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """Another, which no gateway looks after: whatever is in it was put there by the test."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("bare")) as server:
+        yield server
+
+
 @pytest.fixture
-def store_url(valkey: EmbeddedValkey) -> str:
-    """URL of the shared Valkey, emptied for this test."""
-    with Redis.from_url(valkey.url) as client:
+def store_url(bare_valkey: EmbeddedValkey) -> str:
+    """URL of a Valkey that is shared by tests alone, emptied for this one."""
+    with Redis.from_url(bare_valkey.url) as client:
         client.flushall()
-    return valkey.url
+    return bare_valkey.url
 
 
 @pytest.fixture
