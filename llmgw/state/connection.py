@@ -23,6 +23,9 @@ from llmgw.types.errors import StoreUnavailable
 Argument: TypeAlias = str | bytes | int
 """What a command takes; no floats, whose text form is nobody's choice."""
 
+Run: TypeAlias = tuple[Script, Sequence[str | bytes], Sequence[Argument]]
+"""A script with its keys and arguments."""
+
 _FAILURES = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
 
 
@@ -87,6 +90,44 @@ class State:
             )
         except exceptions.NoScriptError:
             return await self._send("EVAL", script.source, len(keys), *keys, *arguments)
+
+    async def scripts(self, runs: Sequence[Run]) -> list[Any]:
+        """Run several scripts that are sent all at once; each is given its answer, or the error that it met.
+
+        They are no transaction: one that fails leaves the others to their end.
+
+        Raises:
+            StoreUnavailable: nothing was heard of any; the writes of each may have been applied all the same.
+        """
+        if isinstance(self._client, RedisCluster) or len(runs) == 1:
+            # A cluster's keys may be in several places, each with a connection of its own.
+            return await asyncio.gather(*(self._answer_to(run) for run in runs))
+        await self._admit()
+        pipeline = self._client.pipeline(transaction=False)
+        for script, keys, arguments in runs:
+            pipeline.execute_command("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                answers = await pipeline.execute(raise_on_error=False)
+        except _FAILURES as failure:
+            self._record(failure)
+            raise _unavailable(failure) from failure
+        self._breaker.succeeded()
+        return [await self._settled(run, answer) for run, answer in zip(runs, answers, strict=True)]
+
+    async def _answer_to(self, run: Run) -> Any:
+        try:
+            return await self.script(*run)
+        except StoreUnavailable as error:
+            return error
+
+    async def _settled(self, run: Run, answer: Any) -> Any:
+        """Send one again that was refused before it began; what else went wrong with one is its own."""
+        if not isinstance(answer, Exception):
+            return answer
+        if isinstance(answer, exceptions.NoScriptError) or _demoted(answer):
+            return await self._answer_to(run)
+        return _unavailable(answer)
 
     async def hash_fields(self, key: str, *fields: str) -> tuple[bytes | None, ...]:
         """Read fields of a hash in the order asked; None stands for a missing field or key."""

@@ -1,6 +1,7 @@
 """Admission, settlement and the end of holds: one round trip each, each repeatable by the operation's id."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -8,10 +9,10 @@ import msgspec
 from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.crossing import THRESHOLDS, Spent, marks
 from llmgw.policy.spending.values import Budget, Charge, Limit, Reservation, window
-from llmgw.state.connection import Argument, State
+from llmgw.state.connection import Argument, Run, State
 from llmgw.state.scripts import Script
 from llmgw.types.clock import Clock
-from llmgw.types.errors import InternalError
+from llmgw.types.errors import InternalError, StoreUnavailable, Unavailable
 from llmgw.types.json import encode
 from llmgw.types.limit_errors import (
     BudgetExceeded,
@@ -160,35 +161,34 @@ class Spending:
             TooLate: it began so long ago that the store may have forgotten that it was charged already.
             InternalError: the operation was admitted with other budgets.
         """
+        return _settled(asked, await self._run(scripts.SETTLE, asked, self._settling(asked, charge)))
+
+    async def settle_all(
+        self, ended: Sequence[tuple[Reservation, Charge]]
+    ) -> list[Settled | Unavailable | InternalError]:
+        """Settle several operations that are sent all at once, each as `settle` does; says what came of each.
+
+        Raises:
+            StoreUnavailable: it is not known whether any was charged; the same again is safe.
+        """
+        answers = await self._state.scripts(
+            [self._step(scripts.SETTLE, asked, self._settling(asked, charge)) for asked, charge in ended]
+        )
+        return [_came_of(asked, answer) for (asked, _), answer in zip(ended, answers, strict=True)]
+
+    def _settling(self, asked: Reservation, charge: Charge) -> list[Argument]:
         change = charge.input_tokens + charge.output_tokens - asked.tokens
-        answer = await self._run(
-            scripts.SETTLE,
-            asked,
-            [
-                charge.cost_nano,
-                change,
-                charge.input_tokens,
-                charge.output_tokens,
-                _who(asked),
-                charge.detail,
-                asked.at_ms + SETTLED_WITHIN_MS,
-                *_rolled(asked),
-                *marks(asked.budgets, self.thresholds),
-            ],
-        )
-        if answer[0] == b"TOO_LATE":
-            raise TooLate(
-                f"the operation {asked.operation} began too long ago to tell whether it was charged"
-            )
-        if answer[0] == b"DUPLICATE":
-            return Settled("duplicate", 0)
-        posted = int(answer[1])
-        spents = tuple(
-            Spent(budget, int(after), posted)
-            for budget, after in zip(asked.budgets, answer[2], strict=True)
-            if after
-        )
-        return Settled("adjusted" if answer[0] == b"ADJUSTED" else "charged", posted, spents)
+        return [
+            charge.cost_nano,
+            change,
+            charge.input_tokens,
+            charge.output_tokens,
+            _who(asked),
+            charge.detail,
+            asked.at_ms + SETTLED_WITHIN_MS,
+            *_rolled(asked),
+            *marks(asked.budgets, self.thresholds),
+        ]
 
     async def release(self, asked: Reservation) -> bool:
         """Give back all that a call took which was never sent; False where it had ended.
@@ -255,18 +255,58 @@ class Spending:
         return str(int(seconds) * 1000 + int(micros) // 1000)
 
     async def _run(self, script: Script, asked: Reservation, own: list[Argument]) -> list[Any]:
+        return _heard(asked, await self._state.script(*self._step(script, asked, own)))
+
+    def _step(self, script: Script, asked: Reservation, own: list[Argument]) -> Run:
         common: list[Argument] = [asked.operation, self._now(), len(asked.limits), len(asked.budgets)]
         common += [asked.estimate_nano, OPERATION_KEPT_MS]
         for budget in asked.budgets:
             common += [keys.budget_name(budget, asked.at_ms), window(budget.window, asked.at_ms).forget_ms]
-        answer: list[Any] = await self._state.script(script, keys.all_of(asked), [*common, *own])
-        if answer[0] == b"RESET":
-            raise reset_of(asked.tenant)
-        if answer[0] == b"MISMATCH":
-            raise InternalError(
-                f"the operation {asked.operation} was admitted with another estimate or budgets"
-            )
+        return script, keys.all_of(asked), [*common, *own]
+
+
+def _heard(asked: Reservation, answer: list[Any]) -> list[Any]:
+    """Take an answer that is no failure.
+
+    Raises:
+        StoreReset: the store has no books of the tenant.
+        InternalError: the operation was admitted otherwise.
+    """
+    if answer[0] == b"RESET":
+        raise reset_of(asked.tenant)
+    if answer[0] == b"MISMATCH":
+        raise InternalError(f"the operation {asked.operation} was admitted with another estimate or budgets")
+    return answer
+
+
+def _settled(asked: Reservation, answer: list[Any]) -> Settled:
+    """Read what settling did.
+
+    Raises:
+        TooLate: nobody knows whether it had been charged.
+    """
+    if answer[0] == b"TOO_LATE":
+        raise TooLate(f"the operation {asked.operation} began too long ago to tell whether it was charged")
+    if answer[0] == b"DUPLICATE":
+        return Settled("duplicate", 0)
+    posted = int(answer[1])
+    spents = tuple(
+        Spent(budget, int(after), posted)
+        for budget, after in zip(asked.budgets, answer[2], strict=True)
+        if after
+    )
+    return Settled("adjusted" if answer[0] == b"ADJUSTED" else "charged", posted, spents)
+
+
+def _came_of(
+    asked: Reservation, answer: list[Any] | StoreUnavailable
+) -> Settled | Unavailable | InternalError:
+    if isinstance(answer, StoreUnavailable):
         return answer
+    try:
+        return _settled(asked, _heard(asked, answer))
+    except (Unavailable, InternalError) as error:
+        return error
 
 
 def reset_of(tenant: str) -> StoreReset:
