@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -124,20 +125,12 @@ class Reservation(Struct, frozen=True, kw_only=True):
         _check_name(self.operation)
         if not TENANT.fullmatch(self.tenant):
             raise ValueError(f"{self.tenant!r} is no tenant's name")
-        for _, name in self.used_by:
-            _check_name(name)
+        _check_users(self.used_by)
         _check_range("an estimate in nano-USD", self.estimate_nano, AMOUNT_MAX)
         _check_range("an estimate in tokens", self.tokens, COUNT_MAX)
         _check_range("a time in ms", self.at_ms, _FOREVER_MS // 2)
-        if max(len(self.limits), len(self.budgets), len(self.used_by)) > PARTS_MAX:
-            raise ValueError(f"a call has at most {PARTS_MAX} limits, budgets or dimensions of each kind")
-        for titles in (
-            [each.title for each in self.limits],
-            [each.title for each in self.budgets],
-            self.used_by,
-        ):
-            if len(set(titles)) != len(titles):
-                raise ValueError("a limit, budget or dimension is there twice")
+        _check_parts([each.title for each in self.limits])
+        _check_parts([each.title for each in self.budgets])
 
 
 class Charge(Struct, frozen=True, kw_only=True):
@@ -187,6 +180,21 @@ def _window_of(name: WindowName, minute: int) -> Window:
             return Window(_FORMS[name], None, _FOREVER_MS)
     ends_ms = int(end.timestamp()) * 1000
     return Window(at.strftime(_FORMS[name]), ends_ms, ends_ms + _KEPT_MS[name])
+
+
+@lru_cache(maxsize=4096)
+def _check_users(used_by: tuple[tuple[Dimension, str], ...]) -> None:
+    # The same for all calls of a key to an alias.
+    for _, name in used_by:
+        _check_name(name)
+    _check_parts(used_by)
+
+
+def _check_parts(parts: Sequence[object]) -> None:
+    if len(parts) > PARTS_MAX:
+        raise ValueError(f"a call has at most {PARTS_MAX} limits, budgets or dimensions of each kind")
+    if parts and len(set(parts)) != len(parts):
+        raise ValueError("a limit, budget or dimension is there twice")
 
 
 def _check_name(name: str) -> None:
