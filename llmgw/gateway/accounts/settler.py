@@ -161,15 +161,22 @@ class Settler:
     async def _settle_some(self) -> None:
         """Settle a batch of those that wait in memory."""
         batch = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
-        if batch:
-            await asyncio.gather(*map(self._settle_queued, batch))
-
-    async def _settle_queued(self, ended: _Ended) -> None:
-        if await self._post(ended.reservation, ended.charge):
-            if not ended.proven.done():
-                ended.proven.set_result(None)
-        else:
-            self._leave_to_journal(ended)
+        if not batch:
+            return
+        try:
+            for tenant in {each.reservation.tenant for each in batch}:
+                await self.open_books(tenant)
+            outcomes = await self._spending.settle_all([(each.reservation, each.charge) for each in batch])
+        except Unavailable:
+            for each in batch:
+                self._leave_to_journal(each)
+            self._fall_behind()
+            return
+        for each, outcome in zip(batch, outcomes, strict=True):
+            if not self._taken_in(each.reservation, each.charge, outcome):
+                self._leave_to_journal(each)
+            elif not each.proven.done():
+                each.proven.set_result(None)
 
     def _leave_to_journal(self, ended: _Ended) -> None:
         """Have the medium prove what the store does not take."""
@@ -181,21 +188,32 @@ class Settler:
 
     async def _post(self, reservation: Reservation, charge: Charge) -> bool:
         """Charge an operation, and close it in the journal; False where the store does not take it now."""
+        outcome: Settled | Unavailable | InternalError
         try:
             await self.open_books(reservation.tenant)
-            settled = await self._spending.settle(reservation, charge)
-            self._hears(reservation.tenant, settled)
-        except Unavailable:
-            self._fall_behind()
-            return False
-        except InternalError as error:
-            # Nothing can be done about it later either, and whoever looks into it has all there is.
-            _log.error(
-                "operation %s, which cost %d nano-USD, cannot be settled: %s",
-                reservation.operation,
-                charge.cost_nano,
-                error.message,
-            )
+            outcome = await self._spending.settle(reservation, charge)
+        except (Unavailable, InternalError) as error:
+            outcome = error
+        return self._taken_in(reservation, charge, outcome)
+
+    def _taken_in(
+        self, reservation: Reservation, charge: Charge, outcome: Settled | Unavailable | InternalError
+    ) -> bool:
+        """Close an operation in the journal that the store took; False where it did not."""
+        match outcome:
+            case Settled():
+                self._hears(reservation.tenant, outcome)
+            case Unavailable():
+                self._fall_behind()
+                return False
+            case InternalError():
+                # Nothing can be done about it later either, and whoever looks into it has all there is.
+                _log.error(
+                    "operation %s, which cost %d nano-USD, cannot be settled: %s",
+                    reservation.operation,
+                    charge.cost_nano,
+                    outcome.message,
+                )
         self._done(reservation.operation)
         return True
 
