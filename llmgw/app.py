@@ -53,7 +53,7 @@ from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
 from llmgw.settings.limits import configured_limits
-from llmgw.settings.rooms import context_settings, exchange_limits, prompt_settings
+from llmgw.settings.rooms import context_settings, exchange_limits, ledger_keep, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.telemetry import logs
@@ -316,9 +316,7 @@ def open_archive(
 
 
 def _upkeep(settings: Settings, state: State, clock: Clock) -> Upkeep:
-    ledger = settings.ledger
-    keep_ms = ledger.keep_days * 86_400_000
-    return Upkeep(state, clock, keep_ms=keep_ms, every_s=ledger.prove_s, jitter=random.random)
+    return Upkeep(state, clock, ledger_keep(settings), every_s=settings.ledger.prove_s, jitter=random.random)
 
 
 def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:

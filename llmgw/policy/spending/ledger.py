@@ -37,10 +37,20 @@ async def rows(state: State, tenant: str, after: str = FIRST, last: str = "+") -
     Raises:
         StoreUnavailable: the store cannot be asked.
     """
+    async for page in pages(state, tenant, after, last):
+        for row in page:
+            yield row
+
+
+async def pages(state: State, tenant: str, after: str = FIRST, last: str = "+") -> AsyncIterator[list[Row]]:
+    """Read the same page by page.
+
+    Raises:
+        StoreUnavailable: the store cannot be asked.
+    """
     while True:
         page = await state.command("XRANGE", keys.of(tenant, "ledger"), f"({after}", last, "COUNT", PAGE)
-        for row_id, fields in page:
-            yield _row(row_id, fields)
+        yield [_row(row_id, fields) for row_id, fields in page]
         if len(page) < PAGE:
             return
         after = page[-1][0].decode()
