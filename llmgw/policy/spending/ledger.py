@@ -61,6 +61,12 @@ def id_before(unix_ms: int) -> str:
     return FIRST if unix_ms <= 0 else f"{unix_ms - 1}-{2**64 - 1}"
 
 
+def id_preceding(row_id: str) -> str:
+    """The last id that a row before this one can have."""
+    milliseconds, number = order_of(row_id)
+    return f"{milliseconds}-{number - 1}" if number else id_before(milliseconds)
+
+
 def order_of(row_id: str) -> tuple[int, int]:
     """What ids are ordered by."""
     milliseconds, _, number = row_id.partition("-")

@@ -1,7 +1,6 @@
 """One row as a line of an archive: what `GET /admin/v1/ledger` shows of it, and nothing of it lost."""
 
 import base64
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -10,7 +9,8 @@ from msgspec import UNSET, Struct, UnsetType
 from llmgw.policy.spending.ledger import ROW_ID, Row
 from llmgw.types.errors import InvalidJson
 from llmgw.types.json import decode, encode
-from llmgw.types.money import usd
+from llmgw.types.moments import stamp
+from llmgw.types.money import signed_usd
 
 _read_who: Final = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
@@ -51,12 +51,12 @@ def write_row(row: Row) -> bytes:
     detail, data_bytes = _detail(row.data)
     line = Line(
         id=row.id,
-        at=datetime.fromtimestamp(row.at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        at=stamp(row.at_ms),
         at_ms=row.at_ms,
         operation=row.operation,
         kind=row.kind,
         cost_nano=row.cost if -_INT < row.cost < _INT else str(row.cost),
-        cost_usd=f"-{usd(-row.cost)}" if row.cost < 0 else usd(row.cost),
+        cost_usd=signed_usd(row.cost),
         budgets=row.budgets,
         who=who,
         detail=detail,

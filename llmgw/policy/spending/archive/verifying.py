@@ -7,7 +7,7 @@ from llmgw.policy.spending.archive.draft import ArchiveError
 from llmgw.policy.spending.archive.index import FILE, Entry
 from llmgw.policy.spending.archive.reading import Folder, archived_rows, file_rows
 from llmgw.policy.spending.books import Adding, Noted, Sums
-from llmgw.policy.spending.ledger import FIRST, order_of
+from llmgw.policy.spending.ledger import FIRST, id_preceding, order_of
 
 
 class Verified(NamedTuple):
@@ -44,7 +44,7 @@ def verify(folders: Sequence[Folder], base: Noted) -> Verified:
             if not _waiting(each, base)
         ]
     entries = [each for folder in folders for each in folder.files.values()]
-    begun, gaps = _coverage(entries, base)
+    begun, gaps = coverage(entries, base.row)
     sums = Adding(Sums())
     if not problems and base.row != FIRST:
         try:
@@ -86,12 +86,12 @@ def _waiting(name: str, base: Noted) -> bool:
     return found is not None and order_of(found[1]) > order_of(base.row)
 
 
-def _coverage(entries: Sequence[Entry], base: Noted) -> tuple[str, tuple[tuple[str, str], ...]]:
+def coverage(entries: Sequence[Entry], last: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Before which row the books that are kept now begin in the files, and from where to where they are not there.
 
     Files from before a store was lost are of other books.
     """
-    end = order_of(base.row)
+    end = order_of(last)
     starts = [each.first for each in entries if each.after == FIRST and order_of(each.first) <= end]
     start = max(starts, key=order_of, default=FIRST)
     gaps, covered = list[tuple[str, str]](), FIRST
@@ -102,16 +102,8 @@ def _coverage(entries: Sequence[Entry], base: Noted) -> tuple[str, tuple[tuple[s
             gaps.append((covered, entry.after))
         covered = max(covered, entry.last, key=order_of)
     if order_of(covered) < end:
-        gaps.append((covered, base.row))
-    milliseconds, number = order_of(start)
-    before = (
-        FIRST
-        if start == FIRST
-        else f"{milliseconds}-{number - 1}"
-        if number
-        else f"{milliseconds - 1}-{2**64 - 1}"
-    )
-    return before, tuple(gaps)
+        gaps.append((covered, last))
+    return FIRST if start == FIRST else id_preceding(start), tuple(gaps)
 
 
 def _differences(sums: Adding, base: Noted) -> Iterator[str]:
