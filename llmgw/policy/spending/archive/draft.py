@@ -19,7 +19,8 @@ from llmgw.types.json import encode
 
 LEVEL: Final = 6
 LOCK: Final = ".lock"
-_DRAFT: Final = ".draft-"
+DRAFT: Final = ".draft-"
+"""What a file is called while it is written."""
 _TAIL: Final = 64 * 1024
 """Bytes from the end of an index in which its last line is."""
 
@@ -53,7 +54,7 @@ class Draft:
         self._rows = 0
         self._sum = 0
         self._lock: int | None = None
-        self._path = folder / f"{_DRAFT}{os.getpid()}-{secrets.token_hex(4)}"
+        self._path = folder / f"{DRAFT}{os.getpid()}-{secrets.token_hex(4)}"
         self._file: _Hashed | None = None
         self._zip: gzip.GzipFile | None = None
 
@@ -70,7 +71,7 @@ class Draft:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ArchiveBusy(f"another process writes {self._folder}") from None
-        for left in self._folder.glob(f"{_DRAFT}*"):
+        for left in self._folder.glob(f"{DRAFT}*"):
             left.unlink(missing_ok=True)  # of a process that died: nobody else has the lock
 
     def begun(self, first: str) -> str | None:

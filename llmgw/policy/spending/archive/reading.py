@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from llmgw.policy.spending.archive.draft import LOCK, ArchiveError
+from llmgw.policy.spending.archive.draft import DRAFT, LOCK, ArchiveError
 from llmgw.policy.spending.archive.index import FILE, NAME, Entry, Index, read_index
 from llmgw.policy.spending.archive.rows import read_row
 from llmgw.policy.spending.ledger import FIRST, Row, order_of
@@ -31,6 +31,8 @@ class Folder(NamedTuple):
     """By name, what the index says of each; of two lines the later one."""
     unlisted: tuple[str, ...]
     """What is called like a file of rows, but is not in the index."""
+    drafts: tuple[str, ...]
+    """What a writer left that died."""
     foreign: tuple[str, ...]
     """What is none of an archive's."""
 
@@ -69,7 +71,8 @@ def open_folder(archive: Path, tenant: str) -> Folder:
         index,
         files,
         tuple(each for each in others if FILE.fullmatch(each)),
-        tuple(each for each in others if not FILE.fullmatch(each)),
+        tuple(each for each in others if each.startswith(DRAFT)),
+        tuple(each for each in others if not (FILE.fullmatch(each) or each.startswith(DRAFT))),
     )
 
 
@@ -95,8 +98,8 @@ def archived_rows(folders: Sequence[Folder], after: str = FIRST, last: str = _LA
             yield row
 
 
-def file_rows(path: Path, entry: Entry) -> Iterator[Row]:
-    """Read one file, and hold it to its line of the index.
+def file_rows(path: Path, entry: Entry | None = None) -> Iterator[Row]:
+    """Read one file, and hold it to its line of the index, if it has one.
 
     Raises:
         ArchiveError: it is not what was written; rows that came before are not to be trusted.
@@ -116,6 +119,8 @@ def file_rows(path: Path, entry: Entry) -> Iterator[Row]:
     except (OSError, zlib.error, ValueError) as error:
         reason = error.strerror or error if isinstance(error, OSError) else error
         raise ArchiveError(f"{path} cannot be read: {reason}") from None
+    if entry is None:
+        return
     if digest.hexdigest() != entry.sha256:
         raise ArchiveError(f"{path} is not what was written: its SHA-256 differs from the index")
     found = (first, "{}-{}".format(*before), rows, str(total))

@@ -1,6 +1,7 @@
 """Proof that archives have all rows that left the store: file by file, and by their sums."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from llmgw.policy.spending.archive.draft import ArchiveError
@@ -37,12 +38,11 @@ def verify(folders: Sequence[Folder], base: Noted) -> Verified:
     problems, notes = list[str](), list[str]()
     for folder in folders:
         problems += _wrong_with(folder)
-        notes += _notes_on(folder, base)
-        problems += [
-            f"{folder.path / each} is not in the index"
-            for each in folder.unlisted
-            if not _waiting(each, base)
-        ]
+        notes += _notes_on(folder)
+    for folder in folders:
+        for each in folder.unlisted:
+            known = not problems and _known(folder.path / each, folders, base)
+            (notes if known else problems).append(f"{folder.path / each} is not in the index{known or ''}")
     entries = [each for folder in folders for each in folder.files.values()]
     begun, gaps = coverage(entries, base.row)
     sums = Adding(Sums())
@@ -73,17 +73,25 @@ def _wrong_with(folder: Folder) -> Iterator[str]:
             yield str(error)
 
 
-def _notes_on(folder: Folder, base: Noted) -> Iterator[str]:
+def _notes_on(folder: Folder) -> Iterator[str]:
     if folder.listed.torn:
         yield f"the index of {folder.path} ends in part of a line, whose writer died; nothing was trimmed for it"
-    for each in folder.unlisted:
-        if _waiting(each, base):
-            yield f"{folder.path / each} waits to be written again: its rows are still in the store"
+    for each in folder.drafts:
+        yield f"{folder.path / each} is of a writer that died, and goes with the next one; no row left for it"
 
 
-def _waiting(name: str, base: Noted) -> bool:
-    found = FILE.fullmatch(name)
-    return found is not None and order_of(found[1]) > order_of(base.row)
+def _known(path: Path, folders: Sequence[Folder], base: Noted) -> str:
+    """Why a file that is not in its index does no harm; empty where it may: it has rows that are nowhere else."""
+    named = FILE.fullmatch(path.name)
+    if named is not None and order_of(named[1]) > order_of(base.row):
+        return ", as its writer died: its rows are still in the store, and it will be written again"
+    try:
+        rows = [each for each in file_rows(path) if order_of(each.id) <= order_of(base.row)]
+        listed = archived_rows(folders, id_preceding(rows[0].id), rows[-1].id) if rows else ()
+        same = rows == list(listed)
+    except ArchiveError:
+        return ""
+    return ", as its writer died: its rows are in other files, and it can go" if same else ""
 
 
 def coverage(entries: Sequence[Entry], last: str) -> tuple[str, tuple[tuple[str, str], ...]]:
