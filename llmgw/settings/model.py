@@ -238,7 +238,7 @@ class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Write rows to files before they leave the store; without that they are no more."""
     archive_dir: Path | None = None
     """Where to; `ledger` in `state.dir` by default. A relative path starts at the settings file."""
-    prove_s: Annotated[int, Meta(ge=10, le=86_400)] = 60
+    prove_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
     """Seconds between two looks at the books: whether they agree, and what has to go."""
 
 
