@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.archive.draft import ArchiveBusy, ArchiveError
-from llmgw.policy.spending.books import Cut, move, reconcile
+from llmgw.policy.spending.books import Cut, base_of, move, reconcile, sweep
 from llmgw.policy.spending.ledger import order_of
 from llmgw.policy.spending.usage import tenants
 from llmgw.state.connection import State
@@ -117,6 +117,8 @@ class Upkeep:
         return True
 
     async def _make_room(self, tenant: str) -> None:
+        # A writer that died may have left rows that a sum already stands for.
+        await sweep(self._state, tenant, (await base_of(self._state, tenant)).row)
         for _ in range(FILES):
             cut = await self._due(tenant)
             if cut is None or not await self._lease(tenant):
