@@ -36,13 +36,15 @@ _log = logging.getLogger(__name__)
 class Keep(NamedTuple):
     """What stays in the store: rows as old as `ms`, and `slack_ms` more, so that they go a day at a time, say.
 
-    Beyond `rows`, the oldest go to nine tenths of it, however young they are. `archive` is where they go.
+    Beyond `rows`, the oldest go to nine tenths of it, however young they are. `archive` is where they go. For
+    `rest_ms` after a look, no worker looks again.
     """
 
     ms: int
     slack_ms: int = 0
     rows: int | None = None
     archive: Path | None = None
+    rest_ms: int = 0
 
 
 class Upkeep:
@@ -85,16 +87,22 @@ class Upkeep:
         bad = 0
         for tenant in await tenants(self._state):
             try:
-                if await self._lease(tenant):
-                    bad += not await self._look_after(tenant)
+                bad += not await self._look_alone(tenant)
             except GatewayError as error:
                 # One tenant's must not keep the others' from being looked after.
                 bad += 1
                 _log.warning("the books of %s could not be proved: %s", tenant, error)
-            finally:
-                with contextlib.suppress(GatewayError):
-                    await self._lease(tenant, 0)
         return bad
+
+    async def _look_alone(self, tenant: str) -> bool:
+        if not await self._lease(tenant):
+            return True
+        try:
+            return await self._look_after(tenant)
+        finally:
+            # Nobody has it then: the books have been looked at, by whomever.
+            with contextlib.suppress(GatewayError):
+                await self._lease(tenant, "nobody", self._keep.rest_ms)
 
     async def _look_after(self, tenant: str) -> bool:
         found = await reconcile(self._state, tenant, clock=self._clock)
@@ -138,8 +146,11 @@ class Upkeep:
             return None
         return Cut(before_ms, FILE_ROWS)
 
-    async def _lease(self, tenant: str, ms: int = LEASE_MS) -> bool:
-        return bool(await self._state.script(scripts.LEASE, [keys.of(tenant, "upkeep")], [self._holder, ms]))
+    async def _lease(self, tenant: str, holder: str | None = None, ms: int = LEASE_MS) -> bool:
+        lease = keys.of(tenant, "upkeep")
+        return bool(
+            await self._state.script(scripts.LEASE, [lease], [self._holder, holder or self._holder, ms])
+        )
 
     async def _follow(self) -> None:
         while True:

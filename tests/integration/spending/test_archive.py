@@ -344,6 +344,28 @@ def test_one_worker_at_a_time_is_at_the_books(store_url: str, tmp_path: Path) ->
     at_desk(store_url, scene)
 
 
+def test_books_rest_after_a_look(store_url: str, tmp_path: Path) -> None:
+    """However many workers there are: what one has looked at, none looks at again for a while."""
+
+    async def scene(desk: Desk) -> None:
+        keep = Keep(-FOREVER, archive=tmp_path, rest_ms=60_000)
+        await settled(desk, 1)
+        first, second = worker(desk, keep), worker(desk, keep)
+        assert await first.round() == 0
+        assert await desk.rows() == []
+        await settled(desk, 1)
+        for each in (first, second):
+            assert await each.round() == 0
+            assert len(await desk.rows()) == 1
+        lease = keys.of(TENANT, "upkeep")
+        assert 0 < int(await desk.state.command("PTTL", lease)) <= 60_000
+        await desk.state.command("DEL", lease)
+        assert await second.round() == 0
+        assert await desk.rows() == []
+
+    at_desk(store_url, scene)
+
+
 def test_workers_without_a_lease_lose_nothing(
     store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
