@@ -172,7 +172,7 @@ def test_the_state_directory_is_absolute(
 def test_the_ledgers_archive_is_beside_the_state_unless_named(
     loaded: Callable[..., Loaded], problems: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """By default `ledger` in `state.dir`; a relative path starts at the settings file; without one there is none."""
+    """By default `ledger` in `state.dir`; a relative path starts at the settings file; it can be left out."""
     assert ledger_archive(loaded("state: {dir: here}").settings) == tmp_path / "here" / "ledger"
     settings = loaded("ledger: {archive_dir: books, keep_rows: 5000}").settings
     assert ledger_keep(settings) == Keep(35 * 86_400_000, 86_400_000, 5000, tmp_path / "books", 30_000)

@@ -133,6 +133,9 @@ class Draft:
 
     def close(self) -> None:
         """Let others have the archive."""
+        if self._zip is not None:
+            # Else its end would be written when it is collected.
+            self._zip.fileobj = None  # type: ignore[assignment]  # what a closed one has
         with contextlib.suppress(OSError):
             if self._file is not None:
                 self._file.close()
