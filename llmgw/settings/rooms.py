@@ -53,7 +53,7 @@ def ledger_keep(settings: Settings) -> Keep:
         slack_ms=_DAY_MS,
         rows=ledger.keep_rows,
         archive=ledger_archive(settings) if ledger.archive else None,
-        rest_ms=ledger.prove_s * 500,
+        rest_ms=ledger.prove_s * 400,
     )
 
 

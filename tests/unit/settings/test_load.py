@@ -175,7 +175,7 @@ def test_the_ledgers_archive_is_beside_the_state_unless_named(
     """By default `ledger` in `state.dir`; a relative path starts at the settings file; it can be left out."""
     assert ledger_archive(loaded("state: {dir: here}").settings) == tmp_path / "here" / "ledger"
     settings = loaded("ledger: {archive_dir: books, keep_rows: 5000}").settings
-    assert ledger_keep(settings) == Keep(35 * 86_400_000, 86_400_000, 5000, tmp_path / "books", 30_000)
+    assert ledger_keep(settings) == Keep(35 * 86_400_000, 86_400_000, 5000, tmp_path / "books", 24_000)
     assert ledger_keep(loaded("ledger: {archive: false}").settings).archive is None
     assert problems("ledger: {archive_dir: ~nobody-of-this-name/x}") == [
         "line 1: ledger.archive_dir: starts with '~' and the name of no user here"
