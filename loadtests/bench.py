@@ -121,7 +121,7 @@ class Bench:
                 model = scenario.alias if ours else scenario.model
                 seconds = (times.gateway_s if ours else times.others_s) / times.rounds
                 warm_s = times.warm_s * (2 if ours and turn == 0 else 1)
-                request = shot(scenario, model, subject.key)
+                request = shot(scenario, model, subject.key_for(limited=scenario.limited))
                 reading.add(await self._one(subject, request, rate, warm_s, seconds))
         return found
 

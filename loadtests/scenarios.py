@@ -12,6 +12,8 @@ from loadtests.upstream_wire import MARKER
 
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
+LIMITED = "limited"
+"""The tenant whose calls are held to limits and budgets that they never reach."""
 DONE = b"data: [DONE]\n\n"
 
 
@@ -32,6 +34,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     size: int = 700
     chunks: int = 0
     rate: float | None = None
+    limited: bool = False
+    """Whether the gateway's caller has limits and budgets."""
 
 
 SCENARIOS = (
@@ -41,6 +45,12 @@ SCENARIOS = (
         title="the same without a trace collector",
         alias="bench",
         traced=False,
+    ),
+    Scenario(
+        name="limits",
+        title="chat by a key with two limits and two budgets, admitted and settled",
+        alias="bench",
+        limited=True,
     ),
     Scenario(
         name="stream",
@@ -79,8 +89,11 @@ def gateway_config(upstream_port: int, collector_port: int | None) -> Mapping[st
         "base_url": f"http://127.0.0.1:{upstream_port}/v1",
         "api_key": "static-upstream-key",
     }
+    most = {"requests_per_minute": 10**9, "concurrent": 10_000, "budgets": {"month": 1_000_000}}
     config: dict[str, Any] = {
         "auth": {"mode": "keys"},
+        "limits": {"tenants": {LIMITED: {**most, "keys": {"*": most}}}},
+        "prices": {"models": {"static/*": {"input": 0.001, "output": 0.002}}},
         "providers": {"static": provider, "flaky": provider, "down": provider},
         "aliases": {
             "bench": {"targets": ["static/static"]},

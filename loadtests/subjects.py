@@ -16,6 +16,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
+from llmgw.types.call import DEFAULT_TENANT
+
+from loadtests.scenarios import LIMITED
 
 _READY_S = 30.0
 _STOP_S = 15.0
@@ -65,6 +68,11 @@ class Subject:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+
+    def key_for(self, *, limited: bool) -> str:
+        """The bearer token of a caller; where there are no limits, they are all alike."""
+        del limited
+        return self.key
 
     def forget_log(self) -> None:
         """Empty the log, so that a long run fills no disk."""
@@ -147,18 +155,28 @@ class Gateway(Subject):
 
     def __enter__(self) -> Self:
         super().__enter__()
+        self.key = self._made(DEFAULT_TENANT)
+        self._limited_key = self._made(LIMITED)
+        return self
+
+    def key_for(self, *, limited: bool) -> str:
+        """See `Subject.key_for`."""
+        return self._limited_key if limited else self.key
+
+    def _made(self, tenant: str) -> str:
+        """Make a caller's key."""
         status, body = exchange(
             self.port,
             "POST",
             "/admin/v1/keys",
             key=self._admin_key,
-            body=b'{"name": "load", "role": "caller"}',
+            body=json.dumps({"name": "load", "role": "caller", "tenant": tenant}).encode(),
         )
         if status != http.client.CREATED:
             self._stop()
             raise StartError(f"{self.name} made no key: status {status}")
-        self.key = json.loads(body)["key"]  # noqa: TID251  # an answer of the gateway under test
-        return self
+        key: str = json.loads(body)["key"]  # noqa: TID251  # an answer of the gateway under test
+        return key
 
     def ready(self) -> bool:
         """It says so itself."""

@@ -17,6 +17,8 @@ _COMMANDS = (
     "usage",
     "ledger",
     "reconcile",
+    "events",
+    "webhooks",
     "contexts",
     "prompts",
     "config",

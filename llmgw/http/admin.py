@@ -6,6 +6,8 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from llmgw.http.access import access_routes
+from llmgw.http.events import event_routes
+from llmgw.http.issuers import issuer_routes
 from llmgw.http.keys import key_routes
 from llmgw.http.ledger import ledger_routes
 from llmgw.http.limits import limit_routes
@@ -43,6 +45,7 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         config,
         *usage_routes(runtime),
         *ledger_routes(runtime),
+        *event_routes(runtime),
         *limit_routes(runtime.rules),
         *own_limit_routes(runtime),
     ]
@@ -50,7 +53,13 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     if keyring is None:
         return [*routes, *me_routes(runtime, None)]
     desk = AccessDesk(runtime.state, keyring, runtime.clock)
-    return [*routes, *key_routes(keyring), *access_routes(desk), *me_routes(runtime, desk)]
+    return [
+        *routes,
+        *key_routes(keyring),
+        *access_routes(desk),
+        *issuer_routes(runtime.issuers),
+        *me_routes(runtime, desk),
+    ]
 
 
 def _json(value: Any, status: int = 200) -> Response[bytes]:

@@ -104,7 +104,7 @@ class Endpoint:
             raise Draining("the gateway is stopping", retry_after_s=1)
         if len(runtime.exchanges) > runtime.limits.max_in_flight:
             raise Overloaded("the gateway handles as many calls as it may", retry_after_s=1)
-        call.caller = await runtime.authenticator.caller(exchange.headers)
+        call.caller = await runtime.authenticator.caller(exchange.headers, exchange.scope.get("client"))
         require(call.caller, Permission.CALL)
         exchange.require_json()
         body = await exchange.body(runtime.limits.max_body, runtime.limits.body_timeout_s)

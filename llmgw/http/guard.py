@@ -23,7 +23,9 @@ def make_guard(authenticator: Authenticator) -> Guard:
             # Only the framework's own OPTIONS handlers come here: a test sees to it that ours declare theirs.
             raise PermissionDenied("this route is not open to anybody")
         if permission is not Permission.PUBLIC:
-            caller = await authenticator.caller(dict(connection.scope["headers"]))
+            caller = await authenticator.caller(
+                dict(connection.scope["headers"]), connection.scope.get("client")
+            )
             require(caller, permission)
             connection.state.caller = caller
 

@@ -45,12 +45,12 @@ async def _told(keyring: Keyring | None, caller: Caller) -> dict[str, Any]:
         "tenant": caller.tenant,
         "team": caller.team,
         "role": caller.role,
-        "rights": held_by(caller.role),
+        "rights": held_by(caller),
         "tags": caller.tags,
         "allow": None if caller.allowed is None else caller.allowed.entries,
-        "expires_ms": None,
+        "expires_ms": caller.expires_ms,
     }
-    if keyring is not None and caller.key_id != BOOTSTRAP_ID:
+    if keyring is not None and caller.expires_ms is None and caller.key_id != BOOTSTRAP_ID:
         record = await keyring.find(caller.key_id)
         told.update(allow=record.allow, expires_ms=record.expires_ms)
     return told

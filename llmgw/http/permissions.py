@@ -35,16 +35,22 @@ _HELD: dict[Role, frozenset[Permission]] = {
 }  # fmt: skip
 
 
-def held_by(role: Role) -> list[Permission]:
-    """What a role may do, as it is told to its holder."""
-    return sorted(_HELD[role] - {Permission.PUBLIC})
+def held_by(caller: Caller) -> list[Permission]:
+    """What a caller may do, as it is told to it."""
+    kept = {Permission.PUBLIC} if caller.may_call else {Permission.PUBLIC, Permission.CALL}
+    return sorted(_HELD[caller.role] - kept)
 
 
 def require(caller: Caller, permission: Permission) -> None:
     """Let the caller pass or raise.
 
     Raises:
-        PermissionDenied: the caller's role does not hold the permission.
+        PermissionDenied: the caller's role does not hold the permission, or it is a token that may not call.
     """
     if permission not in _HELD[caller.role]:
         raise PermissionDenied(f"this key's role, {caller.role}, does not allow this: it needs {permission}")
+    if permission is Permission.CALL and not caller.may_call:
+        raise PermissionDenied(
+            "tokens of this issuer are for the control plane alone: call with an API key, or let its settings say "
+            "'calls: true'"
+        )

@@ -11,8 +11,11 @@ from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
 from llmgw.http.streaming import StreamWriter
+from llmgw.policy.issuers import SharedIssuers
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.rules.rules import Rules
+from llmgw.policy.signals.signals import Signals
+from llmgw.policy.signals.webhooks import Webhooks
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
@@ -54,12 +57,16 @@ class Runtime:
         *,
         state: State,
         keyring: Keyring | None,
+        authenticator: Authenticator,
+        issuers: SharedIssuers | None,
         rules: Rules,
         health: Health,
         recorder: Recorder,
         archive: Archive,
         prompts: Prompts,
         accounts: Accounts,
+        signals: Signals,
+        webhooks: Webhooks,
         clock: Clock,
         limits: Limits,
         generation: Generation,
@@ -67,13 +74,16 @@ class Runtime:
     ) -> None:
         self.state = state
         self.keyring = keyring
+        self.authenticator = authenticator
+        self.issuers = issuers
         self.rules = rules
-        self.authenticator = Authenticator(keyring)
         self.health = health
         self.recorder = recorder
         self.archive = archive
         self.prompts = prompts
         self.accounts = accounts
+        self.signals = signals
+        self.webhooks = webhooks
         self.clock = clock
         self.limits = limits
         self.generation = generation

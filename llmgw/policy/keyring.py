@@ -15,9 +15,9 @@ from msgspec import Struct
 from llmgw.policy import keyformat
 from llmgw.policy.key_changes import KeyChanges
 from llmgw.policy.key_errors import wrong_key
-from llmgw.policy.key_store import Stored
+from llmgw.policy.key_store import PREVIOUS_MAX, Stored
+from llmgw.policy.keys import holder_of
 from llmgw.state.connection import State
-from llmgw.types.allowance import Allowance
 from llmgw.types.call import Caller
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.errors import StoreUnavailable
@@ -77,14 +77,19 @@ class Keyring(KeyChanges):
         self._checks: dict[bytes, asyncio.Task[Caller]] = {}
         self._round = 0
 
-    def cached(self, token: str) -> Caller | None:
+    async def holder(self, token: str) -> Caller:
+        """Return the holder of a key as `authenticate` does, of a remembered one at once; makes one digest."""
+        digest = self._digest(token) if len(token) <= TOKEN_MAX else b""
+        return self.cached(token, digest) or await self.authenticate(token, digest)
+
+    def cached(self, token: str, digest: bytes | None = None) -> Caller | None:
         """Return the holder of a key checked within the last seconds; None says: ask `authenticate`.
 
         A key in use is checked again behind its calls before it goes stale, so that none of them has to wait.
         """
         if len(token) > TOKEN_MAX:
             return None
-        digest = self._digest(token)
+        digest = digest or self._digest(token)
         known = self._known.get(digest)
         if known is None or self._expired(known):
             return None
@@ -96,7 +101,12 @@ class Keyring(KeyChanges):
         self._known.move_to_end(digest)
         return known.caller
 
-    async def authenticate(self, token: str) -> Caller:
+    def is_bootstrap(self, token: str) -> bool:
+        """Whether it is the operator's own key, which may look like anything."""
+        own = self._bootstrap
+        return own is not None and len(token) <= TOKEN_MAX and hmac.compare_digest(self._digest(token), own)
+
+    async def authenticate(self, token: str, digest: bytes | None = None) -> Caller:
         """Return the holder of a key.
 
         Raises:
@@ -105,7 +115,7 @@ class Keyring(KeyChanges):
         """
         if len(token) > TOKEN_MAX:
             raise wrong_key()
-        digest = self._digest(token)
+        digest = digest or self._digest(token)
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Caller(key_id=BOOTSTRAP_ID, name="bootstrap", role="admin")
         key_id = keyformat.key_id(token)
@@ -162,25 +172,17 @@ class Keyring(KeyChanges):
         return known.caller
 
     def _decide(self, digest: bytes, stored: Stored | None, began_ns: int) -> _Known | None:
-        # A miss compares too, so that it takes as long as a wrong secret.
+        # A miss compares as often as a wrong secret does, however many secrets the key has.
         newest = hmac.compare_digest(digest, stored.digest if stored else _NO_DIGEST)
-        older = [
-            until for each, until in (stored.previous if stored else ()) if hmac.compare_digest(digest, each)
-        ]
+        previous = stored.previous if stored else ()
+        padded = [*previous, *[(_NO_DIGEST, 0)] * (PREVIOUS_MAX - len(previous))]
+        older = [until for each, until in padded if hmac.compare_digest(digest, each)]
         if stored is None or not (newest or older):
             return None
         record = stored.record
         ends = [each for each in (record.expires_ms, None if newest else max(older)) if each is not None]
         known = _Known(
-            caller=Caller(
-                key_id=record.id,
-                name=record.name,
-                role=record.role,
-                tenant=record.tenant,
-                team=record.team,
-                tags=record.tags,
-                allowed=None if record.allow is None else Allowance(record.allow),
-            ),
+            caller=holder_of(record),
             checked_ns=began_ns,
             round=self._round,
             expires_ms=min(ends, default=None),

@@ -6,8 +6,8 @@ from typing import Any, Final, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
-from llmgw.types.allowance import ENTRIES_MAX, ENTRY
-from llmgw.types.call import DEFAULT_TENANT, TENANT, Role
+from llmgw.types.allowance import ENTRIES_MAX, ENTRY, Allowance
+from llmgw.types.call import DEFAULT_TENANT, TENANT, Caller, Role
 from llmgw.types.errors import InvalidRequest
 from llmgw.types.secret import Secret
 
@@ -67,6 +67,19 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     previous_until_ms: tuple[int, ...] = ()
     expires_ms: int | None = None
     revoked_ms: int | None = None
+
+
+def holder_of(record: KeyRecord) -> Caller:
+    """Who calls with a key."""
+    return Caller(
+        key_id=record.id,
+        name=record.name,
+        role=record.role,
+        tenant=record.tenant,
+        team=record.team,
+        tags=record.tags,
+        allowed=None if record.allow is None else Allowance(record.allow),
+    )
 
 
 class NewKey(Struct, frozen=True, kw_only=True):

@@ -8,10 +8,12 @@ from llmgw.context.integrity.chain_keys import MIN_LENGTH as KEY_LENGTH
 from llmgw.policy.pepper import MIN_LENGTH as PEPPER_LENGTH
 from llmgw.providers.registry import ROWS
 from llmgw.settings.address import base_url_problem, http_url_problem, is_host, is_loopback
+from llmgw.settings.issuers import check_issuers
 from llmgw.settings.limits import limit_findings
 from llmgw.settings.model import Alias, AliasTarget, Provider, Settings
 from llmgw.settings.prices import provider_prices
 from llmgw.settings.problem import Finding, Path, Problem, closest, located, quoted
+from llmgw.settings.signals import check_signals
 from llmgw.state.url import StoreUrlError, parse_url
 from llmgw.types.call import TENANT
 from llmgw.types.secret import Secret
@@ -64,6 +66,7 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
     pepper = settings.auth.pepper
     if pepper and len(pepper.reveal()) < PEPPER_LENGTH:
         yield Finding(path=("auth", "pepper"), message=f"is shorter than {PEPPER_LENGTH} characters")
+    yield from check_issuers(settings.auth.issuers, settings.auth.mode)
     for name, provider in settings.providers.items():
         yield from _provider(name, provider, ("providers", name))
     for name, alias in settings.aliases.items():
@@ -71,6 +74,7 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
     yield from _contexts(settings)
     yield from _prices(settings, provider_names)
     yield from limit_findings(settings.limits)
+    yield from check_signals(settings.signals)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint and (problem := http_url_problem(endpoint)):
         yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)

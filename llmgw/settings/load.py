@@ -11,6 +11,7 @@ from llmgw.settings.check import check, warning_findings
 from llmgw.settings.convert import Converter
 from llmgw.settings.document import Document, Unreadable, Value, parse
 from llmgw.settings.expand import Expander
+from llmgw.settings.issuers import Issuer
 from llmgw.settings.model import Alias, AliasTarget, Prices, Provider, Settings, State, default_state_dir
 from llmgw.settings.problem import ConfigError, Finding, Path, Problem, located
 from llmgw.types.money import ModelPrices
@@ -100,7 +101,9 @@ def _build(document: Document, source: str, environ: Mapping[str, str]) -> Loade
     found += converter.findings
     try:
         state = msgspec.structs.replace(settings.state, dir=_absolute(settings.state.dir, base, environ))
-        settings = msgspec.structs.replace(settings, state=state)
+        issuers = tuple(_with_file(issuer, base) for issuer in settings.auth.issuers)
+        auth = msgspec.structs.replace(settings.auth, issuers=issuers)
+        settings = msgspec.structs.replace(settings, state=state, auth=auth)
     except RuntimeError:
         found.append(Finding(path=_STATE_DIR, message=_NO_USER))
     try:
@@ -126,6 +129,13 @@ def _with_state_dir(root: dict[str, Value], environ: Mapping[str, str]) -> dict[
     if not isinstance(state, dict):
         return root
     return {**root, "state": {"dir": str(default_state_dir(environ)), **state}}
+
+
+def _with_file(issuer: Issuer, base: FilePath) -> Issuer:
+    """Let a relative path to an issuer's keys start at `base`."""
+    if issuer.jwks_file is None:
+        return issuer
+    return msgspec.structs.replace(issuer, jwks_file=base / issuer.jwks_file)
 
 
 def _absolute(directory: FilePath, base: FilePath, environ: Mapping[str, str]) -> FilePath:

@@ -11,7 +11,9 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from llmgw.settings.issuers import Issuer
 from llmgw.settings.limits import Limits
+from llmgw.settings.signals import Signals
 from llmgw.types.context import Policy
 from llmgw.types.feature import Feature
 from llmgw.types.money import ModelPrices, Unknown
@@ -92,6 +94,11 @@ class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     that share a store; without one, or with an empty one, the gateway makes its own in `state.dir`."""
     stale_auth_s: Pause = 300.0
     """Seconds a key seen before stays good while the store is away."""
+    issuers: Annotated[tuple[Issuer, ...], Meta(max_length=20)] = ()
+    """Identity providers whose tokens are taken in the place of keys."""
+    wrong_per_minute: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
+    """Wrong keys per minute from one address (of IPv6, from one /64) and in one worker, after which the answer is
+    429 in the place of 401; good keys from there are not affected. 0 is no limit."""
 
 
 class Features(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -284,5 +291,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was spent, row by row."""
     limits: Limits = Limits()
     """What callers may take, in calls, tokens and money."""
+    signals: Signals = Signals()
+    """What is told about money, and to whom."""
     telemetry: Telemetry = Telemetry()
     """What is told about calls, and to whom."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from llmgw.policy.rules.terms import SubjectLimits
 from llmgw.providers.registry import ROWS
+from llmgw.settings.issuers import Issuer, IssuerRoles, IssuerTenant
 from llmgw.settings.limits import Limits, TenantLimits
 from llmgw.settings.model import (
     Alias,
@@ -24,6 +25,7 @@ from llmgw.settings.model import (
     Telemetry,
     Verify,
 )
+from llmgw.settings.signals import Signals, SignalSpikes, SignalWebhook
 from llmgw.types.context import Policy
 from llmgw.types.member_docs import describe
 from llmgw.types.money import LongPrices, ModelPrices, TokenPrices
@@ -36,6 +38,9 @@ _STRUCTS: tuple[type[Struct], ...] = (
     Server,
     State,
     Auth,
+    Issuer,
+    IssuerRoles,
+    IssuerTenant,
     Provider,
     Timeouts,
     Features,
@@ -53,6 +58,9 @@ _STRUCTS: tuple[type[Struct], ...] = (
     SubjectLimits,
     Verify,
     Policy,
+    Signals,
+    SignalSpikes,
+    SignalWebhook,
     Telemetry,
 )
 _REFERENCE = {

@@ -41,6 +41,10 @@ class Caller(Struct, frozen=True, kw_only=True):
     """What its key is marked with, for sums of what it used."""
     allowed: Allowance | None = None
     """What it may call; None is everything."""
+    may_call: bool = True
+    """Whether it may use its role's right to call: tokens of people are for the control plane alone."""
+    expires_ms: int | None = None
+    """When a token ends, in unix ms; the ends of keys are the key ring's to know."""
 
 
 ANYBODY = Caller(key_id="none", name="anybody", role="admin")

@@ -44,7 +44,7 @@
 A class owns its `code`, HTTP `status`, whether the caller may retry (`retryable`) and whether the corridor
 may try again before the first content (`fallback`). Wire formats dress an error in the caller's dialect.
 What can go wrong with stored conversations is in `context_errors.py`, with prompts in `prompt_errors.py`, with
-limits and budgets in `limit_errors.py`.
+limits and budgets in `limit_errors.py`, before a caller is known in `auth_errors.py`.
 """
 
 from collections.abc import Iterable

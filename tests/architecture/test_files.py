@@ -44,7 +44,7 @@ def test_the_wheel_brings_code_types_and_schemas(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     schemas = {"llmgw/_schemas/config.json", "llmgw/_schemas/context/1/turn.json"}
-    assert {*schemas, "llmgw/py.typed", "llmgw/app.py"} <= names
+    assert {*schemas, "llmgw/py.typed", "llmgw/app/worker.py"} <= names
     assert [name for name in names if name.endswith(".pth") or name.startswith("tests/")] == []
     metadata = next(name for name in names if name.endswith("entry_points.txt"))
     assert "llmgw = llmgw.cli:main" in zipfile.ZipFile(wheel).read(metadata).decode()

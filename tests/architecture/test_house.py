@@ -2,21 +2,16 @@
 
 import ast
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from litestar import Litestar
 from llmgw import wire
-from llmgw.app import Secrets, create_app
-from llmgw.http.front import Front
 from llmgw.http.permissions import Permission
-from llmgw.settings import Loaded, defaults
-from llmgw.types import context_errors, errors, prompt_errors
+from llmgw.types import auth_errors, context_errors, errors, prompt_errors
 from llmgw.types.errors import GatewayError
 from llmgw.types.json import decode
-from llmgw.types.secret import Secret
 from llmgw.wire.base import WireFormat
+from tests.route_table import application, routes_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "llmgw"
@@ -32,33 +27,20 @@ def _sources() -> list[Path]:
 def _error_classes() -> list[type[GatewayError]]:
     found = {
         each
-        for module in (errors, context_errors, prompt_errors)
+        for module in (errors, auth_errors, context_errors, prompt_errors)
         for name, each in vars(module).items()
         if isinstance(each, type) and issubclass(each, GatewayError) and not name.startswith("_")
     }
     return sorted(found, key=lambda each: each.__name__)
 
 
-def _routes() -> Iterator[tuple[str, object]]:
-    loaded = Loaded(settings=defaults({}))
-    secrets = Secrets(pepper=Secret("p" * 64), context_keys={"k1": Secret("c" * 64)})
-    front = create_app(loaded, {}, state_url=Secret("unix:///nowhere"), secrets=secrets)
-    assert isinstance(front, Front)
-    app = front.app
-    assert isinstance(app, Litestar)
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", None) or [route.route_handler]:  # type: ignore[union-attr]
-            # Litestar adds an OPTIONS handler to each route, which names the methods and touches nothing of ours.
-            if getattr(handler, "http_methods", None) != {"OPTIONS"}:
-                yield f"{route.path}", handler.opt.get("permission")
-
-
 def test_every_route_declares_its_permission() -> None:
     """A route without a declared permission cannot exist."""
-    declared = dict(_routes())
-    assert dict.fromkeys(declared, Permission) == {path: type(found) for path, found in declared.items()}
-    assert {"/livez", "/readyz"} == {path for path, found in declared.items() if found is Permission.PUBLIC}
-    assert {each.path for each in wire.WIRES} <= set(declared)
+    routes = list(routes_of(application()))
+    assert {type(permission) for _, _, permission in routes} == {Permission}
+    public = {path for _, path, permission in routes if permission is Permission.PUBLIC}
+    assert public == {"/livez", "/readyz"}
+    assert {each.path for each in wire.WIRES} <= {path for _, path, _ in routes}
 
 
 @pytest.mark.parametrize("kind", _error_classes(), ids=lambda kind: kind.__name__)
@@ -76,7 +58,7 @@ def test_every_error_has_a_shape_in_every_dialect(kind: type[GatewayError], dial
 
 def test_the_error_tree_in_the_docstring_is_whole() -> None:
     """Every class that answers callers is drawn at the top of one of the three files."""
-    drawing = f"{errors.__doc__} {context_errors.__doc__} {prompt_errors.__doc__}"
+    drawing = f"{errors.__doc__} {auth_errors.__doc__} {context_errors.__doc__} {prompt_errors.__doc__}"
     undrawn = {kind.__name__ for kind in _error_classes()} - set(drawing.split())
     assert set() == undrawn - {"GatewayError", "RequestError", "Unavailable", "ProviderError"}
 
@@ -135,6 +117,6 @@ def test_nothing_names_a_package_index() -> None:
 
 def test_the_default_app_builds_without_touching_anything() -> None:
     """Building an application opens no connection: that is the lifespan's."""
-    assert list(_routes())
+    assert list(routes_of(application()))
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()

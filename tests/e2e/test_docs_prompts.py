@@ -18,8 +18,8 @@ from llmgw.prompts.gates.assertions import TYPES, read_assertion
 from llmgw.prompts.gates.dataset import read_lines
 from llmgw.prompts.gates.lint import lint
 from llmgw.simulator.process import SimulatorProcess
-from tests.architecture.test_house import _routes as declared_routes
 from tests.e2e.conftest import config_for
+from tests.route_table import application, routes_of
 from tests.running import RunningGateway
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +128,7 @@ def test_the_table_of_routes_is_whole() -> None:
         for _, path, right in re.findall(r"^\| `([A-Z]+) (/\S+)` \| ([a-z ]+) \|", PAGE, re.MULTILINE)
         if right in RIGHTS
     }
-    declared = {re.sub(r"\{\w+:\w+\}", "{}", path) for path, _ in declared_routes()}
+    declared = {re.sub(r"\{\w+\}", "{}", path) for _, path, _ in routes_of(application())}
     ours = {
         path
         for path in declared

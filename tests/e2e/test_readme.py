@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from llmgw.cli.demo.budgets import BUDGET_STEPS
 from llmgw.cli.demo.contexts import CONTEXT_STEPS
 from llmgw.cli.demo.prompts import PROMPT_STEPS
 from llmgw.cli.demo.protocols import PROTOCOL_STEPS
@@ -22,6 +23,8 @@ COMMANDS = [
 ]
 (STORY,) = re.findall(r"^## Prompts that are released.*?(?=^## )", README, re.MULTILINE | re.DOTALL)
 """The chapter whose commands follow from each other; test_readme_prompts runs them in order."""
+(MONEY,) = re.findall(r"^## Budgets that hold.*?(?=^## )", README, re.MULTILINE | re.DOTALL)
+"""Another; test_readme_money runs it."""
 
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 
@@ -38,7 +41,7 @@ def test_every_block_has_a_language_that_is_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in COMMANDS if line not in RUN_ELSEWHERE and line not in STORY]
+    "line", [line for line in COMMANDS if line not in RUN_ELSEWHERE and line not in STORY + MONEY]
 )
 def test_a_command_succeeds(line: str, tmp_path: Path) -> None:
     """The README's commands run as they stand there, from the project's directory."""
@@ -94,4 +97,6 @@ def test_the_demo_holds() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == sum(map(len, (STEPS, PROTOCOL_STEPS, CONTEXT_STEPS, PROMPT_STEPS)))
+    assert done.stdout.count("✓") == sum(
+        map(len, (STEPS, PROTOCOL_STEPS, CONTEXT_STEPS, PROMPT_STEPS, BUDGET_STEPS))
+    )

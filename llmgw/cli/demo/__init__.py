@@ -12,6 +12,7 @@ from types import FrameType
 import rich_click as click
 from rich.console import Console
 
+from llmgw.cli.demo.budgets import BUDGET_STEPS
 from llmgw.cli.demo.contexts import CONTEXT_STEPS
 from llmgw.cli.demo.prompts import PROMPT_STEPS
 from llmgw.cli.demo.protocols import PROTOCOL_STEPS
@@ -43,7 +44,7 @@ def demo(*, fast: bool, leave: bool, port: int) -> None:
         console.print(
             f"[bold]llmgw[/] is serving at [cyan]{stage.url}[/], in front of a simulated provider.\n"
         )
-        steps = (*STEPS, *PROTOCOL_STEPS, *CONTEXT_STEPS, *PROMPT_STEPS)
+        steps = (*STEPS, *PROTOCOL_STEPS, *CONTEXT_STEPS, *PROMPT_STEPS, *BUDGET_STEPS)
         held = walk(console, stage, steps, pause_s=0.0 if fast else 1.5)
         if leave:
             sys.exit(0 if held else 1)

@@ -154,6 +154,8 @@ def _config(simulator_url: str, home: Path) -> dict[str, object]:
             "slow": {"targets": ["primary/sim-chunk-40ms"]},
             "resilient": {"targets": ["primary/sim-fail-503", "backup/sim"]},
         },
+        # Nobody bills for the simulator; these are for the budget to have something to count.
+        "prices": {"models": {"primary/*": {"input": 1, "output": 2}, "backup/*": {"input": 1, "output": 2}}},
     }
 
 

@@ -7,7 +7,7 @@ call with limits or budgets is admitted before a provider is asked, and settled 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from llmgw.gateway.accounts.records import charge_of, intent_bytes, result_bytes
 from llmgw.gateway.accounts.settler import Settler
 from llmgw.gateway.accounts.wanted import Wanted, reservation_of
 from llmgw.policy.rules.rules import Rules
+from llmgw.policy.signals.signals import Signals
 from llmgw.policy.spending.local import LocalLimits
 from llmgw.policy.spending.rooms import allotment
 from llmgw.policy.spending.spending import LEASE_MS, Spending
@@ -31,7 +32,7 @@ from llmgw.types.call import ANYBODY, AdmissionFacts, Call
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, InternalError, StoreUnavailable, Unavailable
 from llmgw.types.invocation import Invocation
-from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded
+from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded, StoreReset
 from llmgw.types.target import Target
 
 _log = logging.getLogger(__name__)
@@ -56,11 +57,13 @@ class Accounts:
         counting: Counting,
         clock: Clock,
         *,
+        signals: Signals,
         workers: int = 1,
     ) -> None:
         self.rules = rules
         self.journal = journal
-        self.settler = Settler(spending, journal, clock)
+        self.settler = Settler(spending, journal, clock, signals.note_settled)
+        self._signals = signals
         self._spending = spending
         self._counting = counting
         self._clock = clock
@@ -122,7 +125,8 @@ class Accounts:
             ended_ns=0,
         )
         try:
-            await self._admit_or_lower(claim, wanted)
+            with self._refusals_told(claim):
+                await self._admit_or_lower(claim, wanted)
         except LimitExceeded as error:
             facts.limit = error.limit
             raise
@@ -164,7 +168,8 @@ class Accounts:
                 limits=tuple(replace(each, requests_per_minute=None) for each in before.limits),
             )
         )
-        await self._admit(claim, degraded=claim.unheard)
+        with self._refusals_told(claim):
+            await self._admit(claim, degraded=claim.unheard)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -233,6 +238,15 @@ class Accounts:
             self.settler.release_later(reservation)
             raise
         self._running[reservation.operation] = (asyncio.get_running_loop().time(), claim)
+
+    @contextlib.contextmanager
+    def _refusals_told(self, claim: Claim) -> Iterator[None]:
+        """Have the first refusal of a budget's window told, and that books are gone."""
+        try:
+            yield
+        except (LimitExceeded, StoreReset) as refusal:
+            self._signals.note_refused(claim.reservation, refusal)
+            raise
 
     def _admit_here(self, claim: Claim, *, degraded: bool, error: StoreUnavailable) -> None:
         """Admit a claim that the store was not heard about, within this worker's own share.

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from llmgw.accounting.detail import unverified_detail
@@ -15,7 +16,7 @@ from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Lapsed, Unsettled
 from llmgw.gateway.accounts.records import read_intent, read_result
-from llmgw.policy.spending.spending import Spending
+from llmgw.policy.spending.spending import Settled, Spending
 from llmgw.policy.spending.values import Charge, Reservation
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, InternalError, Unavailable
@@ -47,7 +48,14 @@ class _Ended(NamedTuple):
 class Settler:
     """Settles operations by their id; one per worker. `hears` is told of what the store took."""
 
-    def __init__(self, spending: Spending, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self,
+        spending: Spending,
+        journal: Journal,
+        clock: Clock,
+        hears: Callable[[str, Settled], None] = lambda _tenant, _settled: None,
+    ) -> None:
+        self._hears = hears
         self._spending = spending
         self._journal = journal
         self._clock = clock
@@ -175,7 +183,8 @@ class Settler:
         """Charge an operation, and close it in the journal; False where the store does not take it now."""
         try:
             await self.open_books(reservation.tenant)
-            await self._spending.settle(reservation, charge)
+            settled = await self._spending.settle(reservation, charge)
+            self._hears(reservation.tenant, settled)
         except Unavailable:
             self._fall_behind()
             return False

@@ -20,7 +20,10 @@ Degraded: TypeAlias = Literal["refuse", "allow"]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 Dollars: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000_000)]
 
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+_KEY_ID: Final = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}|jwt:[a-z0-9][a-z0-9_-]{0,31}:[0-9a-f]{16}", re.ASCII
+)
+"""Of a key, or of who calls with a token of an issuer."""
 
 
 class SubjectLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -13,6 +13,7 @@ from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.settings import JournalSettings
 from llmgw.gateway.accounts.records import Stage, intent_bytes, result_bytes
 from llmgw.gateway.accounts.settler import Settler
+from llmgw.policy.spending import keys
 from llmgw.policy.spending.values import Budget, LapsePolicy, Reservation
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedValkey
@@ -177,9 +178,10 @@ def test_an_admission_that_was_not_heard_of_is_taken_back(store_url: str, tmp_pa
         bench.settler.release_later(late)
 
         async def over() -> bool:
-            return not bench.settler.behind and await bench.desk.budget(BUDGET) == (0, 0)
+            names = [keys.operation(TENANT, each.operation) for each in (taken, late)]
+            return [await bench.desk.state.hash_fields(name, "s") for name in names] == [(b"released",)] * 2
 
-        await until_async(over, "the hold to be given back", unless=StoreUnavailable)
+        await until_async(over, "both to be given back", unless=StoreUnavailable)
         with pytest.raises(Exception, match="after it had ended"):
             await bench.desk.spending.admit(late)
         assert await bench.desk.budget(BUDGET) == (0, 0)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from llmgw.http.auth import Authenticator
 from llmgw.http.data_plane import Endpoint
 from llmgw.http.exchange import Exchange
 from llmgw.http.runtime import Generation, Limits, Runtime
@@ -63,9 +64,12 @@ def serve(body: bytes) -> list[dict[str, Any]]:
     """Serve one request and return what was sent."""
     clock = SystemClock()
     state = State("unix:///nowhere")
+    keyring = Keyring(state, Secret("p" * 32), bootstrap=Secret(KEY))
     runtime = Runtime(
         state=state,
-        keyring=Keyring(state, Secret("p" * 32), bootstrap=Secret(KEY)),
+        keyring=keyring,
+        authenticator=Authenticator(keyring),
+        issuers=None,
         rules=Rules(Configured(), RuleStore(state, clock)),
         health=Health(),
         recorder=Recorder(
@@ -77,6 +81,8 @@ def serve(body: bytes) -> list[dict[str, Any]]:
         archive=None,  # type: ignore[arg-type]
         prompts=Prompts(state),
         accounts=None,  # type: ignore[arg-type]
+        signals=None,  # type: ignore[arg-type]
+        webhooks=None,  # type: ignore[arg-type]
         clock=clock,
         limits=Limits(max_body=9999, max_in_flight=9, body_timeout_s=9, drain_s=9, hold_s=9, ping_s=9),
         generation=Generation(number=1, source=None, loaded_unix_ns=0, gateway=BrokenGateway()),  # type: ignore[arg-type]

@@ -1,29 +1,22 @@
-"""The only room that knows every room: builds the application of one worker from the settings."""
+"""One worker: its parts, joined from the settings, its application, and its life."""
 
 import asyncio
 import gc
 import logging
-import multiprocessing
-import os
 import random
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from litestar import Litestar, Router
-from msgspec import Struct
 
-from llmgw import __version__
 from llmgw.accounting.calibration import Calibration
-from llmgw.accounting.journal.journal import Journal
 from llmgw.accounting.tokens import TokenCounter
-from llmgw.context.archive import Archive
-from llmgw.context.contexts import Contexts
-from llmgw.context.integrity.chain_keys import ChainKeys
-from llmgw.context.schemas import Schemas
-from llmgw.gateway.accounts.accounts import Accounts
+from llmgw.app.books import Books
+from llmgw.app.callers import authenticator, shared_issuers
+from llmgw.app.life import stop_when_orphaned, supervisor, sweep
+from llmgw.app.parts import Secrets, open_archive, open_keyring, open_recorder
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
@@ -42,26 +35,15 @@ from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Runtime
 from llmgw.http.tokens import token_routes
 from llmgw.policy.key_watch import KeyWatch
-from llmgw.policy.keyring import Keyring
-from llmgw.policy.rules.rule_store import RuleStore
-from llmgw.policy.rules.rules import Rules
-from llmgw.policy.rules.watch import RuleWatch
-from llmgw.policy.spending.spending import Spending
-from llmgw.policy.spending.upkeep import Upkeep
 from llmgw.prompts.prompts import Prompts
 from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
-from llmgw.settings import ConfigError, Loaded, Settings, Telemetry, load
-from llmgw.settings.limits import configured_limits
-from llmgw.settings.rooms import context_settings, exchange_limits, ledger_keep, prompt_settings
+from llmgw.settings import ConfigError, Loaded, load
+from llmgw.settings.rooms import exchange_limits, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
-from llmgw.telemetry import logs
-from llmgw.telemetry.metrics import Metrics
-from llmgw.telemetry.recorder import Recorder
-from llmgw.telemetry.spans import Tracing
 from llmgw.telemetry.trace_context import new_span_id
-from llmgw.types.clock import Clock, SystemClock
+from llmgw.types.clock import SystemClock
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
 from llmgw.wire import WIRES
@@ -73,18 +55,6 @@ RELOAD_SIGNAL = signal.SIGHUP
 """Has a worker read its configuration file again."""
 DRAIN_SIGNAL = signal.SIGUSR1
 """Tells a worker that it is about to be stopped."""
-
-
-class Secrets(Struct, frozen=True, kw_only=True):
-    """What the gateway must know and nobody else.
-
-    `pepper` is mixed into the digests of API keys, `context_keys` sign stored turns, `bootstrap` is an admin key
-    that is valid without being stored.
-    """
-
-    pepper: Secret
-    context_keys: Mapping[str, Secret]
-    bootstrap: Secret | None = None
 
 
 def create_app(
@@ -133,19 +103,10 @@ class Worker:
             calibration=self._calibration,
         )
         self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
-        keyring = None
-        if settings.auth.mode == "keys":
-            keyring = Keyring(
-                self._state,
-                secrets.pepper,
-                bootstrap=secrets.bootstrap,
-                stale_auth_s=settings.auth.stale_auth_s,
-            )
+        keyring = open_keyring(settings, self._state, secrets)
+        self._issuers = shared_issuers(settings, self._upstream, self._state, self._clock)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
-        self._upkeep = _upkeep(settings, self._state, self._clock)
-        self._rules = Rules(configured_limits(settings.limits), RuleStore(self._state, self._clock))
-        self._rule_watch = RuleWatch(self._state, self._rules)
-        self._recorder = _recorder(settings.telemetry, environ, self._clock)
+        self._recorder = open_recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
@@ -154,30 +115,23 @@ class Worker:
         )
         self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
-        self._accounts = Accounts(
-            Spending(self._state),
-            Journal(settings.state.dir / "journal"),
-            self._rules,
-            Counting(self._counter, self._calibration),
-            self._clock,
-            workers=settings.server.workers,
-        )
+        counting = Counting(self._counter, self._calibration)
+        self._books = Books(settings, self._state, self._upstream, self._clock, counting)
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
-        journal, settler = self._accounts.journal, self._accounts.settler
-        self._recorder.watch_ledger(
-            waiting=lambda: journal.state.counts.open_operations,
-            lost=lambda: settler.lost,
-            ready=lambda: float(journal.state.ready),
-        )
+        self._books.watched_by(self._recorder)
         self._runtime = Runtime(
             state=self._state,
             keyring=keyring,
-            rules=self._rules,
+            authenticator=authenticator(settings, keyring, self._issuers, self._clock),
+            issuers=self._issuers,
+            rules=self._books.rules,
             health=self._health,
             recorder=self._recorder,
             archive=self._archive,
             prompts=self._prompts,
-            accounts=self._accounts,
+            accounts=self._books.accounts,
+            signals=self._books.signals,
+            webhooks=self._books.webhooks,
             clock=self._clock,
             limits=exchange_limits(settings),
             generation=self._generation(loaded, number=generation),
@@ -222,15 +176,14 @@ class Worker:
         loop.add_signal_handler(RELOAD_SIGNAL, self._reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {RELOAD_SIGNAL})
         loop.add_signal_handler(DRAIN_SIGNAL, self._runtime.drain)
-        orphaned = loop.create_task(_stop_when_orphaned(_supervisor()))
-        sweeping = loop.create_task(_sweep(self._contexts))
+        orphaned = loop.create_task(stop_when_orphaned(supervisor()))
+        sweeping = loop.create_task(sweep(self._contexts))
         await self._state.connect()
         await self._prompts.start()
-        await self._rule_watch.start()
-        await self._accounts.start()
+        await self._books.start()
         if self._key_watch is not None:
             self._key_watch.start()
-        self._upkeep.start()
+        self._issuers.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -243,13 +196,12 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
-            await self._upkeep.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
-            await self._rule_watch.aclose()
+            await self._issuers.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
-            await self._accounts.aclose()
+            await self._books.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._recorder.shutdown)
@@ -264,8 +216,8 @@ class Worker:
         except ConfigError as error:
             _log.error("reload refused, the old configuration stays: %s", error)
             return
-        self._rules.configure(configured_limits(fresh.settings.limits))
         self._runtime.generation = self._generation(fresh, number)
+        self._configuring = asyncio.get_running_loop().create_task(self._books.configure(fresh.settings))
         self._retaining = asyncio.get_running_loop().create_task(
             self._upstream.retain(
                 [each.target("any") for each in provider_templates(fresh.settings).values()]
@@ -288,76 +240,10 @@ class Worker:
                 random.random,
                 self._conversations,
                 self._prompting,
-                self._accounts,
+                self._books.accounts,
             ),
         )
 
     def _new_id(self) -> str:
         """Draw an id whose text sorts by time."""
         return f"{self._clock.unix_ns() // 1_000_000:011x}{random.getrandbits(52):013x}"
-
-
-def open_archive(
-    settings: Settings, state: State, keys: Mapping[str, Secret], clock: Clock | None = None
-) -> Archive:
-    """Put together all that can be done with stored conversations; `keys` sign them.
-
-    Raises:
-        ValueError: there are no keys, or one is too short.
-    """
-    contexts = Contexts(
-        state,
-        ChainKeys(keys, settings.contexts.trust),
-        context_settings(settings),
-        clock=clock or SystemClock(),
-        jitter=random.random,
-    )
-    return Archive(contexts, Schemas(state))
-
-
-def _upkeep(settings: Settings, state: State, clock: Clock) -> Upkeep:
-    return Upkeep(state, clock, ledger_keep(settings), every_s=settings.ledger.prove_s, jitter=random.random)
-
-
-def _recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:
-    process = {"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"}
-    return Recorder(
-        Tracing(
-            telemetry.otlp_endpoint,
-            sample=telemetry.sample,
-            slow_ms=telemetry.slow_ms,
-            version=__version__,
-            clock=clock,
-            resource=process,
-        ),
-        Metrics(
-            telemetry.otlp_endpoint,
-            every_s=telemetry.metrics_s,
-            version=__version__,
-            clock=clock,
-            resource=process,
-        ),
-        logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
-        clock,
-    )
-
-
-async def _sweep(contexts: Contexts) -> None:
-    """Have what nobody asks for forgotten, as long as the worker lives."""
-    while True:
-        await asyncio.sleep(60)
-        contexts.histories.sweep()
-
-
-def _supervisor() -> int:
-    """The process that started this one, dead or alive: whoever has only now become its parent is another."""
-    starter = multiprocessing.parent_process()
-    started_by = starter.pid if starter is not None else None
-    return os.getppid() if started_by is None else started_by
-
-
-async def _stop_when_orphaned(supervisor: int) -> None:
-    """End a worker whose supervisor was killed: nobody would restart its store or pass on a signal."""
-    while os.getppid() == supervisor:  # noqa: ASYNC110  # a parent's end raises no event
-        await asyncio.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
