@@ -34,6 +34,7 @@ from llmgw.policy.spending.books import base_of, reconcile
 from llmgw.policy.spending.ledger import Row
 from llmgw.policy.spending.usage import tenants
 from llmgw.state.connection import State
+from llmgw.types.call import TENANT
 from llmgw.types.json import encode
 from llmgw.types.limit_errors import StoreReset
 from llmgw.types.money import signed_usd
@@ -126,6 +127,8 @@ def verify(config: str | None, tenant: str | None, archive_dirs: tuple[Path, ...
 
     Reads the store and the files itself. Exits with 1 where something is damaged, missing or different.
     """
+    if tenant is not None and not TENANT.fullmatch(tenant):
+        raise click.UsageError("--tenant is no tenant's name")
     archives = places(config, archive_dirs)
     found = with_state(config, lambda _, state: _verified(state, archives, tenant))
     if as_json:

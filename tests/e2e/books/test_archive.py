@@ -103,6 +103,8 @@ def test_an_archive_is_proved_by_command(office: Office, archived: Any) -> None:
     file.unlink()
     assert f"{file} is in the index, and missing" in office.run(*asked, code=1).stdout
     file.write_bytes(data)
+    wrong = ("ledger", "verify", "--tenant", "../x", "-c", str(office.gateway.config_path))
+    assert "--tenant is no tenant's name" in office.run(*wrong, code=2).output
     # The sums that the store has of what left it are held to the rows.
     base = keys.of(office.tenant, "base")
     office.behind(
