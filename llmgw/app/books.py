@@ -16,6 +16,7 @@ from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.upkeep import Upkeep
 from llmgw.settings import Settings
 from llmgw.settings.limits import configured_limits
+from llmgw.settings.rooms import ledger_keep
 from llmgw.settings.signals import signal_rules, webhooks
 from llmgw.state.connection import State
 from llmgw.telemetry.recorder import Recorder
@@ -30,7 +31,6 @@ class Books:
     def __init__(
         self, settings: Settings, state: State, upstream: Upstream, clock: Clock, counting: Counting
     ) -> None:
-        ledger = settings.ledger
         self.rules = Rules(configured_limits(settings.limits), RuleStore(state, clock))
         self.signals = Signals(state, clock, signal_rules(settings.signals))
         self._rule_watch = RuleWatch(state, self.rules)
@@ -47,8 +47,8 @@ class Books:
         self._upkeep = Upkeep(
             state,
             clock,
-            keep_ms=ledger.keep_days * 86_400_000,
-            every_s=ledger.prove_s,
+            ledger_keep(settings),
+            every_s=settings.ledger.prove_s,
             jitter=random.random,
         )
         means = Means(state, self.signals.log, partial(post, upstream), clock, random.random)

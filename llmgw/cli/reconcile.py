@@ -24,9 +24,12 @@ from llmgw.accounting.bills import (
     compare,
     read_bill,
 )
+from llmgw.cli.archives import ARCHIVE_DIR, With, places
 from llmgw.cli.printing import json, note, safe, show
 from llmgw.cli.remote import PATIENT_S, Remote, connected
-from llmgw.types.money import usd
+from llmgw.http.ledger_rows import Summing
+from llmgw.types.moments import moment
+from llmgw.types.money import signed_usd
 
 DIFFERS: Final = 1
 """The exit code where books do not agree, or a bill differs by more than is tolerated."""
@@ -123,6 +126,8 @@ class _Pair(click.ParamType[tuple[str, str]]):
 @click.option(
     "--tolerance", type=_Percent(), default="0.5%", show_default=True, help="Differences up to this are none."
 )
+@click.option("--archive", is_flag=True, help="With --bill: count rows archived on this machine, too.")
+@ARCHIVE_DIR
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def reconcile(remote: Remote, tenant: str | None, *, whole: bool, as_json: bool, **bill: Any) -> None:
     """Prove that spent is the sum of the ledger and held that of the open holds; or compare a bill.
@@ -130,6 +135,8 @@ def reconcile(remote: Remote, tenant: str | None, *, whole: bool, as_json: bool,
     Exits with 1 where they differ.
     """
     if bill["bill"] is None:
+        if bill["archive"] or bill["archive_dirs"]:
+            raise click.UsageError("--archive goes with --bill; archives are proved by: llmgw ledger verify")
         _prove(remote, tenant, whole=whole, as_json=as_json)
     else:
         _compare(remote, tenant, as_json=as_json, **bill)
@@ -186,7 +193,13 @@ def _compare(
     if end <= first:
         raise click.UsageError("--until must be after --since")
     within = [each for each in lines if first <= each.day < end]
-    charged, rest = _sums(remote, first, end, tenant=tenant, provider=provider)
+    within_reach = {"tenant": tenant, "provider": provider}
+    if how["archive"] or how["archive_dirs"]:
+        both = With(remote, places(remote.config, how["archive_dirs"]), tenant)
+        summing = Summing(moment(first, 0), moment(end, 0), provider)
+        charged, rest = both.sums(lambda: _sums(remote, first, end, **within_reach), summing)
+    else:
+        charged, rest = _sums(remote, first, end, **within_reach)
     found = compare(
         within, charged, names=how["names"], tolerance=Tolerance(percent=how["tolerance"]), by=how["by"]
     )
@@ -195,7 +208,7 @@ def _compare(
     else:
         _print_table(found, first, end)
         if rest:
-            note(f"beside that, {_signed(rest)} USD of holds that lapsed, which no target accounts for")
+            note(f"beside that, {signed_usd(rest)} USD of holds that lapsed, which no target accounts for")
         if len(within) < len(lines):
             note(f"{len(lines) - len(within)} lines of the bill are of other days")
     if any(each.over for each in found):
@@ -251,7 +264,7 @@ def _print_json(found: list[Difference], since: str, until: str, rest: int) -> N
         for each in found
     ]
     document = {"since": since, "until": until, "differences": told[:-1], "total": told[-1]}
-    click.echo(json({**document, "lapsed_usd": _signed(rest)}))
+    click.echo(json({**document, "lapsed_usd": signed_usd(rest)}))
 
 
 def _print_table(found: list[Difference], since: str, until: str) -> None:
@@ -276,7 +289,3 @@ def _plain(amount: Decimal) -> str:
 
 def _rounded(percent: Decimal) -> str:
     return f"{percent:.2f}"
-
-
-def _signed(nano: int) -> str:
-    return f"-{usd(-nano)}" if nano < 0 else usd(nano)

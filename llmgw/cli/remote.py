@@ -117,7 +117,9 @@ class Answer(msgspec.Struct, frozen=True):
 class Remote:
     """A gateway; it is looked for when it is first asked something."""
 
-    def __init__(self, find: Callable[[], Address]) -> None:
+    def __init__(self, find: Callable[[], Address], config: str | None = None) -> None:
+        self.config = config
+        """The configuration file that was named."""
         self._find = functools.cache(find)
 
     def ask(
@@ -180,7 +182,7 @@ def connected(command: Callable[P, T]) -> Callable[..., T]:
     @CONFIG
     @functools.wraps(command)
     def run(*args: Any, url: str | None, key: str | None, config: str | None, **members: Any) -> T:
-        members["remote"] = Remote(lambda: _address(url, key, config))
+        members["remote"] = Remote(lambda: _address(url, key, config), config)
         return command(*args, **members)
 
     return run

@@ -1,21 +1,19 @@
 """The ledger for who may look at a tenant's books: its rows, their sums by provider and model, and their proof."""
 
-from collections import defaultdict
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from llmgw.accounting.detail import LedgerAttempt, LedgerDetail, read_detail
-from llmgw.accounting.sheets import Cell, sheet
+from llmgw.accounting.sheets import sheet
 from llmgw.http.asked import MAX_PAGE, HttpRequest, answer, body_of, caller_of, number_of, word_of
+from llmgw.http.ledger_rows import COLUMNS, Summing, cells, told
 from llmgw.http.permissions import Permission
 from llmgw.http.reach import reach_of
 from llmgw.http.runtime import Runtime
-from llmgw.http.times import moment_of, stamp
-from llmgw.http.usage import DAY_MS, Format, csv_answer, signed_usd, tenants_of
+from llmgw.http.times import moment_of
+from llmgw.http.usage import DAY_MS, Format, csv_answer, tenants_of
 from llmgw.policy.spending.books import Account, Reconciled, reconcile
 from llmgw.policy.spending.ledger import FIRST, ROW_ID, Row, id_before, order_of, rows
 from llmgw.policy.spending.usage import tenants
@@ -23,17 +21,10 @@ from llmgw.state.connection import State
 from llmgw.types.call import TENANT, Caller
 from llmgw.types.errors import InvalidRequest, NotFound
 from llmgw.types.limit_errors import StoreReset
+from llmgw.types.money import signed_usd
 
 SCANNED_MAX: Final = 20_000
 """Rows that one request looks at; the next one goes on."""
-LATE_MS: Final = 4 * DAY_MS
-"""How long after a call its rows may come."""
-_COLUMNS: Final = (
-    "id", "at", "operation", "kind", "cost_nano", "cost_usd", "budgets", "who", "target", "model", "answered",
-    "prices", "input_tokens", "output_tokens", "estimated",
-)  # fmt: skip
-
-_read_who: Final = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
 
 class ReconcileRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,13 +32,6 @@ class ReconcileRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     tenant: str | None = None
     whole: bool = False
-
-
-class _Group(NamedTuple):
-    day: str
-    provider: str
-    target: str
-    model: str
 
 
 def ledger_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
@@ -68,8 +52,8 @@ def ledger_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         last = _end(request, now_ms)
         found, more = await _page(state, tenant, (after, last), request.query_params.get("op"), limit)
         if form == "csv":
-            return csv_answer(sheet(_COLUMNS, (_cells(each) for each in found)), f"ledger-{tenant}.csv")
-        return answer({"tenant": tenant, "rows": [_told(each) for each in found], "next": more})
+            return csv_answer(sheet(COLUMNS, (cells(each) for each in found)), f"ledger-{tenant}.csv")
+        return answer({"tenant": tenant, "rows": [told(each) for each in found], "next": more})
 
     @get("/admin/v1/ledger/sums", opt={"permission": Permission.VIEW})
     async def sums(request: HttpRequest) -> Response[bytes]:
@@ -78,7 +62,7 @@ def ledger_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         until_ms = moment_of(request, "until", now_ms, now_ms + 1)
         if until_ms <= since_ms:
             raise InvalidRequest("until must be after since", param="until")
-        summing = _Summing(since_ms, until_ms, request.query_params.get("provider"))
+        summing = Summing(since_ms, until_ms, request.query_params.get("provider"))
         more = await _sum_up(
             state, await tenants_of(request, state), summing, request.query_params.get("after")
         )
@@ -99,51 +83,7 @@ def ledger_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     return [ledger, sums, proof]
 
 
-class _Summing:
-    """Adds up rows by the day, provider, target and model of their attempts."""
-
-    def __init__(self, since_ms: int, until_ms: int, provider: str | None) -> None:
-        self.range = (id_before(since_ms), id_before(until_ms + LATE_MS))
-        self.rows = 0
-        self.rest = 0
-        """Nano-USD that no attempt accounts for: of holds that lapsed, and what adjusts them."""
-        self._since_ms, self._until_ms, self._provider = since_ms, until_ms, provider
-        self._sums: defaultdict[_Group, list[int]] = defaultdict(lambda: [0] * 5)
-
-    def add(self, row: Row) -> None:
-        """Add a row."""
-        self.rows += 1
-        detail = read_detail(row.data)
-        attempts = () if detail is None else detail.attempts
-        if self._since_ms <= row.at_ms < self._until_ms:
-            self.rest += row.cost - sum(each.nano or 0 for each in attempts)
-        for each in attempts:
-            if self._since_ms <= each.at * 1000 < self._until_ms and self._provider in {None, each.provider}:
-                self._add(each)
-
-    def told(self) -> list[dict[str, Any]]:
-        """The sums, in order of day, provider, target and model."""
-        names = ("attempts", "cost_nano", "estimated_nano", "input_tokens", "output_tokens")
-        return [
-            {**group._asdict(), **dict(zip(names, numbers, strict=True))}
-            for group, numbers in sorted(self._sums.items())
-        ]
-
-    def _add(self, attempt: LedgerAttempt) -> None:
-        day = stamp(attempt.at * 1000)[:10]
-        group = _Group(day, attempt.provider, attempt.target, attempt.answered or attempt.model)
-        nano, usage = attempt.nano or 0, attempt.usage
-        more = (
-            1,
-            nano,
-            nano if attempt.estimated else 0,
-            (usage and usage.input) or 0,
-            (usage and usage.output) or 0,
-        )
-        self._sums[group] = [mine + its for mine, its in zip(self._sums[group], more, strict=True)]
-
-
-async def _sum_up(state: State, asked: list[str], summing: _Summing, after: str | None) -> str | None:
+async def _sum_up(state: State, asked: list[str], summing: Summing, after: str | None) -> str | None:
     """Add up what one request may look at; says where the next one goes on."""
     first, _, begun = (after or "").partition("/")
     if after is not None and not (TENANT.fullmatch(first) and ROW_ID.fullmatch(begun)):
@@ -226,47 +166,3 @@ def _row_id(request: HttpRequest, name: str) -> str:
 
 def _end(request: HttpRequest, now_ms: int) -> str:
     return "+" if "until" not in request.query_params else id_before(moment_of(request, "until", now_ms, 0))
-
-
-def _told(row: Row) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "at": stamp(row.at_ms),
-        "at_ms": row.at_ms,
-        "operation": row.operation,
-        "kind": row.kind,
-        "cost_nano": row.cost,
-        "cost_usd": signed_usd(row.cost),
-        "budgets": row.budgets,
-        "who": [{"dimension": dimension, "name": name} for dimension, name in _who(row)],
-        "detail": read_detail(row.data),
-    }
-
-
-def _cells(row: Row) -> list[Cell]:
-    detail = read_detail(row.data) or LedgerDetail(v=1, call="")
-    used = [each.usage for each in detail.attempts if each.usage is not None]
-    return [
-        row.id,
-        stamp(row.at_ms),
-        row.operation,
-        row.kind,
-        row.cost,
-        signed_usd(row.cost),
-        " ".join(row.budgets),
-        " ".join(f"{dimension}={name}" for dimension, name in _who(row)),
-        detail.target,
-        detail.model,
-        detail.answered,
-        " ".join(dict.fromkeys(each.prices for each in detail.attempts if each.prices)),
-        sum(each.input or 0 for each in used),
-        sum(each.output or 0 for each in used),
-        "true" if detail.estimated else "false",
-    ]
-
-
-def _who(row: Row) -> list[tuple[str, str]]:
-    try:
-        return _read_who(row.who)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return []

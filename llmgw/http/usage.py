@@ -12,7 +12,7 @@ from llmgw.http.asked import HttpRequest, answer, caller_of, word_of
 from llmgw.http.permissions import Permission
 from llmgw.http.reach import reach_of
 from llmgw.http.runtime import Runtime
-from llmgw.http.times import moment_of, stamp
+from llmgw.http.times import moment_of
 from llmgw.policy.spending.usage import (
     KEPT_MS,
     Period,
@@ -29,7 +29,8 @@ from llmgw.policy.spending.values import Dimension, named
 from llmgw.state.connection import State
 from llmgw.types.call import TENANT, Caller
 from llmgw.types.errors import InvalidRequest, NotFound
-from llmgw.types.money import usd
+from llmgw.types.moments import stamp
+from llmgw.types.money import signed_usd
 
 DAY_MS: Final = 86_400_000
 LINES_MAX: Final = 200_000
@@ -130,11 +131,6 @@ def csv_answer(text: str, name: str) -> Response[bytes]:
         media_type="text/csv; charset=utf-8; header=present",
         headers={"content-disposition": f'attachment; filename="{name}"'},
     )
-
-
-def signed_usd(nano: int) -> str:
-    """Write an amount in US dollars that may be negative."""
-    return f"-{usd(-nano)}" if nano < 0 else usd(nano)
 
 
 async def _own(state: State, caller: Caller, windows: Windows) -> dict[str, Any]:

@@ -26,6 +26,8 @@ VARIABLE = "LLMGW_CONFIG"
 """The environment variable that names the file."""
 
 _STATE_DIR: Path = ("state", "dir")
+_ARCHIVE_DIR: Path = ("ledger", "archive_dir")
+_NO_USER = "starts with '~' and the name of no user here"
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -103,7 +105,14 @@ def _build(document: Document, source: str, environ: Mapping[str, str]) -> Loade
         auth = msgspec.structs.replace(settings.auth, issuers=issuers)
         settings = msgspec.structs.replace(settings, state=state, auth=auth)
     except RuntimeError:
-        found.append(Finding(path=_STATE_DIR, message="starts with '~' and the name of no user here"))
+        found.append(Finding(path=_STATE_DIR, message=_NO_USER))
+    try:
+        if settings.ledger.archive_dir is not None:
+            place = _absolute(settings.ledger.archive_dir, base, environ)
+            ledger = msgspec.structs.replace(settings.ledger, archive_dir=place)
+            settings = msgspec.structs.replace(settings, ledger=ledger)
+    except RuntimeError:
+        found.append(Finding(path=_ARCHIVE_DIR, message=_NO_USER))
     later = _news(check(settings, _provider_names(root, found)), found)
     # Looking for what was meant costs time: no more of it than can be told.
     found += itertools.islice(later, MAX_PROBLEMS + 1)

@@ -237,10 +237,16 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Ledger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was spent, row by row."""
 
-    keep_days: Annotated[int, Meta(ge=7, le=3650)] = 400
-    """Days that a row is kept; of older ones, once they are proved, only their sum."""
-    prove_s: Annotated[int, Meta(ge=60, le=86_400)] = 3600
-    """Seconds between two proofs that the books agree, which say so in the log where they do not."""
+    keep_days: Annotated[int, Meta(ge=7, le=3650)] = 35
+    """Days that a row stays in the store, or one more; of older ones, once they are proved, only their sum."""
+    keep_rows: Annotated[int, Meta(ge=1000, le=100_000_000)] = 200_000
+    """Rows of a tenant in the store; beyond them the oldest that are proved go, however young they are."""
+    archive: bool = True
+    """Write rows to files before they leave the store; without that they are no more."""
+    archive_dir: Path | None = None
+    """Where to; `ledger` in `state.dir` by default. A relative path starts at the settings file."""
+    prove_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    """Seconds between two looks at the books: whether they agree, and what has to go."""
 
 
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,10 +1,16 @@
 """From the settings to what single rooms are told."""
 
+from pathlib import Path
+from typing import Final
+
 from llmgw.context.settings import ContextSettings
 from llmgw.context.verifying.settings import VerifySettings
 from llmgw.http.runtime import Limits
+from llmgw.policy.spending.upkeep import Keep
 from llmgw.prompts.settings import PromptSettings
 from llmgw.settings.model import Settings
+
+_DAY_MS: Final = 86_400_000
 
 
 def context_settings(settings: Settings) -> ContextSettings:
@@ -31,6 +37,23 @@ def prompt_settings(settings: Settings) -> PromptSettings:
         min_cases=prompts.min_cases,
         poll_s=prompts.poll_s,
         state_dir=settings.state.dir,
+    )
+
+
+def ledger_archive(settings: Settings) -> Path:
+    """Where rows of the ledger go."""
+    return settings.ledger.archive_dir or settings.state.dir / "ledger"
+
+
+def ledger_keep(settings: Settings) -> Keep:
+    """Which rows of the ledger stay in the store, and where the others go."""
+    ledger = settings.ledger
+    return Keep(
+        ms=ledger.keep_days * _DAY_MS,
+        slack_ms=_DAY_MS,
+        rows=ledger.keep_rows,
+        archive=ledger_archive(settings) if ledger.archive else None,
+        rest_ms=ledger.prove_s * 400,
     )
 
 

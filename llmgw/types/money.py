@@ -171,6 +171,11 @@ def usd(nano: int) -> str:
     return f"{whole}.{rest:09d}".rstrip("0").rstrip(".") if rest else str(whole)
 
 
+def signed_usd(nano: int) -> str:
+    """Write an amount in US dollars that may be negative."""
+    return f"-{usd(-nano)}" if nano < 0 else usd(nano)
+
+
 def nano_of(dollars: float) -> int:
     """Read an amount that people wrote in US dollars, exactly: 0.1 is 100,000,000.
 

@@ -6,13 +6,16 @@ whole proof begins.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from llmgw.policy.spending import keys, scripts
-from llmgw.policy.spending.ledger import FIRST, Row, id_before, order_of, rows
+from llmgw.policy.spending.archive.draft import Draft
+from llmgw.policy.spending.archive.threads import in_thread
+from llmgw.policy.spending.ledger import FIRST, Row, id_before, order_of, pages, rows
 from llmgw.policy.spending.spending import reset_of
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock, SystemClock
@@ -20,6 +23,8 @@ from llmgw.types.errors import InternalError, StoreUnavailable
 from llmgw.types.json import encode
 
 _TRIES: Final = 10
+_SWEPT: Final = 1000
+"""Rows that the store lets go in one step, whose time all other callers wait for."""
 
 
 class Account(NamedTuple):
@@ -64,7 +69,7 @@ class Sums(Struct, frozen=True, kw_only=True):
     posted: dict[str, str] = {}
 
 
-class _Adding:
+class Adding:
     """Sums that rows are added to, one after another."""
 
     def __init__(self, begun: Sums) -> None:
@@ -88,8 +93,8 @@ class _Adding:
 _read_sums: Final = msgspec.json.Decoder(Sums).decode
 
 
-class _Noted(NamedTuple):
-    """Sums up to a row; before the first one there is none."""
+class Noted(NamedTuple):
+    """Sums up to a row, which is `0-0` before the first one."""
 
     row: str
     sums: Sums
@@ -101,8 +106,8 @@ class _Snapshot(NamedTuple):
     holds: list[bytes]
     said: list[Any]
     epoch: str
-    base: _Noted
-    proved: _Noted
+    base: Noted
+    proved: Noted
 
 
 async def reconcile(
@@ -123,13 +128,12 @@ async def reconcile(
     for _ in range(_TRIES):
         seen = await _snapshot(state, tenant, now)
         begun = seen.base if whole else max(seen.base, seen.proved, key=lambda each: order_of(each.row))
-        sums = _Adding(begun.sums)
+        sums = Adding(begun.sums)
         if seen.last:
             async for row in rows(state, tenant, begun.row, seen.last):
                 sums.add(row)
         # Rows that were trimmed while they were read are missing: read again what there is.
-        (base,) = await state.hash_fields(keys.of(tenant, "base"), "row")
-        if (base or FIRST.encode()).decode() == seen.base.row:
+        if order_of((await base_of(state, tenant)).row) <= order_of(begun.row):
             break
     else:
         raise StoreUnavailable("rows were trimmed each time the books were read", retry_after_s=1.0)
@@ -145,34 +149,113 @@ async def reconcile(
     return found
 
 
+class Cut(NamedTuple):
+    """Which proved rows go: those posted before a moment, and of them so many of the oldest."""
+
+    before_ms: int
+    most: int | None = None
+
+
+async def base_of(state: State, tenant: str) -> Noted:
+    """Read what a tenant's trimmed rows add up to.
+
+    Raises:
+        StoreUnavailable: the store cannot be asked.
+        InternalError: it cannot be read.
+    """
+    return _noted(*await state.hash_fields(keys.of(tenant, "base"), "row", "sums"))
+
+
 async def trim(state: State, tenant: str, before_ms: int, *, clock: Clock | None = None) -> int:
     """Put their sum in the place of rows that were posted before a moment and are proved; says how many went.
+
+    Raises:
+        GatewayError: as `move` lists.
+    """
+    return await move(state, tenant, Cut(before_ms), clock=clock)
+
+
+async def move(
+    state: State, tenant: str, cut: Cut, *, clock: Clock | None = None, archive: Path | None = None
+) -> int:
+    """Put proved rows into a file of an archive, if there is one, and then their sum in their place.
+
+    Says how many went. Without an archive they are no more.
 
     Raises:
         StoreReset: the store has no books of the tenant.
         StoreUnavailable: it is not known whether they went; the same again is safe.
         InternalError: what is stored of earlier proofs is damaged.
+        ArchiveError: the archive cannot be used, or another process is at it; nothing went.
+        OSError: the file cannot be written; nothing went.
     """
     now = (clock or SystemClock()).unix_ns() // 1_000_000
     seen = await _snapshot(state, tenant, now)
-    last = min(seen.proved.row, id_before(before_ms), key=order_of)
-    sums, cut = _Adding(seen.base.sums), seen.base.row
-    async for row in rows(state, tenant, seen.base.row, last):
-        sums.add(row)
-        cut = row.id
-    if cut == seen.base.row:
+    if archive is None:
+        return await _move(state, tenant, seen, cut, None)
+    draft = Draft(archive / tenant, seen.base.row)
+    try:
+        await in_thread(draft.open)
+        return await _move(state, tenant, seen, cut, draft)
+    finally:
+        await in_thread(draft.close)
+
+
+async def _move(state: State, tenant: str, seen: _Snapshot, cut: Cut, draft: Draft | None) -> int:
+    begun, most = seen.base.row, cut.most
+    last = min(seen.proved.row, id_before(cut.before_ms), key=order_of)
+    if draft is not None and (first := await _first(state, tenant, begun, last)) is not None:
+        end = await in_thread(draft.begun, first)
+        if end is not None:
+            last, most = min(seen.proved.row, end, key=order_of), None
+    sums, row = Adding(seen.base.sums), begun
+    async for page in pages(state, tenant, begun, last):
+        taken = page if most is None else page[: most - (sums.rows - seen.base.sums.rows)]
+        for each in taken:
+            sums.add(each)
+            row = each.id
+        if draft is not None:
+            await in_thread(draft.take, taken)
+        if len(taken) < len(page):
+            break
+    if row == begun:
         return 0
     note = sums.noted(await _all_windows(state, tenant))
-    milliseconds, number = order_of(cut)
-    gone = await state.script(
-        scripts.TRIM,
-        [keys.of(tenant, "ledger"), keys.of(tenant, "base")],
-        ["" if seen.base.row == FIRST else seen.base.row, cut, f"{milliseconds}-{number + 1}", note],
+    if draft is not None:
+        # Rows that went while they were read are missing in the draft, which is then none.
+        if (await base_of(state, tenant)).row != begun:
+            return 0
+        await in_thread(draft.keep)
+    put = await state.script(
+        scripts.TRIM, [keys.of(tenant, "base")], ["" if begun == FIRST else begun, row, note]
     )
-    return max(0, int(gone))
+    return await sweep(state, tenant, row) if int(put) > 0 else 0
 
 
-def _accounts(seen: _Snapshot, sums: _Adding) -> Iterable[Account]:
+async def sweep(state: State, tenant: str, last: str) -> int:
+    """Let rows up to one go that a sum stands for, some at a time, as the store does nothing else meanwhile.
+
+    Says how many went.
+
+    Raises:
+        StoreUnavailable: some may be left; no proof counts them.
+    """
+    milliseconds, number = order_of(last)
+    ledger, kept = keys.of(tenant, "ledger"), f"{milliseconds}-{number + 1}"
+    gone = 0
+    while some := int(await state.command("XTRIM", ledger, "MINID", "~", kept, "LIMIT", _SWEPT)):
+        gone += some
+    return gone + int(await state.command("XTRIM", ledger, "MINID", "=", kept))
+
+
+async def _first(state: State, tenant: str, after: str, last: str) -> str | None:
+    if order_of(last) <= order_of(after):
+        return None
+    found = await state.command("XRANGE", keys.of(tenant, "ledger"), f"({after}", last, "COUNT", 1)
+    return found[0][0].decode() if found else None
+
+
+def _accounts(seen: _Snapshot, sums: Adding) -> Iterable[Account]:
     on_hold = dict.fromkeys(seen.names, 0)
     for hold in seen.holds:
         estimate, *budgets = hold.decode().split(" ")
@@ -208,10 +291,10 @@ async def _snapshot(state: State, tenant: str, now: int) -> _Snapshot:
     raise StoreUnavailable("new budgets came up each time the books were read", retry_after_s=1.0)
 
 
-def _noted(row: bytes | None, sums: bytes | None) -> _Noted:
+def _noted(row: bytes | None, sums: bytes | None) -> Noted:
     if row is None:
-        return _Noted(FIRST, Sums())
+        return Noted(FIRST, Sums())
     try:
-        return _Noted(row.decode(), _read_sums(sums or b""))
+        return Noted(row.decode(), _read_sums(sums or b""))
     except (msgspec.DecodeError, ValueError):
         raise InternalError("what is stored of earlier proofs of the books cannot be read") from None

@@ -9,7 +9,7 @@ TENANTS: Final = "llmgw:spend:tenants"
 
 
 def of(tenant: str, part: str) -> str:
-    """The key of one part of a tenant's books: `epoch`, `open`, `holds`, `index`, `ledger`."""
+    """The key of one part of a tenant's books: `epoch`, `open`, `holds`, `index`, `ledger`, `base`, `proved`, …."""
     return f"llmgw:spend:{{{tenant}}}:{part}"
 
 

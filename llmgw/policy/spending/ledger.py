@@ -37,10 +37,20 @@ async def rows(state: State, tenant: str, after: str = FIRST, last: str = "+") -
     Raises:
         StoreUnavailable: the store cannot be asked.
     """
+    async for page in pages(state, tenant, after, last):
+        for row in page:
+            yield row
+
+
+async def pages(state: State, tenant: str, after: str = FIRST, last: str = "+") -> AsyncIterator[list[Row]]:
+    """Read the same page by page.
+
+    Raises:
+        StoreUnavailable: the store cannot be asked.
+    """
     while True:
         page = await state.command("XRANGE", keys.of(tenant, "ledger"), f"({after}", last, "COUNT", PAGE)
-        for row_id, fields in page:
-            yield _row(row_id, fields)
+        yield [_row(row_id, fields) for row_id, fields in page]
         if len(page) < PAGE:
             return
         after = page[-1][0].decode()
@@ -49,6 +59,12 @@ async def rows(state: State, tenant: str, after: str = FIRST, last: str = "+") -
 def id_before(unix_ms: int) -> str:
     """The last id that rows posted before a moment can have."""
     return FIRST if unix_ms <= 0 else f"{unix_ms - 1}-{2**64 - 1}"
+
+
+def id_preceding(row_id: str) -> str:
+    """The last id that a row before this one can have."""
+    milliseconds, number = order_of(row_id)
+    return f"{milliseconds}-{number - 1}" if number else id_before(milliseconds)
 
 
 def order_of(row_id: str) -> tuple[int, int]:

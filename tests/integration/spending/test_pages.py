@@ -6,6 +6,7 @@ import pytest
 from llmgw.accounting.detail import LedgerAttempt, LedgerDetail
 from llmgw.http import ledger as routes
 from llmgw.http import usage as reports
+from llmgw.http.ledger_rows import Summing
 from llmgw.policy.spending.ledger import FIRST
 from llmgw.policy.spending.usage import Windows, usage_between
 from llmgw.policy.spending.values import Charge
@@ -38,7 +39,7 @@ def test_sums_are_those_of_all_pages(store_url: str, monkeypatch: pytest.MonkeyP
             found, rows, after = list[dict[str, Any]](), 0, None
             while True:
                 # The desk's clock is not the store's, by which rows are found.
-                summing = routes._Summing(now_ms - 1000, now_ms + 2**43, None)
+                summing = Summing(now_ms - 1000, now_ms + 2**43, None)
                 summing.range = (FIRST, "+")
                 after = await routes._sum_up(desk.state, list(TENANTS), summing, after)
                 found, rows = found + summing.told(), rows + summing.rows

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 from llmgw.policy.spending import keys
-from llmgw.policy.spending.upkeep import Upkeep
+from llmgw.policy.spending.upkeep import Keep, Upkeep
 from llmgw.policy.spending.values import Budget
 from llmgw.types.errors import StoreUnavailable
 from tests.integration.spending.desk import TENANT, Desk, at_desk, cost
@@ -15,7 +15,7 @@ EVER = Budget(scope="tenant", name=TENANT, window="total", amount_nano=1000)
 
 def upkeep(desk: Desk, keep_ms: int, every_s: float = 3600) -> Upkeep:
     """One worker's, by the desk's clock."""
-    return Upkeep(desk.state, desk.clock, keep_ms=keep_ms, every_s=every_s, jitter=lambda: 0.5)
+    return Upkeep(desk.state, desk.clock, Keep(keep_ms), every_s=every_s, jitter=lambda: 0.5)
 
 
 async def store_ms(desk: Desk) -> int:

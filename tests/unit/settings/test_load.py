@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llmgw.policy.spending.upkeep import Keep
 from llmgw.settings import (
     Alias,
     AliasTarget,
@@ -19,6 +20,7 @@ from llmgw.settings import (
     load,
     warnings,
 )
+from llmgw.settings.rooms import ledger_archive, ledger_keep
 from llmgw.types.feature import Feature
 from llmgw.types.secret import Secret
 from llmgw.types.target import Timeouts
@@ -165,6 +167,22 @@ def test_the_state_directory_is_absolute(
 ) -> None:
     """`~` is the given environment's, and the default follows the XDG convention."""
     assert loaded(text, **environ).settings.state.dir == Path(expected)
+
+
+def test_the_ledgers_archive_is_beside_the_state_unless_named(
+    loaded: Callable[..., Loaded], problems: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """By default `ledger` in `state.dir`; a relative path starts at the settings file; it can be left out."""
+    assert ledger_archive(loaded("state: {dir: here}").settings) == tmp_path / "here" / "ledger"
+    settings = loaded("ledger: {archive_dir: books, keep_rows: 5000}").settings
+    assert ledger_keep(settings) == Keep(35 * 86_400_000, 86_400_000, 5000, tmp_path / "books", 24_000)
+    assert ledger_keep(loaded("ledger: {archive: false}").settings).archive is None
+    assert problems("ledger: {archive_dir: ~nobody-of-this-name/x}") == [
+        "line 1: ledger.archive_dir: starts with '~' and the name of no user here"
+    ]
+    assert problems("ledger: {archive_dir: ''}") == ["line 1: ledger.archive_dir: expected a path"]
+    wrong = problems("ledger: {keep_rows: 999, archive: 7}")
+    assert [each.split(": ")[1] for each in wrong] == ["ledger.keep_rows", "ledger.archive"]
 
 
 def test_a_relative_state_directory_starts_at_the_file(loaded: Callable[..., Loaded], tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
--- Puts a sum in the place of the rows up to one, unless others were trimmed meanwhile.
--- KEYS ledger base | ARGV row-before row first-kept sums
+-- Puts a sum in the place of the rows up to one, unless others were put there meanwhile; the rows themselves go after it.
+-- KEYS base | ARGV row-before row sums
 local call = redis.call
-if (call('HGET', KEYS[2], 'row') or '') ~= ARGV[1] then return -1 end
-call('HSET', KEYS[2], 'row', ARGV[2], 'sums', ARGV[4])
-return call('XTRIM', KEYS[1], 'MINID', '=', ARGV[3])
+if (call('HGET', KEYS[1], 'row') or '') ~= ARGV[1] then return -1 end
+call('HSET', KEYS[1], 'row', ARGV[2], 'sums', ARGV[3])
+return 1
