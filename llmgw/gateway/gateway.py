@@ -1,6 +1,7 @@
 """The corridor: what happens to every call, top to bottom."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import NamedTuple
 
@@ -187,7 +188,12 @@ class Gateway:
             GatewayError: as `Contexts.open`, `Contexts.commit` and `invoke` list.
         """
         compacting = Compacting(self._conversations.contexts, partial(self.ask, call))
-        await compacting.compact(asker, options, alias, keep_last)
+        async with self.counted(call):
+            await compacting.compact(asker, options, alias, keep_last)
+
+    def counted(self, call: Call) -> AbstractAsyncContextManager[None]:
+        """See `Accounts.counted`."""
+        return self._accounts.counted(call)
 
     def _resolved(self, model: str, prompt: PromptRef | None, call: Call) -> Alias:
         """Find a model that the caller may call.

@@ -7,7 +7,7 @@ call with limits or budgets is admitted before a provider is asked, and settled 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -17,11 +17,11 @@ from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Refusal
 from llmgw.context.aftercare import Aftercare
-from llmgw.gateway.accounts.claim import Claim
+from llmgw.gateway.accounts.claim import Claim, Held
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.accounts.records import charge_of, intent_bytes, result_bytes
 from llmgw.gateway.accounts.settler import Settler
-from llmgw.gateway.accounts.wanted import Wanted, reservation_of
+from llmgw.gateway.accounts.wanted import Wanted, counting_alone, reservation_of
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.spending.local import LocalLimits
 from llmgw.policy.spending.rooms import allotment
@@ -65,7 +65,7 @@ class Accounts:
         self._clock = clock
         self._local = LocalLimits(clock, workers)
         self._care = Aftercare()
-        self._running: dict[str, tuple[float, Claim]] = {}
+        self._running: dict[str, tuple[float, Held]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -106,7 +106,7 @@ class Accounts:
         bounds = self.rules.in_force(call.caller or ANYBODY, call.tags)
         if bounds.empty:
             if not self.rules.known:
-                raise StoreUnavailable("the limits in force are not known yet", retry_after_s=1.0)
+                raise _unknown_limits()
             return Claim(self, call, invocation, reservation_of(call, self._now_ms()), bound=False)
         wanted = Wanted(call, invocation, targets, bounds)
         reservation = wanted.reservation(self._now_ms())
@@ -123,6 +123,31 @@ class Accounts:
             claim.invocation = lowered.asked
             await self._admit(claim, degraded=bounds.degraded == "allow")
         return claim
+
+    @contextlib.asynccontextmanager
+    async def counted(self, call: Call) -> AsyncIterator[None]:
+        """Count a call that asks by calls within it alone: its request, and that it is under way.
+
+        What these take of tokens and money they claim themselves.
+
+        Raises:
+            LimitExceeded: a limit has no room.
+            StoreUnavailable: the limits in force are not known yet.
+            StoreReset: the store has lost the books of its tenant.
+        """
+        bounds = self.rules.in_force(call.caller or ANYBODY, call.tags)
+        if not self.rules.known and bounds.empty:
+            raise _unknown_limits()
+        reservation = counting_alone(call, bounds, self._now_ms())
+        if not reservation.limits:
+            yield
+            return
+        held = Held(call, reservation, bound=True)
+        await self._admit(held, degraded=True)
+        try:
+            yield
+        finally:
+            await asyncio.shield(self._care.begin(self._released(held)))
 
     async def again(self, claim: Claim) -> None:
         """Charge the attempts so far, and admit what follows as an operation of its own.
@@ -188,7 +213,7 @@ class Accounts:
         """End a claim behind the back of its call, whose answer broke off."""
         self._care.begin(self._charged(claim, heard) if heard.anything else self._failed(claim))
 
-    async def _admit(self, claim: Claim, *, degraded: bool) -> None:
+    async def _admit(self, claim: Held, *, degraded: bool) -> None:
         """Have a claim admitted; `degraded` tells whether its budgets may be spent unseen.
 
         Raises:
@@ -212,7 +237,7 @@ class Accounts:
             raise
         self._running[reservation.operation] = (asyncio.get_running_loop().time(), claim)
 
-    def _admit_here(self, claim: Claim, *, degraded: bool, error: StoreUnavailable) -> None:
+    def _admit_here(self, claim: Held, *, degraded: bool, error: StoreUnavailable) -> None:
         """Admit a claim that the store was not heard about, within this worker's own share.
 
         Raises:
@@ -234,7 +259,11 @@ class Accounts:
         """Charge what the attempts cost; where that is nothing, give back what was taken."""
         if claim.may_have_cost:
             await self._charged(claim, Heard())
-            return
+        else:
+            await self._released(claim)
+
+    async def _released(self, claim: Held) -> None:
+        """Give back what was taken."""
         self._leave(claim)
         if claim.bound:
             try:
@@ -256,7 +285,7 @@ class Accounts:
             with contextlib.suppress(JournalUnavailable):
                 await receipt
 
-    def _leave(self, claim: Claim) -> None:
+    def _leave(self, claim: Held) -> None:
         self._running.pop(claim.reservation.operation, None)
         if claim.local:
             claim.local = False
@@ -295,6 +324,10 @@ class Accounts:
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000
+
+
+def _unknown_limits() -> StoreUnavailable:
+    return StoreUnavailable("the limits in force are not known yet", retry_after_s=1.0)
 
 
 def _journal_refuses() -> JournalRefuses:

@@ -54,26 +54,27 @@ class Permit(Protocol):
         """
 
 
-class Claim:
-    """Ends once: by `settle`, `fail` or `abandon`. `invocation` is what may be asked under it.
+class Held:
+    """What one operation of a call took of limits and budgets, until it ends.
 
-    `bound` tells that limits or budgets are in force; `unheard`, that the store could not be asked about them, so
-    that what the call takes is only charged; `local`, that this worker's own share of them was taken instead.
+    `bound` tells that any are in force; `unheard`, that the store could not be asked about them, so that what the
+    call takes is only charged; `local`, that this worker's own share of them was taken instead.
     """
 
-    __slots__ = (
-        "_accounts",
-        "_answering",
-        "_ended",
-        "_receipt",
-        "bound",
-        "call",
-        "first",
-        "invocation",
-        "local",
-        "reservation",
-        "unheard",
-    )
+    __slots__ = ("bound", "call", "local", "reservation", "unheard")
+
+    def __init__(self, call: Call, reservation: Reservation, *, bound: bool) -> None:
+        self.call = call
+        self.reservation = reservation
+        self.bound = bound
+        self.unheard = False
+        self.local = False
+
+
+class Claim(Held):
+    """Ends once: by `settle`, `fail` or `abandon`. `invocation` is what may be asked under it."""
+
+    __slots__ = ("_accounts", "_answering", "_ended", "_receipt", "first", "invocation")
 
     def __init__(
         self,
@@ -84,12 +85,8 @@ class Claim:
         *,
         bound: bool,
     ) -> None:
-        self.call = call
+        super().__init__(call, reservation, bound=bound)
         self.invocation = invocation
-        self.reservation = reservation
-        self.bound = bound
-        self.unheard = False
-        self.local = False
         self.first = 0
         """Which of the call's attempts is the first that this claim is charged for."""
         self._accounts = accounts

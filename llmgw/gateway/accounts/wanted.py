@@ -91,6 +91,16 @@ class Wanted:
         return self._estimate
 
 
+def counting_alone(call: Call, bounds: Bounds, now_ms: int) -> Reservation:
+    """The claim of a call that asks nobody itself: that it is made and under way."""
+    limits = (
+        replace(each, tokens_per_minute=None)
+        for each in bounds.limits
+        if each.requests_per_minute is not None or each.concurrent is not None
+    )
+    return replace(reservation_of(call, now_ms), limits=tuple(limits))
+
+
 def reservation_of(call: Call, now_ms: int) -> Reservation:
     """The claim of a call that nothing limits: whom its usage is counted for."""
     caller = call.caller or ANYBODY
