@@ -286,6 +286,9 @@ class Gateway:
             raise
         finally:
             inner.ended_ns = self._conversations.contexts.monotonic_ns()
+            if inner.allotment is not None and call.allotment is not None:
+                # It tells of a later moment; requests it does not count.
+                call.allotment = replace(inner.allotment, requests=call.allotment.requests)
             # Waiting for a summary is waiting for a provider.
             call.waited_ns += inner.waited_ns
         return replace(completion, cost_nano=inner.cost_nano)

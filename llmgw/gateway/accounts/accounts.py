@@ -24,7 +24,7 @@ from llmgw.gateway.accounts.settler import Settler
 from llmgw.gateway.accounts.wanted import Wanted, counting_alone, reservation_of
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.spending.local import LocalLimits
-from llmgw.policy.spending.rooms import allotment
+from llmgw.policy.spending.rooms import after_refusal, after_settling, allotment
 from llmgw.policy.spending.spending import LEASE_MS, Spending
 from llmgw.types.call import ANYBODY, Call
 from llmgw.types.clock import Clock
@@ -229,7 +229,8 @@ class Accounts:
                 # What it may have taken unheard it gives back; what the call costs is charged all the same.
                 self.settler.release_later(reservation)
             self._admit_here(claim, degraded=degraded, error=error)
-        except LimitExceeded:
+        except LimitExceeded as refusal:
+            claim.call.allotment = after_refusal(reservation, refusal)
             self._put(Kind.DONE, reservation.operation)
             raise
         except BaseException:
@@ -281,7 +282,14 @@ class Accounts:
         receipt = self._put(Kind.RESULT, reservation.operation, result_bytes(reservation, charge))
         if not claim.bound:
             await self.settler.settle_behind(reservation, charge, receipt)
-        elif not await self.settler.settle(reservation, charge, receipt) and receipt is not None:
+        elif await self.settler.settle(reservation, charge, receipt):
+            told = claim.call.allotment
+            if told is not None:
+                unused = reservation.tokens - charge.input_tokens - charge.output_tokens
+                claim.call.allotment = after_settling(
+                    told, unused, reservation.estimate_nano - charge.cost_nano
+                )
+        elif receipt is not None:
             with contextlib.suppress(JournalUnavailable):
                 await receipt
 

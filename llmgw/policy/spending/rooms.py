@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.spending import Admitted, reset_of
 from llmgw.policy.spending.usage import Standing
-from llmgw.policy.spending.values import Budget, Limit
+from llmgw.policy.spending.values import Budget, Limit, Reservation
 from llmgw.state.connection import State
 from llmgw.types.allotment import Allotment, RateRoom
+from llmgw.types.limit_errors import BudgetExceeded, LimitExceeded
 
 WINDOW_S: Final = 60.0
 """Seconds after which what a call took of a rate has left the window."""
@@ -80,6 +83,28 @@ def allotment(admitted: Admitted) -> Allotment:
         ),
         budget_left_nano=min((each.nano for each in admitted.lefts), default=None),
     )
+
+
+def after_settling(told: Allotment, tokens: int, nano: int) -> Allotment:
+    """What is left once a call has given back so many of its tokens, and so much of its estimate."""
+    room, left = told.tokens, told.budget_left_nano
+    return replace(
+        told,
+        tokens=None if room is None else replace(room, remaining=min(room.limit, room.remaining + tokens)),
+        budget_left_nano=None if left is None else left + nano,
+    )
+
+
+def after_refusal(asked: Reservation, refusal: LimitExceeded) -> Allotment:
+    """What is left of the limit or budget that refused a call."""
+    if isinstance(refusal, BudgetExceeded):
+        return Allotment(budget_left_nano=refusal.left)
+    for limit in asked.limits:
+        for noun, most in (("requests", limit.requests_per_minute), ("tokens", limit.tokens_per_minute)):
+            if most is not None and refusal.limit == f"{limit.title}:{noun}":
+                room = RateRoom(most, refusal.left, WINDOW_S)
+                return Allotment(requests=room) if noun == "requests" else Allotment(tokens=room)
+    return Allotment()
 
 
 def _tightest(found: Iterable[RateRoom]) -> RateRoom | None:

@@ -207,4 +207,5 @@ def told_usd(answer: Answer) -> int:
     if "x-llmgw-cost-usd" in answer.headers:
         return round(float(answer.headers["x-llmgw-cost-usd"]) * 10**9)
     told = [event["llmgw"]["cost_usd"] for event in events(answer) if "cost_usd" in event.get("llmgw", {})]
-    return round(sum(told) * 10**9)
+    nano: int = round(sum(told) * 10**9)
+    return nano

@@ -1,0 +1,108 @@
+"""A thousand calls at once against a budget for a hundred: never a nano-dollar too much, on any main route."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from llmgw.state.embedded import EmbeddedValkey
+from tests.e2e.money.crowd import crowd
+from tests.e2e.money.till import Tenant, told_usd
+from tests.e2e.money.ways import prompt_of
+from tests.running import Answer
+
+CALLS = 1000
+FOR = 100
+"""Calls that the budget is meant for: for so many estimates of what one costs at most."""
+
+_numbers = itertools.count(1)
+Bodies = Callable[[int], tuple[str, Any]]
+
+
+def said(number: int) -> list[dict[str, str]]:
+    """A question that no other call asks."""
+    return [{"role": "user", "content": f"say {number}"}]
+
+
+def chats(tenant: Tenant, model: str, *, stream: bool = False, context: bool = False) -> Bodies:
+    """Chats, each with at most 20 tokens to answer."""
+    del tenant
+    more: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    if context:
+        more["llmgw"] = {"context": {"create": True}}
+
+    def body(number: int) -> tuple[str, Any]:
+        return "/v1/chat/completions", {
+            "model": model, "messages": said(number), "max_completion_tokens": 20, **more,
+        }  # fmt: skip
+
+    return body
+
+
+def messages(tenant: Tenant, model: str, *, stream: bool = False) -> Bodies:
+    """The same in Anthropic's dialect."""
+    del tenant
+    return lambda number: (
+        "/v1/messages",
+        {"model": model, "messages": said(number), "max_tokens": 20, "stream": stream},
+    )
+
+
+def embeddings(tenant: Tenant, model: str) -> Bodies:
+    """Texts to embed."""
+    del tenant
+    return lambda number: ("/v1/embeddings", {"model": model, "input": f"text {number}"})
+
+
+def prompts(tenant: Tenant, model: str) -> Bodies:
+    """A prompt with a variable."""
+    name = prompt_of(tenant.key("admin"), model, config={"max_tokens": 20})
+    return lambda number: (
+        f"/v1/prompts/{name}/completions",
+        {"messages": [], "variables": {"text": f"say {number}"}},
+    )
+
+
+WAYS: dict[str, Callable[[Tenant], Bodies]] = {
+    "chat": lambda tenant: chats(tenant, "openai/crowd"),
+    "chat streamed": lambda tenant: chats(tenant, "gemini/crowd", stream=True),
+    "chat in contexts": lambda tenant: chats(tenant, "openai/crowd", context=True),
+    "messages": lambda tenant: messages(tenant, "claude/crowd"),
+    "messages streamed": lambda tenant: messages(tenant, "claude/crowd", stream=True),
+    "embeddings": lambda tenant: embeddings(tenant, "openai/crowd"),
+    "prompts": lambda tenant: prompts(tenant, "openai/crowd"),
+}
+
+
+def cost_of_one(tenant: Tenant, bodies: Bodies) -> float:
+    """US dollars that are held for one call: what a budget of nothing is told to be too little for."""
+    key = tenant.key()
+    tenant.limit("key", key.id, budgets={"total": 0})
+    path, body = bodies(0)
+    refused: Answer = key.gateway.request(path, body, key=key.key)
+    assert refused.status == 429, refused.body
+    return int(refused.body.decode().partition("may cost ")[2].partition('"')[0]) / 10**9
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_thousand_calls_at_once_spend_no_more_than_the_budget(
+    tenant: Tenant, valkey: EmbeddedValkey, way: str
+) -> None:
+    """At every instant spent and held fit the budget, and what was told, posted and spent is one sum at the end."""
+    bodies = WAYS[way](tenant)
+    amount = round(FOR * cost_of_one(tenant, bodies), 9)
+    tenant.budget(amount)
+    most = round(amount * 10**9)
+    outcome = crowd(tenant.key(), valkey.url, [bodies(number) for number in range(1, CALLS + 1)])
+    assert set(outcome.statuses) == {200, 429}, outcome.statuses
+    assert outcome.statuses[200] >= FOR
+    assert outcome.seen.proofs
+    assert all(spent + held <= most for spent, held in outcome.seen.proofs)
+    assert all(spent + held <= most == said for spent, held, said in outcome.seen.told)
+    books = tenant.closed()
+    (account,) = [each for each in books.accounts if each.name.startswith("tenant")]
+    assert account.held == 0
+    assert account.spent <= most
+    rows = tenant.settled(len(outcome.good))
+    assert sum(row.cost for row in rows) == account.spent == books.total_nano
+    assert sum(map(told_usd, outcome.good)) == account.spent
