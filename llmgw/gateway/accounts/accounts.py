@@ -162,7 +162,7 @@ class Accounts:
         claim.renewed(
             replace(
                 before,
-                operation=f"{claim.call.id}~{len(claim.call.attempts) + 1}",
+                operation=f"{claim.call.id}+{len(claim.call.attempts) + 1}",
                 at_ms=self._now_ms(),
                 limits=tuple(replace(each, requests_per_minute=None) for each in before.limits),
             )
@@ -199,7 +199,7 @@ class Accounts:
 
     async def settle(self, claim: Claim, heard: Heard) -> None:
         """Charge a claim whose call was answered; whoever waits may be cancelled, it is charged all the same."""
-        if claim.bound or claim.unreported():
+        if claim.bound or claim.unreported(heard):
             await asyncio.shield(self._care.begin(self._charged(claim, heard)))
         else:
             # All of it is written down before the first wait.

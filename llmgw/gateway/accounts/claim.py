@@ -111,14 +111,21 @@ class Claim(Held):
             each.charge is not None or each.usage is not None or billed(each) for each in self.attempts
         )
 
-    def unreported(self) -> list[tuple[Attempt, Target]]:
-        """Attempts that may have cost what their providers did not say, and whom they asked."""
+    def unreported(self, heard: Heard) -> list[tuple[Attempt, Target]]:
+        """Attempts that may have cost what their providers did not say, and whom they asked.
+
+        Of the last one this was `heard`, perhaps more than its provider had counted when it broke off.
+        """
         targets = self._answering[self.first :]
         answered = self.call.attempts[-1] if self.call.attempts else None
         return [
             (attempt, target)
             for attempt, target in zip(self.attempts, targets, strict=False)
-            if attempt.usage is None and (billed(attempt) or (attempt is answered and attempt.error is None))
+            if (
+                billed(attempt) or (attempt is answered and attempt.error is None)
+                if attempt.usage is None
+                else attempt is answered and attempt.error is not None and heard.more
+            )
         ]
 
     async def before(self, target: Target) -> None:

@@ -52,6 +52,15 @@ def config_for(simulator_url: str, fake_urls: Mapping[str, str], store_url: str)
         "aliases": {
             "summary": {"targets": ["openai/sum-up"]},
             "flaky": {"targets": ["openai/sim-fail-503", "claude/steady"]},
+            "thrice": {
+                "targets": [
+                    "hasty-openai/c01_begun--thrice",
+                    "hasty-anthropic/c01_begun--thrice",
+                    "openai/thrice",
+                ]
+            },
+            "twice": {"targets": ["hasty-openai/c01_begun--twice", "openai/twice"]},
+            "once": {"targets": ["hasty-openai/c01_begun--once", "openai/once"]},
             "broken": {"targets": ["openai/sim-fail-500", "claude/sim-fail-500"]},
         },
         "prices": {"models": {f"{name}/*": prices for name in priced}},
