@@ -6,6 +6,7 @@ import pytest
 from llmgw.simulator.process import SimulatorProcess
 from llmgw.state.embedded import EmbeddedValkey
 from tests.e2e.money.till import Tenant, config_for
+from tests.e2e.money.wiretap import Wiretap
 from tests.faults.conftest import base_url
 from tests.faults.provider import FakeProvider
 from tests.running import RunningGateway
@@ -38,3 +39,9 @@ def running(
 def tenant(running: RunningGateway, valkey: EmbeddedValkey) -> Tenant:
     """A tenant that nothing was ever done for."""
     return Tenant(running, valkey.url)
+
+
+@pytest.fixture(scope="session")
+def wiretap(simulator: SimulatorProcess) -> Wiretap:
+    """What providers received."""
+    return Wiretap(simulator.base_url)
