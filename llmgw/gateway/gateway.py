@@ -237,7 +237,7 @@ class Gateway:
         """Open the answer to a call under its context's lease, which does not outlive a failure."""
         try:
             targets = self._plan(alias, conversation.invocation)
-            claim = await self._accounts.claim(call, conversation.invocation, targets)
+            claim = await self._accounts.claim(call, conversation.invocation, targets, conversation.before)
             if isinstance(claim.invocation, ChatInvocation):
                 conversation.say(claim.invocation)
             reply = await self._asked(targets, conversation, call, claim)

@@ -7,12 +7,13 @@ call with limits or budgets is admitted before a provider is asked, and settled 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
 from llmgw.accounting.counted import Heard
+from llmgw.accounting.estimate import Before
 from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Refusal
@@ -93,8 +94,14 @@ class Accounts:
         await self.settler.aclose()
         await self.journal.aclose()
 
-    async def claim(self, call: Call, invocation: Invocation, targets: Sequence[Target]) -> Claim:
-        """Take what a call may need of every limit and budget.
+    async def claim(
+        self,
+        call: Call,
+        invocation: Invocation,
+        targets: Sequence[Target],
+        before: Callable[[], Before] = Before,
+    ) -> Claim:
+        """Take what a call may need of every limit and budget; `before` tells what it continues.
 
         Raises:
             LimitExceeded: a limit or budget has no room.
@@ -108,7 +115,7 @@ class Accounts:
             if not self.rules.known:
                 raise _unknown_limits()
             return Claim(self, call, invocation, reservation_of(call, self._now_ms()), bound=False)
-        wanted = Wanted(call, invocation, targets, bounds)
+        wanted = Wanted(call, invocation, targets, bounds, before())
         reservation = wanted.reservation(self._now_ms())
         if reservation.budgets and not self.journal.state.ready:
             raise _journal_refuses()

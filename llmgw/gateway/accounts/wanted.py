@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.accounting.estimate import Estimate, affordable, estimate, with_max_output
+from llmgw.accounting.estimate import Before, Estimate, affordable, estimate, with_max_output
 from llmgw.policy.rules.terms import Bounds
 from llmgw.policy.spending.values import Dimension, Reservation, named
 from llmgw.types.call import ANYBODY, Call
@@ -20,13 +20,16 @@ LEAST_OUTPUT: Final = 16
 
 
 class Wanted:
-    """One call before its admission: what it says, whom it may reach, and what binds it."""
+    """One call before its admission: what it says, behind what, whom it may reach, and what binds it."""
 
-    def __init__(self, call: Call, invocation: Invocation, targets: Sequence[Target], bounds: Bounds) -> None:
+    def __init__(
+        self, call: Call, invocation: Invocation, targets: Sequence[Target], bounds: Bounds, before: Before
+    ) -> None:
         self.call = call
         self.invocation = invocation
         self.bounds = bounds
         self._targets = targets
+        self._before = before
         self._estimate: Estimate | None = None
 
     def reservation(self, now_ms: int) -> Reservation:
@@ -80,13 +83,12 @@ class Wanted:
         most = affordable(self.invocation, self._targets, nano_left, bound, now_ms // 1000)
         if most is None or most < LEAST_OUTPUT:
             return None
-        return Wanted(self.call, with_max_output(self.invocation, most), self._targets, self.bounds)
+        asked = with_max_output(self.invocation, most)
+        return Wanted(self.call, asked, self._targets, self.bounds, self._before)
 
     def _bounded(self, now_ms: int) -> Estimate:
-        context = self.call.context
-        before = context.bytes if context is not None and context.mode == "stored" else 0
         self._estimate = estimate(
-            self.invocation, self._targets, self.bounds.default_max_tokens, now_ms // 1000, before
+            self.invocation, self._targets, self.bounds.default_max_tokens, now_ms // 1000, self._before
         )
         return self._estimate
 
