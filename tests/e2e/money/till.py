@@ -39,7 +39,9 @@ def config_for(simulator_url: str, fake_urls: Mapping[str, str], store_url: str)
         for name, base in bases.items()
     }
     for name, url in fake_urls.items():
-        fake = {"kind": fakes[name], "base_url": url, "api_key": "none-needed"}
+        fake: dict[str, Any] = {"kind": fakes[name], "base_url": url, "api_key": "none-needed"}
+        if name == "openai":
+            fake["features"] = {"add": ["json_schema"]}
         providers |= {f"fake-{name}": fake, f"hasty-{name}": {**fake, "timeouts": hasty}}
     providers["unheard"] = {"kind": "openai_compatible", "base_url": simulator_url}
     providers["narrow"] = {
