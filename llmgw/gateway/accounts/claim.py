@@ -122,7 +122,7 @@ class Claim(Held):
             (attempt, target)
             for attempt, target in zip(self.attempts, targets, strict=False)
             if (
-                billed(attempt) or (attempt is answered and attempt.error is None)
+                billed(attempt) or (attempt is answered and (attempt.error is None or heard.anything))
                 if attempt.usage is None
                 else attempt is answered and attempt.error is not None and heard.more
             )
