@@ -2,14 +2,18 @@
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from llmgw.simulator.process import SimulatorProcess
 from llmgw.state.embedded import EmbeddedValkey
 from tests.e2e.money.crowd import crowd
-from tests.e2e.money.till import Tenant, told_usd
+from tests.e2e.money.till import Tenant, stats, told_usd
 from tests.e2e.money.ways import prompt_of
+from tests.faults.provider import FakeProvider, fresh
 from tests.running import Answer
+from tests.waiting import until
 
 CALLS = 1000
 FOR = 100
@@ -86,16 +90,21 @@ def cost_of_one(tenant: Tenant, bodies: Bodies) -> float:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_thousand_calls_at_once_spend_no_more_than_the_budget(
-    tenant: Tenant, valkey: EmbeddedValkey, way: str
+    tenant: Tenant, valkey: EmbeddedValkey, simulator: SimulatorProcess, way: str
 ) -> None:
-    """At every instant spent and held fit the budget, and what was told, posted and spent is one sum at the end."""
+    """A1: at every instant spent and held fit the budget; what was told, posted and spent is one sum at the end.
+
+    Whoever was refused reached no provider.
+    """
     bodies = WAYS[way](tenant)
     amount = round(FOR * cost_of_one(tenant, bodies), 9)
     tenant.budget(amount)
     most = round(amount * 10**9)
+    before = stats(simulator.base_url)["requests"]
     outcome = crowd(tenant.key(), valkey.url, [bodies(number) for number in range(1, CALLS + 1)])
     assert set(outcome.statuses) == {200, 429}, outcome.statuses
     assert outcome.statuses[200] >= FOR
+    assert stats(simulator.base_url)["requests"] - before == outcome.statuses[200]
     assert outcome.seen.proofs
     assert all(spent + held <= most for spent, held in outcome.seen.proofs)
     assert all(spent + held <= most == said for spent, held, said in outcome.seen.told)
@@ -106,3 +115,37 @@ def test_a_thousand_calls_at_once_spend_no_more_than_the_budget(
     rows = tenant.settled(len(outcome.good))
     assert sum(row.cost for row in rows) == account.spent == books.total_nano
     assert sum(map(told_usd, outcome.good)) == account.spent
+
+
+def test_exactly_as_many_are_asked_as_the_budget_holds(
+    tenant: Tenant, valkey: EmbeddedValkey, provider: FakeProvider
+) -> None:
+    """A1: 200 calls at once, none of which ends before all were decided, and money for 100: 100 are dispatched."""
+    model = fresh("g01_paused")
+    bodies = chats(tenant, f"fake-openai/{model}", stream=True)
+    tenant.budget(round(FOR * cost_of_one(tenant, bodies), 9))
+    desk = tenant.key()
+    asked_before = refused(tenant, model)
+    with ThreadPoolExecutor(1) as pool:
+        crowding = pool.submit(crowd, desk, valkey.url, [bodies(0)] * 2 * FOR)
+        until(lambda: len(provider.requests(model)) >= FOR, "a hundred calls to be under way")
+        until(lambda: refused(tenant, model) == FOR + asked_before, "the other hundred to be refused")
+        heard = provider.requests(model)
+        for each in heard:
+            each.go_on()
+        outcome = crowding.result()
+    assert len(heard) == FOR
+    assert outcome.statuses == {200: FOR, 429: FOR}
+    assert {answer.json()["error"]["code"] for answer in outcome.answers if answer.status == 429} == {
+        "budget_exceeded"
+    }
+    assert len(tenant.settled(FOR)) == FOR
+    tenant.closed()
+
+
+def refused(tenant: Tenant, model: str) -> int:
+    """How many calls for a model were refused for a budget, by the log."""
+    return sum(
+        '"budget_exceeded"' in line and f'"fake-openai/{model}"' in line
+        for line in tenant.gateway.log().splitlines()
+    )
