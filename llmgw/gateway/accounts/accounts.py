@@ -31,7 +31,7 @@ from llmgw.types.call import ANYBODY, Call
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, StoreResting, StoreUnavailable, Unavailable
 from llmgw.types.invocation import Invocation
-from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded
+from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded, StoreReset
 from llmgw.types.target import Target
 
 _log = logging.getLogger(__name__)
@@ -119,16 +119,16 @@ class Accounts:
         reservation = wanted.reservation(self._now_ms())
         if reservation.budgets and not self.journal.state.ready:
             raise _journal_refuses()
-        claim = Claim(self, call, wanted.asked, reservation, bound=True)
+        claim = Claim(self, call, wanted.asked, reservation, bound=True, degraded=bounds.degraded == "allow")
         try:
-            await self._admit(claim, degraded=bounds.degraded == "allow")
+            await self._admit(claim)
         except BudgetExceeded as error:
             lowered = wanted.lowered(error.left, self._now_ms())
             if lowered is None:
                 raise
             claim.reservation = lowered.reservation(self._now_ms())
             claim.invocation = lowered.asked
-            await self._admit(claim, degraded=bounds.degraded == "allow")
+            await self._admit(claim)
         return claim
 
     @contextlib.asynccontextmanager
@@ -150,7 +150,7 @@ class Accounts:
             yield
             return
         held = Held(call, reservation, bound=True)
-        await self._admit(held, degraded=True)
+        await self._admit(held)
         try:
             yield
         finally:
@@ -174,7 +174,7 @@ class Accounts:
                 limits=tuple(replace(each, requests_per_minute=None) for each in before.limits),
             )
         )
-        await self._admit(claim, degraded=claim.unheard)
+        await self._admit(claim)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -220,8 +220,8 @@ class Accounts:
         """End a claim behind the back of its call, whose answer broke off."""
         self._care.begin(self._charged(claim, heard) if heard.anything else self._failed(claim))
 
-    async def _admit(self, claim: Held, *, degraded: bool) -> None:
-        """Have a claim admitted; `degraded` tells whether its budgets may be spent unseen.
+    async def _admit(self, claim: Held) -> None:
+        """Have a claim admitted.
 
         Raises:
             GatewayError: as `claim`.
@@ -235,9 +235,10 @@ class Accounts:
             if not isinstance(error, StoreResting):
                 # What it may have taken unheard it gives back; what the call costs is charged all the same.
                 self.settler.release_later(reservation)
-            self._admit_here(claim, degraded=degraded, error=error)
-        except LimitExceeded as refusal:
-            claim.call.allotment = after_refusal(reservation, refusal)
+            self._admit_here(claim, error)
+        except (LimitExceeded, StoreReset) as refusal:
+            if isinstance(refusal, LimitExceeded):
+                claim.call.allotment = after_refusal(reservation, refusal)
             self._put(Kind.DONE, reservation.operation)
             raise
         except BaseException:
@@ -245,7 +246,7 @@ class Accounts:
             raise
         self._running[reservation.operation] = (asyncio.get_running_loop().time(), claim)
 
-    def _admit_here(self, claim: Held, *, degraded: bool, error: StoreUnavailable) -> None:
+    def _admit_here(self, claim: Held, error: StoreUnavailable) -> None:
         """Admit a claim that the store was not heard about, within this worker's own share.
 
         Raises:
@@ -254,7 +255,7 @@ class Accounts:
         """
         reservation = claim.reservation
         try:
-            if reservation.budgets and not degraded:
+            if reservation.budgets and not claim.degraded:
                 raise error
             self._local.admit(reservation)
         except GatewayError:

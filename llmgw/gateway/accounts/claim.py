@@ -57,16 +57,18 @@ class Permit(Protocol):
 class Held:
     """What one operation of a call took of limits and budgets, until it ends.
 
-    `bound` tells that any are in force; `unheard`, that the store could not be asked about them, so that what the
-    call takes is only charged; `local`, that this worker's own share of them was taken instead.
+    `bound` tells that any are in force, `degraded`, that budgets may be spent unseen while the store is away;
+    `unheard`, that the store could not be asked about them, so that what the call takes is only charged; `local`,
+    that this worker's own share of them was taken instead.
     """
 
-    __slots__ = ("bound", "call", "local", "reservation", "unheard")
+    __slots__ = ("bound", "call", "degraded", "local", "reservation", "unheard")
 
-    def __init__(self, call: Call, reservation: Reservation, *, bound: bool) -> None:
+    def __init__(self, call: Call, reservation: Reservation, *, bound: bool, degraded: bool = False) -> None:
         self.call = call
         self.reservation = reservation
         self.bound = bound
+        self.degraded = degraded
         self.unheard = False
         self.local = False
 
@@ -84,8 +86,9 @@ class Claim(Held):
         reservation: Reservation,
         *,
         bound: bool,
+        degraded: bool = False,
     ) -> None:
-        super().__init__(call, reservation, bound=bound)
+        super().__init__(call, reservation, bound=bound, degraded=degraded)
         self.invocation = invocation
         self.first = 0
         """Which of the call's attempts is the first that this claim is charged for."""
@@ -166,6 +169,7 @@ class Claim(Held):
         """Go on under another reservation, for the attempts that follow."""
         self.reservation = reservation
         self.first = len(self.call.attempts)
+        self.unheard = False
         self._receipt = None
 
     def _end(self) -> bool:
