@@ -232,3 +232,49 @@ def test_what_asks_no_model_to_answer_costs_nothing(tenant: Tenant, desk: Keyhol
         assert ask().status == 200
     assert len(tenant.rows()) == 1
     assert tenant.spent == told_usd(first)
+
+
+@pytest.mark.parametrize("case", ["p08_begun", "p08_begun_reset"])
+def test_a_target_that_is_asked_again_is_charged_for_both_attempts(
+    tenant: Tenant, desk: Keyholder, provider: FakeProvider, case: str
+) -> None:
+    """A3: it broke off after it had begun; what it may charge for that is a row of its own."""
+    model = fresh(case)
+    answer = desk.chat(f"fake-anthropic/{model}", stream=True)
+    assert answer.status == 200
+    assert len(provider.requests(model)) == 2
+    first, second = tenant.settled(2)
+    assert second.operation == f"{first.operation}+2"
+    assert detail(first).attempts[0].error == "stream_interrupted"
+    assert (first.cost, second.cost) == (nano(7, 1), nano(7, 3))
+    assert tenant.spent == nano(14, 4)
+    nothing_left(desk)
+
+
+@pytest.mark.parametrize("case", ["p04_once", "p03_soon", "p08_no_head"])
+def test_a_target_that_refused_for_nothing_is_charged_for_its_answer_alone(
+    tenant: Tenant, desk: Keyholder, provider: FakeProvider, case: str
+) -> None:
+    """A3: it failed, or was too busy, or closed the connection without a word, and then answered: one row."""
+    model = fresh(case)
+    answer = desk.chat(f"fake-anthropic/{model}")
+    assert answer.status == 200
+    assert len(provider.requests(model)) == 2
+    (row,) = tenant.settled(1)
+    assert row.operation == answer.headers["x-llmgw-call-id"]
+    assert row.cost == nano(7, 3) == told_usd(answer) == tenant.spent
+    nothing_left(desk)
+
+
+@pytest.mark.parametrize("case", ["p12_html", "p04_500", "p05_400", "p05_401"])
+def test_a_provider_that_refuses_for_good_costs_nothing(
+    tenant: Tenant, desk: Keyholder, provider: FakeProvider, case: str
+) -> None:
+    """No row, nothing on hold; a page instead of an answer may have cost, and says that it is estimated."""
+    model = fresh(case)
+    answer = desk.chat(f"fake-openai/{model}")
+    assert answer.status >= 400
+    assert provider.requests(model)
+    nothing_left(desk)
+    assert all(detail(row).estimated for row in tenant.rows())
+    assert bool(tenant.rows()) is (case == "p12_html")

@@ -127,13 +127,17 @@ def test_counting_uses_nothing() -> None:
 def test_what_comes_after_a_report_of_usage_is_more() -> None:
     """A report covers what came before it, whatever it says; what is no content is nothing more."""
     heard = Heard()
-    assert not heard.more
-    heard.add([UsageReport(usage=Usage(output_tokens=1)), TextDelta(text="so far")])
-    assert heard.more
-    heard.add([UsageReport(usage=Usage(output_tokens=2)), ChoiceEnd(reason="stop", native_reason="stop")])
-    assert not heard.more
-    heard.add([ToolCallDelta(index=0, name="f", arguments="{}")])
-    assert heard.more
+    steps: list[list[StreamEvent]] = [
+        [],
+        [UsageReport(usage=Usage(output_tokens=1)), TextDelta(text="so far")],
+        [UsageReport(usage=Usage(output_tokens=2)), ChoiceEnd(reason="stop", native_reason="stop")],
+        [ToolCallDelta(index=0, name="f", arguments="{}")],
+    ]
+    found = []
+    for events in steps:
+        heard.add(events)
+        found.append(heard.more)
+    assert found == [False, True, False, True]
 
 
 def test_no_more_is_counted_than_was_asked_for() -> None:
