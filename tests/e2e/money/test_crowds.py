@@ -10,7 +10,7 @@ from llmgw.simulator.process import SimulatorProcess
 from llmgw.state.embedded import EmbeddedValkey
 from tests.e2e.money.crowd import crowd
 from tests.e2e.money.till import Tenant, stats, told_usd
-from tests.e2e.money.ways import prompt_of
+from tests.e2e.money.ways import TEXT, prompt_of
 from tests.faults.provider import FakeProvider, fresh
 from tests.running import Answer
 from tests.waiting import until
@@ -67,6 +67,18 @@ def prompts(tenant: Tenant, model: str) -> Bodies:
     )
 
 
+def apis(tenant: Tenant, model: str) -> Bodies:
+    """An API, whose answer is text that is told as JSON."""
+    slug = f"crowd-{next(_numbers)}"
+    told = {
+        "messages": [{"role": "user", "text": "{{ text }}"}],
+        "input_schema": TEXT,
+        "config": {"max_tokens": 20},
+    }
+    tenant.key("admin").published(slug, **told, model=model, api={"slug": slug})
+    return lambda number: (f"/v1/apis/{slug}", {"text": f"say {number}"})
+
+
 WAYS: dict[str, Callable[[Tenant], Bodies]] = {
     "chat": lambda tenant: chats(tenant, "openai/crowd"),
     "chat streamed": lambda tenant: chats(tenant, "gemini/crowd", stream=True),
@@ -74,6 +86,7 @@ WAYS: dict[str, Callable[[Tenant], Bodies]] = {
     "messages": lambda tenant: messages(tenant, "claude/crowd"),
     "messages streamed": lambda tenant: messages(tenant, "claude/crowd", stream=True),
     "embeddings": lambda tenant: embeddings(tenant, "openai/crowd"),
+    "apis": lambda tenant: apis(tenant, "openai/crowd"),
     "prompts": lambda tenant: prompts(tenant, "openai/crowd"),
 }
 
@@ -143,9 +156,8 @@ def test_exactly_as_many_are_asked_as_the_budget_holds(
     tenant.closed()
 
 
-def refused(tenant: Tenant, model: str) -> int:
-    """How many calls for a model were refused for a budget, by the log."""
+def refused(tenant: Tenant, model: str, code: str = "budget_exceeded") -> int:
+    """How many calls for a model were refused so, by the log."""
     return sum(
-        '"budget_exceeded"' in line and f'"fake-openai/{model}"' in line
-        for line in tenant.gateway.log().splitlines()
+        f'"{code}"' in line and f'"fake-openai/{model}"' in line for line in tenant.gateway.log().splitlines()
     )
