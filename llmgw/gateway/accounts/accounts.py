@@ -333,6 +333,8 @@ class Accounts:
             for tenant in self.settler.tenants:
                 try:
                     await self._spending.lapse_due(tenant)
+                except StoreReset:
+                    continue
                 except Unavailable:
                     break
                 except GatewayError as error:
