@@ -232,10 +232,10 @@ class Accounts:
             await self.settler.open_books(reservation.tenant)
             claim.call.allotment = allotment(await self._spending.admit(reservation))
         except StoreUnavailable as error:
+            self._admit_here(claim, error)
             if not isinstance(error, StoreResting):
                 # What it may have taken unheard it gives back; what the call costs is charged all the same.
-                self.settler.release_later(reservation)
-            self._admit_here(claim, error)
+                self.settler.release_later(reservation, goes_on=True)
         except (LimitExceeded, StoreReset) as refusal:
             if isinstance(refusal, LimitExceeded):
                 claim.call.allotment = after_refusal(reservation, refusal)
@@ -261,6 +261,8 @@ class Accounts:
         except GatewayError:
             if isinstance(error, StoreResting):
                 self._put(Kind.DONE, reservation.operation)
+            else:
+                self.settler.release_later(reservation)
             raise
         claim.unheard = claim.local = True
 

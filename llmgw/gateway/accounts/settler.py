@@ -57,7 +57,7 @@ class Settler:
         """Tenants whose books the store was found to have lost: what they cost waits, others' does not."""
         self._queue: deque[_Ended] = deque()
         self._held: deque[tuple[Reservation, Charge]] = deque(maxlen=HELD_MAX)
-        self._unsaid: deque[Reservation] = deque(maxlen=HELD_MAX)
+        self._unsaid: deque[tuple[Reservation, bool]] = deque(maxlen=HELD_MAX)
         self._taken: deque[tuple[int, str]] = deque()
         self._wake = asyncio.Event()
         self._behind = True
@@ -127,9 +127,12 @@ class Settler:
         finally:
             hurrying.cancel()
 
-    def release_later(self, reservation: Reservation) -> None:
-        """Give back what an operation took, if it took anything: its admission was not heard of."""
-        self._unsaid.append(reservation)
+    def release_later(self, reservation: Reservation, *, goes_on: bool = False) -> None:
+        """Give back what an operation took, if it took anything: its admission was not heard of.
+
+        Of one that `goes_on` all the same the journal must keep what it will have cost.
+        """
+        self._unsaid.append((reservation, goes_on))
         self._fall_behind()
 
     async def aclose(self) -> None:
@@ -243,10 +246,10 @@ class Settler:
         self._behind = False
         self._reset.clear()
         for _ in range(len(self._unsaid)):
-            unsaid = self._unsaid.popleft()
-            if not await self._release(unsaid):
-                self._unsaid.append(unsaid)
-                if unsaid.tenant not in self._reset:
+            reservation, goes_on = self._unsaid.popleft()
+            if not await self._release(reservation, goes_on=goes_on):
+                self._unsaid.append((reservation, goes_on))
+                if reservation.tenant not in self._reset:
                     return
         for _ in range(len(self._held)):
             reservation, charge = self._held.popleft()
@@ -284,7 +287,7 @@ class Settler:
         charge = Charge(cost_nano=reservation.estimate_nano, detail=told)
         return await self._post(reservation, charge)
 
-    async def _release(self, reservation: Reservation) -> bool:
+    async def _release(self, reservation: Reservation, *, goes_on: bool = False) -> bool:
         try:
             await self.open_books(reservation.tenant)
             await self._spending.release(reservation)
@@ -293,5 +296,6 @@ class Settler:
             return False
         except GatewayError as error:
             _log.error("operation %s cannot be released: %s", reservation.operation, error.message)
-        self._close(reservation.operation)
+        if not goes_on:
+            self._close(reservation.operation)
         return True
