@@ -15,6 +15,7 @@ from llmgw.types.event import (
     TextDelta,
     ToolCallDelta,
     Usage,
+    UsageReport,
 )
 from llmgw.types.invocation import ChatInvocation, CountInvocation, EmbeddingInvocation, Invocation
 from llmgw.types.json import Json
@@ -30,11 +31,13 @@ class Heard:
     """What came of an answer, kept while it comes: the words of each choice, and those of its tool calls.
 
     Sealed thoughts, pictures, sound and embeddings are not in it: their tokens cannot be told from here.
+    `more` tells that something came after the provider had last said what it used.
     """
 
-    __slots__ = ("_called", "_pieces")
+    __slots__ = ("_called", "_pieces", "more")
 
     def __init__(self) -> None:
+        self.more = False
         self._pieces: dict[tuple[int, str, int], list[str]] = {}
         self._called: dict[tuple[int, int], str] = {}
 
@@ -65,6 +68,8 @@ class Heard:
                     self._piece(event.choice, "call", event.index, event.arguments)
                 case Opaque():
                     self._piece(event.choice, "opaque", event.part, json.encode(event.value.value).decode())
+                case UsageReport():
+                    self.more = False
                 case _:
                     pass
 
@@ -79,6 +84,7 @@ class Heard:
 
     def _piece(self, choice: int, kind: str, part: int, text: str) -> None:
         if text:
+            self.more = True
             self._pieces.setdefault((choice, kind, part), []).append(text)
 
 
@@ -95,6 +101,9 @@ def counted(
     output = heard.tokens(counter, target.model)
     if not counter.knows(target.model):
         output = math.ceil(FOREIGN * output)
+    if isinstance(invocation, ChatInvocation) and invocation.sampling.max_output_tokens is not None:
+        # However they are counted, there were no more than were asked for.
+        output = min(output, invocation.sampling.max_output_tokens * max(1, invocation.sampling.n or 1))
     return Usage(input_tokens=_input(counter, calibration, invocation, target), output_tokens=output)
 
 

@@ -40,7 +40,8 @@ class LedgerAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `at` is when it began, in unix seconds. `nano` is None where there is no price. `prices` is the list of prices
     and its state (`genai-prices@0.2.3`), `priced` the entry in it where that is not the model, `tier` the way of
-    serving that was priced. `estimated` says that the tokens were not reported by the provider.
+    serving that was priced. `estimated` says that the tokens were not all reported by the provider. `error` is the
+    code of the error with which it broke off.
     """
 
     target: str
@@ -55,6 +56,7 @@ class LedgerAttempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: tuple[LedgerLine, ...] = ()
     usage: LedgerUsage | None = None
     estimated: bool = False
+    error: str = ""
 
 
 class LedgerDetail(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -134,6 +136,7 @@ def _attempt(call: Call, attempt: Attempt) -> LedgerAttempt:
         answered=_cut(call.answered_model or "") if last else "",
         usage=_usage(attempt),
         estimated=attempt.estimated,
+        error=attempt.error or "",
     )
     if charge is None:
         return told

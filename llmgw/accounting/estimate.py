@@ -7,7 +7,7 @@ docs/tokens.md states each bound and where it comes from.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -101,14 +101,27 @@ class Estimate(Struct, frozen=True, kw_only=True, gc=False):
     """Whether there are no media in it, and no cache is asked for."""
 
 
+class Before(NamedTuple):
+    """What goes before a call's messages: a bound of the tokens of its text, and its media that are no text.
+
+    Of media that are kept apart, a bound of their text may be among the tokens, too.
+    """
+
+    tokens: int = 0
+    media: Sequence[MediaPart] = ()
+
+
 def estimate(
-    invocation: Invocation, targets: Sequence[Target], default_output: int, at_s: int, before_bytes: int = 0
+    invocation: Invocation,
+    targets: Sequence[Target],
+    default_output: int,
+    at_s: int,
+    before: Before = Before(),  # noqa: B008  it cannot be altered
 ) -> Estimate:
     """Bound what a call can cost, asked at a unix second; prompt versions are joined into it already.
 
     Where it does not say how long the answer may be, it is `default_output` tokens: then the provider must be told
-    that, see `with_max_output`. `before_bytes` is the text of a stored conversation that goes before the messages;
-    one with media must be among the messages.
+    that, see `with_max_output`. `before` is the stored conversation that it continues.
     """
     match invocation:
         case CountInvocation():
@@ -116,7 +129,7 @@ def estimate(
         case EmbeddingInvocation(inputs=inputs):
             bound = Estimate(input_tokens=_PLAIN_REQUEST + _embedded(inputs), output_tokens=0, nano=None)
         case ChatInvocation():
-            bound = _chat(invocation, targets, default_output, before_bytes)
+            bound = _chat(invocation, targets, default_output, before)
         case _:
             assert_never(invocation)
     costs = [_cost(each, bound, bound.output_tokens, at_s) for each in targets]
@@ -191,11 +204,11 @@ def text_bound(messages: Iterable[Message], media: list[MediaPart | OpaquePart])
 
 
 def _chat(
-    invocation: ChatInvocation, targets: Sequence[Target], default_output: int, before_bytes: int
+    invocation: ChatInvocation, targets: Sequence[Target], default_output: int, before: Before
 ) -> Estimate:
-    media: list[MediaPart | OpaquePart] = []
+    media: list[MediaPart | OpaquePart] = list(before.media)
     tokens = _PLAIN_REQUEST if all(each.kind in _PLAIN for each in targets) else _REQUEST
-    tokens += before_bytes + text_bound(invocation.messages, media)
+    tokens += before.tokens + text_bound(invocation.messages, media)
     tokens += text_bound(invocation.preamble, media) + _declared(invocation)
     limit, choices = invocation.sampling.max_output_tokens, _choices(invocation)
     most = default_output if limit is None else limit
@@ -209,7 +222,7 @@ def _chat(
         seen = [each for each in media if isinstance(each, MediaPart)]
         tokens += max((media_bound(seen, each) for each in targets), default=0)
     searches = _searches(invocation, targets)
-    words_only = not (media or searches or before_bytes or invocation.stored or _caches(invocation))
+    words_only = not (media or searches or before.tokens or invocation.stored or _caches(invocation))
     if searches:
         tokens = tokens * (searches + 1) + _FOUND * searches * (searches + 1) // 2
     if invocation.compact:

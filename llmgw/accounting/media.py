@@ -95,9 +95,13 @@ def media_bound(parts: Sequence[MediaPart], target: Target) -> int:
 def _bound(part: MediaPart, target: Target) -> int:
     if part.kind == "image":
         return _picture_bound(part, target)
-    if part.base64 is None:
+    if part.blob is not None:
+        # What is kept apart is as long as it was said, whether in base64 or as it is.
+        size = part.size or 0
+    elif part.base64 is None:
         return _ELSEWHERE
-    size = len(part.base64) * 3 // 4
+    else:
+        size = len(part.base64) * 3 // 4
     if part.kind == "file":
         return _PAGE + _PAGED * size
     raw = part.kind == "audio" and part.media_type in {"audio/wav", "audio/pcm16", "audio/x-wav"}

@@ -8,9 +8,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from llmgw.accounting.estimate import Before
 from llmgw.context.clock import moment
 from llmgw.context.contexts import Contexts
 from llmgw.context.drafting import Draft
+from llmgw.context.integrity.blobs import media_in
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
 from llmgw.context.views.report import maker_binding, report_of, shortfall
@@ -108,6 +110,13 @@ class Conversation:
         finally:
             facts.fit_ended_ns = self._contexts.monotonic_ns()
             facts.summary = self._teller.summary
+
+    def before(self) -> Before:
+        """What is stored, as the estimate of a call that continues it must know it."""
+        history = self.opened.history
+        shown = {seq for seqs in history.course.shown.values() for seq in seqs}
+        media = [part for seq in sorted(shown) for part in media_in(history.turns[seq].turn.parts)]
+        return Before(history.course.bound, media)
 
     def say(self, invocation: ChatInvocation) -> None:
         """Ask with other bounds of the answer than the caller's."""

@@ -23,11 +23,18 @@ from llmgw.prompts.rendering.compiled import CompiledPrompt
 from llmgw.types.call import Call
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Completion
-from llmgw.types.errors import DeadlineExceeded, GatewayError, InvalidRequest
+from llmgw.types.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InvalidRequest,
+    PriceMissing,
+    StoreUnavailable,
+)
 from llmgw.types.event import Usage
 from llmgw.types.feature import Feature
 from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import encode
+from llmgw.types.limit_errors import JournalRefuses, LimitExceeded, StoreReset
 from llmgw.types.message import Message, TextPart, ToolCallPart
 from llmgw.types.money import NANO
 from llmgw.types.prompt import Prices, PromptFacts, PromptGate, VersionInfo
@@ -41,6 +48,8 @@ CONCURRENCY_MAX: Final = 16
 OUTPUT_MAX: Final = 2000
 """Characters of an answer that are told with its case."""
 PROBLEMS_MAX: Final = 50
+_NOT_ITS_DOING: Final = (LimitExceeded, PriceMissing, StoreUnavailable, StoreReset, JournalRefuses)
+"""Refusals of a case that tell of whoever tries the version, and nothing of the version."""
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -94,9 +103,11 @@ class Evaluator:
             PromptRejected: some cases cannot be rendered; each is a violation that points to its case.
             InvalidRequest: neither the version nor the trial names a model.
             DeadlineExceeded: it took too long; nothing is known then.
+            LimitExceeded: whoever asks may not go on, which says nothing of the version.
+            GatewayError: what it costs cannot be accounted for.
         """
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._seconds), self._gateway.counted(call):
                 return await self._evaluate(trial, call)
         except TimeoutError:
             raise DeadlineExceeded(
@@ -133,9 +144,12 @@ class Evaluator:
                         trial.baseline, cases[number], before[number], ask
                     )
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(trial.concurrency, len(cases))):
-                group.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(trial.concurrency, len(cases))):
+                    group.create_task(work())
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
         return [runs[n] for n in range(len(cases))], [baseline_runs[n] for n in sorted(baseline_runs)]
 
     async def _run(self, subject: Subject, case: Case, asked: ChatInvocation | None, ask: Ask) -> _Run:
@@ -144,6 +158,8 @@ class Evaluator:
         started_ns = self._clock.monotonic_ns()
         try:
             completion = await ask(asked)
+        except _NOT_ITS_DOING:
+            raise
         except GatewayError as error:
             return _Run(_failed(case, error), None)
         latency_ms = (self._clock.monotonic_ns() - started_ns) / 1e6
@@ -278,6 +294,8 @@ async def _against(rubric: Rubric, text: str, model: str, ask: Ask) -> str | Non
         return f"the answer is too long to be judged: more than {ANSWER_MAX} characters"
     try:
         return judged((await ask(judging(rubric, text, model))).text)
+    except _NOT_ITS_DOING:
+        raise
     except GatewayError as error:
         return f"the judge gave no verdict: {error.message}"
 

@@ -1,6 +1,7 @@
 """The corridor: what happens to every call, top to bottom."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import NamedTuple
 
@@ -187,7 +188,12 @@ class Gateway:
             GatewayError: as `Contexts.open`, `Contexts.commit` and `invoke` list.
         """
         compacting = Compacting(self._conversations.contexts, partial(self.ask, call))
-        await compacting.compact(asker, options, alias, keep_last)
+        async with self.counted(call):
+            await compacting.compact(asker, options, alias, keep_last)
+
+    def counted(self, call: Call) -> AbstractAsyncContextManager[None]:
+        """See `Accounts.counted`."""
+        return self._accounts.counted(call)
 
     def _resolved(self, model: str, prompt: PromptRef | None, call: Call) -> Alias:
         """Find a model that the caller may call.
@@ -231,7 +237,7 @@ class Gateway:
         """Open the answer to a call under its context's lease, which does not outlive a failure."""
         try:
             targets = self._plan(alias, conversation.invocation)
-            claim = await self._accounts.claim(call, conversation.invocation, targets)
+            claim = await self._accounts.claim(call, conversation.invocation, targets, conversation.before)
             if isinstance(claim.invocation, ChatInvocation):
                 conversation.say(claim.invocation)
             reply = await self._asked(targets, conversation, call, claim)
@@ -280,6 +286,9 @@ class Gateway:
             raise
         finally:
             inner.ended_ns = self._conversations.contexts.monotonic_ns()
+            if inner.allotment is not None and call.allotment is not None:
+                # It tells of a later moment; requests it does not count.
+                call.allotment = replace(inner.allotment, requests=call.allotment.requests)
             # Waiting for a summary is waiting for a provider.
             call.waited_ns += inner.waited_ns
         return replace(completion, cost_nano=inner.cost_nano)

@@ -267,7 +267,13 @@ def error_headers(error: GatewayError) -> Headers:
     headers: Headers = [(b"x-should-retry", b"true" if error.retryable else b"false")]
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.allow.encode()))
-    if error.status in {429, 503} or (error.status == 409 and error.retry_after_s is not None):
+    # A limit says when there is room again, and nothing where waiting does not help.
+    told = error.retry_after_s is not None
+    if (
+        error.status == 503
+        or (error.status == 429 and (told or not isinstance(error, LimitExceeded)))
+        or (error.status == 409 and told)
+    ):
         seconds = min(MAX_RETRY_AFTER_S, max(1, round(error.retry_after_s or 1)))
         headers.append((b"retry-after", str(seconds).encode()))
     if isinstance(error, PromptRetired) and error.successor:

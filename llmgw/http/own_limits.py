@@ -29,6 +29,8 @@ def own_limit_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         bounds = runtime.rules.in_force(caller)
         if bounds.empty:
             return answer(_told(bounds, [], []))
+        # A tenant that has made no call yet has no books, which is not to be told as if they were lost.
+        await runtime.accounts.settler.open_books(caller.tenant)
         at_ms = runtime.clock.unix_ns() // 1_000_000
         found = await rooms(runtime.state, caller.tenant, (bounds.limits, bounds.budgets), at_ms)
         texts = _texts(caller)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.simulator.knobs import Knobs
 from llmgw.simulator.refusal import Refused
 from llmgw.simulator.reply import (
+    Bill,
     Cut,
     Forever,
     Head,
@@ -33,10 +35,14 @@ _HTML = b"<!doctype html><title>Welcome</title><h1>It works</h1>\n"
 
 
 class Event(Struct, frozen=True):
-    """One event of a stream, as bytes; `delta` events are those that knobs count, `frame` events go around them."""
+    """One event of a stream, as bytes; `delta` events are those that knobs count, `frame` events go around them.
+
+    `tokens` are those of the answer that a provider charges for once it has sent the event.
+    """
 
     data: bytes
     kind: Literal["open", "frame", "delta", "close", "usage", "done"]
+    tokens: int = 0
 
 
 class Spoiled(Struct, frozen=True):
@@ -121,7 +127,7 @@ def whole(knobs: Knobs, reply: Whole, spoiled: Spoiled, *, model: str, chunks: i
     if knobs.error_after is not None:
         reply = Whole(reply.status, reply.headers, spoiled.error)
     elif knobs.garbage:
-        reply = Whole(reply.status, reply.headers, spoiled.garbage)
+        reply = replace(reply, body=spoiled.garbage)
     end: Step | None = None
     if knobs.cut_after is not None:
         end = Cut()
@@ -133,15 +139,13 @@ def whole(knobs: Knobs, reply: Whole, spoiled: Spoiled, *, model: str, chunks: i
         return _delayed(knobs, reply, model, knobs.chunk_s * chunks)
     body = reply.body
     steps = (Head(reply.status, reply.headers, len(body)), Piece(body[: len(body) // 2]), end)
-    return Script(_timely(knobs, steps), model, stream=False)
+    return Script(_timely(knobs, steps), model, stream=False, bill=reply.bill)
 
 
-def stream(
-    knobs: Knobs, headers: Headers, events: Iterable[Event], spoiled: Spoiled, *, model: str
-) -> Script:
-    """Answer event by event, unless a knob spoils it."""
+def stream(knobs: Knobs, headers: Headers, events: Iterable[Event], spoiled: Spoiled, bill: Bill) -> Script:
+    """Answer event by event, unless a knob spoils it; `bill` is that of the prompt."""
     steps = _played(knobs, Head(200, headers), events, spoiled)
-    return Script(_timely(knobs, steps), model, stream=True)
+    return Script(_timely(knobs, steps), bill.model, stream=True, bill=bill)
 
 
 def _played(knobs: Knobs, head: Head, events: Iterable[Event], spoiled: Spoiled) -> Iterator[Step]:
@@ -161,7 +165,7 @@ def _played(knobs: Knobs, head: Head, events: Iterable[Event], spoiled: Spoiled)
             if knobs.chunk_s and deltas > 1:
                 yield Wait(knobs.chunk_s)
         if event.kind != "done" or not knobs.nodone:
-            yield Piece(event.data)
+            yield Piece(event.data, event.tokens)
 
 
 def _fault_at(knobs: Knobs, deltas: int, spoiled: Spoiled, *, over: bool) -> tuple[Step, ...] | None:
@@ -187,4 +191,4 @@ def _delayed(knobs: Knobs, reply: Whole, model: str, more_s: float = 0.0) -> Rep
     if not delay:
         return reply
     steps = (Wait(delay), Head(reply.status, reply.headers, len(reply.body)), Piece(reply.body))
-    return Script(steps, model, stream=False)
+    return Script(steps, model, stream=False, bill=reply.bill)

@@ -25,12 +25,23 @@ class Request(Struct, frozen=True):
         return next((value for key, value in self.headers if key == name), None)
 
 
+class Bill(Struct, frozen=True, kw_only=True):
+    """Tokens that a provider would charge for; `input` has those read from and written to a cache, too."""
+
+    model: str
+    input: int
+    cached: int = 0
+    written: int = 0
+    output: int = 0
+
+
 class Whole(Struct, frozen=True):
     """An answer written at once."""
 
     status: int
     headers: Headers
     body: bytes
+    bill: Bill | None = None
 
 
 class Head(Struct, frozen=True):
@@ -42,9 +53,10 @@ class Head(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """Send these bytes of the body at once."""
+    """Send these bytes of the body at once; `tokens` are those of a stream that they are charged as."""
 
     data: bytes
+    tokens: int = 0
 
 
 class Wait(Struct, frozen=True):
@@ -69,11 +81,15 @@ Step: TypeAlias = Head | Piece | Wait | Forever | Cut | Reset
 
 
 class Script(Struct, frozen=True):
-    """An answer played step by step; a chunked body is ended properly when the steps run out."""
+    """An answer played step by step; a chunked body is ended properly when the steps run out.
+
+    What the bill says is charged as soon as it begins, what the pieces say as they are sent.
+    """
 
     steps: Iterable[Step]
     model: str
     stream: bool
+    bill: Bill | None = None
 
 
 Reply: TypeAlias = Whole | Script

@@ -168,6 +168,8 @@ class _Connection(asyncio.Protocol):
     def _write_whole(self, reply: Whole, request: Request) -> None:
         length = None if reply.status == 204 else len(reply.body)
         close = not request.keep_alive
+        if reply.bill is not None:
+            self._simulator.stats.charge(reply.bill)
         head = head_bytes(reply.status, reply.headers, length=length, chunked=False, close=close)
         self._transport.write(head if request.method == "HEAD" else head + reply.body)
         if close:
@@ -175,6 +177,8 @@ class _Connection(asyncio.Protocol):
 
     async def _play(self, script: Script, request: Request) -> None:
         chunked = False
+        if script.bill is not None:
+            self._simulator.stats.charge(script.bill)
         for number, step in enumerate(script.steps, 1):
             match step:
                 case Head():
@@ -187,6 +191,8 @@ class _Connection(asyncio.Protocol):
                     )
                 case Piece():
                     self._transport.write(chunk(step.data) if chunked else step.data)
+                    if step.tokens:
+                        self._simulator.stats.charge_output(script.model, step.tokens)
                     if self._exchange is not None:
                         self._exchange.pieces += 1
                     await self._breathe(number)

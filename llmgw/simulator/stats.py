@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from llmgw.simulator.reply import Bill
 from llmgw.types.json import Json
 
 _KEPT = 256
@@ -31,6 +32,7 @@ class Stats:
         self._open_streams = 0
         self._closed_early = 0
         self._departures: deque[Json] = deque(maxlen=_KEPT)
+        self._billed: dict[str, Counter[str]] = {}
 
     @property
     def closed_early(self) -> int:
@@ -74,6 +76,17 @@ class Stats:
             }
         )
 
+    def charge(self, bill: Bill) -> None:
+        """Note what an answer is charged as it begins."""
+        billed = self._billed.setdefault(bill.model, Counter())
+        billed["answers"] += 1
+        for name in ("input", "cached", "written", "output"):
+            billed[name] += getattr(bill, name)
+
+    def charge_output(self, model: str, tokens: int) -> None:
+        """Note what was sent of an answer that is streamed."""
+        self._billed[model]["output"] += tokens
+
     def snapshot(self) -> Json:
         """Give everything as JSON; `at_s` counts from the simulator's start."""
         return {
@@ -83,4 +96,5 @@ class Stats:
             "open_streams": self._open_streams,
             "closed_early": self._closed_early,
             "departures": list(self._departures),
+            "billed": {model: dict(billed) for model, billed in self._billed.items()},
         }

@@ -108,14 +108,19 @@ def tokens_at_most(parts: Iterable[Part]) -> int:
     return total
 
 
-def kinds_in(parts: Iterable[Part]) -> Iterator[MediaKind]:
-    """The kinds of media in parts; documents that are plain text are within reach of every model."""
+def media_in(parts: Iterable[Part]) -> Iterator[MediaPart]:
+    """The media in parts, those kept apart too; not documents that are plain text."""
     for part in parts:
         if isinstance(part, MediaPart):
             if part.text is None:
-                yield part.kind
+                yield part
         elif isinstance(part, ToolResultPart):
-            yield from kinds_in(part.content)
+            yield from media_in(part.content)
+
+
+def kinds_in(parts: Iterable[Part]) -> Iterator[MediaKind]:
+    """The kinds of media in parts; documents that are plain text are within reach of every model."""
+    return (part.kind for part in media_in(parts))
 
 
 def words_in(part: Part) -> int:

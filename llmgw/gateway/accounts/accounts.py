@@ -7,40 +7,35 @@ call with limits or budgets is admitted before a provider is asked, and settled 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
 from llmgw.accounting.counted import Heard
+from llmgw.accounting.estimate import Before
 from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Refusal
 from llmgw.context.aftercare import Aftercare
-from llmgw.gateway.accounts.claim import Claim
+from llmgw.gateway.accounts.claim import Claim, Held
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.accounts.records import charge_of, intent_bytes, result_bytes
 from llmgw.gateway.accounts.settler import Settler
-from llmgw.gateway.accounts.wanted import Wanted, reservation_of
+from llmgw.gateway.accounts.tending import Tending
+from llmgw.gateway.accounts.wanted import Wanted, counting_alone, reservation_of
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.signals.signals import Signals
 from llmgw.policy.spending.local import LocalLimits
-from llmgw.policy.spending.rooms import allotment
-from llmgw.policy.spending.spending import LEASE_MS, Spending
-from llmgw.policy.spending.usage import tenants
+from llmgw.policy.spending.rooms import after_refusal, after_settling, allotment
+from llmgw.policy.spending.spending import Spending
 from llmgw.types.call import ANYBODY, AdmissionFacts, Call
 from llmgw.types.clock import Clock
-from llmgw.types.errors import GatewayError, InternalError, StoreUnavailable, Unavailable
+from llmgw.types.errors import GatewayError, StoreUnavailable
 from llmgw.types.invocation import Invocation
 from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded, StoreReset
 from llmgw.types.target import Target
 
 _log = logging.getLogger(__name__)
-
-RENEW_S: Final = LEASE_MS / 3000
-"""Seconds after which the leases and the hold of a call that is still running are renewed."""
-SWEEP_S: Final = 60.0
-"""Seconds between two looks for holds whose time is over."""
 
 
 class Accounts:
@@ -69,8 +64,7 @@ class Accounts:
         self._clock = clock
         self._local = LocalLimits(clock, workers)
         self._care = Aftercare()
-        self._running: dict[str, tuple[float, Claim]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tending = Tending(spending)
 
     async def start(self) -> None:
         """Open the journal, and begin to settle: first what dead workers left.
@@ -85,20 +79,23 @@ class Accounts:
         except (OSError, JournalUnavailable) as error:
             _log.error("the journal cannot be read or written: %s", error)
         self.settler.start()
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._renew()), loop.create_task(self._sweep())]
+        self._tending.start()
 
     async def aclose(self) -> None:
         """End what is under way; what the store does not take stays in the journal."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tending.aclose()
         await self._care.aclose()
         await self.settler.aclose()
         await self.journal.aclose()
 
-    async def claim(self, call: Call, invocation: Invocation, targets: Sequence[Target]) -> Claim:
-        """Take what a call may need of every limit and budget.
+    async def claim(
+        self,
+        call: Call,
+        invocation: Invocation,
+        targets: Sequence[Target],
+        before: Callable[[], Before] = Before,
+    ) -> Claim:
+        """Take what a call may need of every limit and budget; `before` tells what it continues.
 
         Raises:
             LimitExceeded: a limit or budget has no room.
@@ -110,45 +107,56 @@ class Accounts:
         bounds = self.rules.in_force(call.caller or ANYBODY, call.tags)
         if bounds.empty:
             if not self.rules.known:
-                raise StoreUnavailable("the limits in force are not known yet", retry_after_s=1.0)
+                raise _unknown_limits()
             return Claim(self, call, invocation, reservation_of(call, self._now_ms()), bound=False)
-        wanted = Wanted(call, invocation, targets, bounds)
+        wanted = Wanted(call, invocation, targets, bounds, before())
         reservation = wanted.reservation(self._now_ms())
         if reservation.budgets and not self.journal.state.ready:
             raise _journal_refuses()
-        claim = Claim(self, call, wanted.asked, reservation, bound=True)
-        facts = call.admission = AdmissionFacts(
-            limits=len(reservation.limits),
-            budgets=len(reservation.budgets),
-            estimate_nano=reservation.estimate_nano,
-            started_ns=self._clock.monotonic_ns(),
-            ended_ns=0,
-        )
-        try:
-            with self._refusals_told(claim):
-                await self._admit_or_lower(claim, wanted)
-        except LimitExceeded as error:
-            facts.limit = error.limit
-            raise
-        finally:
-            facts.ended_ns = self._clock.monotonic_ns()
-            facts.unheard = claim.unheard
-            facts.estimate_nano = claim.reservation.estimate_nano
-            facts.lowered = claim.invocation is not wanted.asked
+        claim = Claim(self, call, wanted.asked, reservation, bound=True, degraded=bounds.degraded == "allow")
+        with self._noted(claim), self._refusals_told(claim):
+            await self._admit_or_lower(claim, wanted)
         return claim
 
     async def _admit_or_lower(self, claim: Claim, wanted: Wanted) -> None:
         """Have a claim admitted, with a shorter answer where the whole one does not fit and that is wanted."""
-        degraded = wanted.bounds.degraded == "allow"
         try:
-            await self._admit(claim, degraded=degraded)
+            await self._admit(claim)
         except BudgetExceeded as error:
             lowered = wanted.lowered(error.left, self._now_ms())
             if lowered is None:
                 raise
             claim.reservation = lowered.reservation(self._now_ms())
             claim.invocation = lowered.asked
-            await self._admit(claim, degraded=degraded)
+            await self._admit(claim)
+            if claim.call.admission is not None:
+                claim.call.admission.lowered = True
+
+    @contextlib.asynccontextmanager
+    async def counted(self, call: Call) -> AsyncIterator[None]:
+        """Count a call that asks by calls within it alone: its request, and that it is under way.
+
+        What these take of tokens and money they claim themselves.
+
+        Raises:
+            LimitExceeded: a limit has no room.
+            StoreUnavailable: the limits in force are not known yet.
+            StoreReset: the store has lost the books of its tenant.
+        """
+        bounds = self.rules.in_force(call.caller or ANYBODY, call.tags)
+        if not self.rules.known and bounds.empty:
+            raise _unknown_limits()
+        reservation = counting_alone(call, bounds, self._now_ms())
+        if not reservation.limits:
+            yield
+            return
+        held = Held(call, reservation, bound=True)
+        with self._noted(held), self._refusals_told(held):
+            await self._admit(held)
+        try:
+            yield
+        finally:
+            await asyncio.shield(self._care.begin(self._released(held)))
 
     async def again(self, claim: Claim) -> None:
         """Charge the attempts so far, and admit what follows as an operation of its own.
@@ -163,13 +171,13 @@ class Accounts:
         claim.renewed(
             replace(
                 before,
-                operation=f"{claim.call.id}~{len(claim.call.attempts) + 1}",
+                operation=f"{claim.call.id}+{len(claim.call.attempts) + 1}",
                 at_ms=self._now_ms(),
                 limits=tuple(replace(each, requests_per_minute=None) for each in before.limits),
             )
         )
         with self._refusals_told(claim):
-            await self._admit(claim, degraded=claim.unheard)
+            await self._admit(claim)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -201,7 +209,7 @@ class Accounts:
 
     async def settle(self, claim: Claim, heard: Heard) -> None:
         """Charge a claim whose call was answered; whoever waits may be cancelled, it is charged all the same."""
-        if claim.bound or claim.unreported():
+        if claim.bound or claim.unreported(heard):
             await asyncio.shield(self._care.begin(self._charged(claim, heard)))
         else:
             # All of it is written down before the first wait.
@@ -215,8 +223,8 @@ class Accounts:
         """End a claim behind the back of its call, whose answer broke off."""
         self._care.begin(self._charged(claim, heard) if heard.anything else self._failed(claim))
 
-    async def _admit(self, claim: Claim, *, degraded: bool) -> None:
-        """Have a claim admitted; `degraded` tells whether its budgets may be spent unseen.
+    async def _admit(self, claim: Held) -> None:
+        """Have a claim admitted.
 
         Raises:
             GatewayError: as `claim`.
@@ -227,28 +235,51 @@ class Accounts:
             await self.settler.open_books(reservation.tenant)
             claim.call.allotment = allotment(await self._spending.admit(reservation))
         except StoreUnavailable as error:
+            self._admit_here(claim, error)
             if error.asked:
                 # What it may have taken unheard it gives back; what the call costs is charged all the same.
-                self.settler.release_later(reservation)
-            self._admit_here(claim, degraded=degraded, error=error)
-        except LimitExceeded:
+                self.settler.release_later(reservation, goes_on=True)
+        except (LimitExceeded, StoreReset) as refusal:
+            if isinstance(refusal, LimitExceeded):
+                claim.call.allotment = after_refusal(reservation, refusal)
             self._put(Kind.DONE, reservation.operation)
             raise
         except BaseException:
             self.settler.release_later(reservation)
             raise
-        self._running[reservation.operation] = (asyncio.get_running_loop().time(), claim)
+        self._tending.begin(claim)
 
     @contextlib.contextmanager
-    def _refusals_told(self, claim: Claim) -> Iterator[None]:
+    def _noted(self, held: Held) -> Iterator[None]:
+        """Note on a call how its admission went, and how long that took."""
+        asked = held.reservation
+        facts = held.call.admission = AdmissionFacts(
+            limits=len(asked.limits),
+            budgets=len(asked.budgets),
+            estimate_nano=asked.estimate_nano,
+            started_ns=self._clock.monotonic_ns(),
+            ended_ns=0,
+        )
+        try:
+            yield
+        except LimitExceeded as refusal:
+            facts.limit = refusal.limit
+            raise
+        finally:
+            facts.ended_ns = self._clock.monotonic_ns()
+            facts.unheard = held.unheard
+            facts.estimate_nano = held.reservation.estimate_nano
+
+    @contextlib.contextmanager
+    def _refusals_told(self, held: Held) -> Iterator[None]:
         """Have the first refusal of a budget's window told, and that books are gone."""
         try:
             yield
         except (LimitExceeded, StoreReset) as refusal:
-            self._signals.note_refused(claim.reservation, refusal)
+            self._signals.note_refused(held.reservation, refusal)
             raise
 
-    def _admit_here(self, claim: Claim, *, degraded: bool, error: StoreUnavailable) -> None:
+    def _admit_here(self, claim: Held, error: StoreUnavailable) -> None:
         """Admit a claim that the store was not heard about, within this worker's own share.
 
         Raises:
@@ -257,12 +288,14 @@ class Accounts:
         """
         reservation = claim.reservation
         try:
-            if reservation.budgets and not degraded:
+            if reservation.budgets and not claim.degraded:
                 raise error
             self._local.admit(reservation)
         except GatewayError:
             if not error.asked:
                 self._put(Kind.DONE, reservation.operation)
+            else:
+                self.settler.release_later(reservation)
             raise
         claim.unheard = claim.local = True
 
@@ -270,7 +303,11 @@ class Accounts:
         """Charge what the attempts cost; where that is nothing, give back what was taken."""
         if claim.may_have_cost:
             await self._charged(claim, Heard())
-            return
+        else:
+            await self._released(claim)
+
+    async def _released(self, claim: Held) -> None:
+        """Give back what was taken."""
         self._leave(claim)
         if claim.bound:
             try:
@@ -288,12 +325,19 @@ class Accounts:
         receipt = self._put(Kind.RESULT, reservation.operation, result_bytes(reservation, charge))
         if not claim.bound:
             await self.settler.settle_behind(reservation, charge, receipt)
-        elif not await self.settler.settle(reservation, charge, receipt) and receipt is not None:
+        elif await self.settler.settle(reservation, charge, receipt):
+            told = claim.call.allotment
+            if told is not None:
+                unused = reservation.tokens - charge.input_tokens - charge.output_tokens
+                claim.call.allotment = after_settling(
+                    told, unused, reservation.estimate_nano - charge.cost_nano
+                )
+        elif receipt is not None:
             with contextlib.suppress(JournalUnavailable):
                 await receipt
 
-    def _leave(self, claim: Claim) -> None:
-        self._running.pop(claim.reservation.operation, None)
+    def _leave(self, claim: Held) -> None:
+        self._tending.end(claim)
         if claim.local:
             claim.local = False
             self._local.leave(claim.reservation)
@@ -305,36 +349,12 @@ class Accounts:
         except JournalUnavailable:
             return None
 
-    async def _renew(self) -> None:
-        """Keep the leases and holds of calls that run for long, as long as they do."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(RENEW_S)
-            due = [claim for began, claim in list(self._running.values()) if loop.time() - began >= RENEW_S]
-            for claim in due:
-                if claim.reservation.operation not in self._running:
-                    continue
-                with contextlib.suppress(GatewayError):
-                    await self._spending.extend(claim.reservation)
-
-    async def _sweep(self) -> None:
-        """End the holds of calls that died."""
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            try:
-                for tenant in await tenants(self._spending.state):
-                    await self._end_due(tenant)
-            except Unavailable:
-                continue
-
-    async def _end_due(self, tenant: str) -> None:
-        try:
-            await self._spending.lapse_due(tenant)
-        except InternalError as error:
-            _log.error("holds of tenant %s: %s", tenant, error.message)
-
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000
+
+
+def _unknown_limits() -> StoreUnavailable:
+    return StoreUnavailable("the limits in force are not known yet", retry_after_s=1.0)
 
 
 def _journal_refuses() -> JournalRefuses:

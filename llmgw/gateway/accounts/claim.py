@@ -54,26 +54,29 @@ class Permit(Protocol):
         """
 
 
-class Claim:
-    """Ends once: by `settle`, `fail` or `abandon`. `invocation` is what may be asked under it.
+class Held:
+    """What one operation of a call took of limits and budgets, until it ends.
 
-    `bound` tells that limits or budgets are in force; `unheard`, that the store could not be asked about them, so
-    that what the call takes is only charged; `local`, that this worker's own share of them was taken instead.
+    `bound` tells that any are in force, `degraded`, that budgets may be spent unseen while the store is away;
+    `unheard`, that the store could not be asked about them, so that what the call takes is only charged; `local`,
+    that this worker's own share of them was taken instead.
     """
 
-    __slots__ = (
-        "_accounts",
-        "_answering",
-        "_ended",
-        "_receipt",
-        "bound",
-        "call",
-        "first",
-        "invocation",
-        "local",
-        "reservation",
-        "unheard",
-    )
+    __slots__ = ("bound", "call", "degraded", "local", "reservation", "unheard")
+
+    def __init__(self, call: Call, reservation: Reservation, *, bound: bool, degraded: bool = False) -> None:
+        self.call = call
+        self.reservation = reservation
+        self.bound = bound
+        self.degraded = degraded
+        self.unheard = False
+        self.local = False
+
+
+class Claim(Held):
+    """Ends once: by `settle`, `fail` or `abandon`. `invocation` is what may be asked under it."""
+
+    __slots__ = ("_accounts", "_answering", "_ended", "_receipt", "first", "invocation")
 
     def __init__(
         self,
@@ -83,13 +86,10 @@ class Claim:
         reservation: Reservation,
         *,
         bound: bool,
+        degraded: bool = False,
     ) -> None:
-        self.call = call
+        super().__init__(call, reservation, bound=bound, degraded=degraded)
         self.invocation = invocation
-        self.reservation = reservation
-        self.bound = bound
-        self.unheard = False
-        self.local = False
         self.first = 0
         """Which of the call's attempts is the first that this claim is charged for."""
         self._accounts = accounts
@@ -114,14 +114,21 @@ class Claim:
             each.charge is not None or each.usage is not None or billed(each) for each in self.attempts
         )
 
-    def unreported(self) -> list[tuple[Attempt, Target]]:
-        """Attempts that may have cost what their providers did not say, and whom they asked."""
+    def unreported(self, heard: Heard) -> list[tuple[Attempt, Target]]:
+        """Attempts that may have cost what their providers did not say, and whom they asked.
+
+        Of the last one this was `heard`, perhaps more than its provider had counted when it broke off.
+        """
         targets = self._answering[self.first :]
         answered = self.call.attempts[-1] if self.call.attempts else None
         return [
             (attempt, target)
             for attempt, target in zip(self.attempts, targets, strict=False)
-            if attempt.usage is None and (billed(attempt) or (attempt is answered and attempt.error is None))
+            if (
+                billed(attempt) or (attempt is answered and (attempt.error is None or heard.anything))
+                if attempt.usage is None
+                else attempt is answered and attempt.error is not None and heard.more
+            )
         ]
 
     async def before(self, target: Target) -> None:
@@ -162,6 +169,7 @@ class Claim:
         """Go on under another reservation, for the attempts that follow."""
         self.reservation = reservation
         self.first = len(self.call.attempts)
+        self.unheard = False
         self._receipt = None
 
     def _end(self) -> bool:

@@ -22,9 +22,9 @@ class Counting:
         self._calibration = calibration
 
     async def fill_in(self, claim: Claim, heard: Heard) -> None:
-        """Note on each attempt that may have cost what nobody reported; `heard` came of the last one."""
+        """Note on each attempt what it may have cost that nobody reported; `heard` came of the last one."""
         call = claim.call
-        for attempt, target in claim.unreported():
+        for attempt, target in claim.unreported(heard):
             told = heard if attempt is call.attempts[-1] else Heard()
             usage = await asyncio.get_running_loop().run_in_executor(
                 None, self._counted, claim.invocation, told, target
@@ -33,6 +33,11 @@ class Counting:
             if context is not None and context.mode == "stored":
                 # What the call itself says is the end of what was told.
                 usage = replace(usage, input_tokens=max(context.tokens, usage.input_tokens or 0))
+            reported = attempt.usage
+            if reported is not None:
+                # What it counted by then is no more than what it sent.
+                output = max(reported.output_tokens or 0, usage.output_tokens or 0)
+                usage = replace(reported, output_tokens=output)
             attempt.estimated = True
             charge(attempt, target, call, usage)
 

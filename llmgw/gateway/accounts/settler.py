@@ -20,6 +20,7 @@ from llmgw.policy.spending.spending import Settled, Spending
 from llmgw.policy.spending.values import Charge, Reservation
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, InternalError, Unavailable
+from llmgw.types.limit_errors import StoreReset
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +61,11 @@ class Settler:
         self._journal = journal
         self._clock = clock
         self._books: set[str] = set()
+        self._reset: set[str] = set()
+        """Tenants whose books the store was found to have lost: what they cost waits, others' does not."""
         self._queue: deque[_Ended] = deque()
         self._held: deque[tuple[Reservation, Charge]] = deque(maxlen=HELD_MAX)
-        self._unsaid: deque[Reservation] = deque(maxlen=HELD_MAX)
+        self._unsaid: deque[tuple[Reservation, bool]] = deque(maxlen=HELD_MAX)
         self._taken: deque[tuple[int, str]] = deque()
         self._wake = asyncio.Event()
         self._behind = True
@@ -127,9 +130,12 @@ class Settler:
         finally:
             hurrying.cancel()
 
-    def release_later(self, reservation: Reservation) -> None:
-        """Give back what an operation took, if it took anything: its admission was not heard of."""
-        self._unsaid.append(reservation)
+    def release_later(self, reservation: Reservation, *, goes_on: bool = False) -> None:
+        """Give back what an operation took, if it took anything: its admission was not heard of.
+
+        Of one that `goes_on` all the same the journal must keep what it will have cost.
+        """
+        self._unsaid.append((reservation, goes_on))
         self._fall_behind()
 
     async def aclose(self) -> None:
@@ -204,7 +210,7 @@ class Settler:
             case Settled():
                 self._hears(reservation.tenant, outcome)
             case Unavailable():
-                self._fall_behind()
+                self._not_taken(reservation, outcome)
                 return False
             case InternalError():
                 # Nothing can be done about it later either, and whoever looks into it has all there is.
@@ -216,6 +222,11 @@ class Settler:
                 )
         self._done(reservation.operation)
         return True
+
+    def _not_taken(self, reservation: Reservation, error: Unavailable) -> None:
+        if isinstance(error, StoreReset):
+            self._reset.add(reservation.tenant)
+        self._fall_behind()
 
     def _fall_behind(self) -> None:
         self._behind = True
@@ -248,17 +259,23 @@ class Settler:
             self._close(self._taken.popleft()[1])
 
     async def _catch_up(self) -> None:
-        """Bring everything that waits to the store; stops at the first that it does not take."""
+        """Bring everything that waits to the store; stops where it does not answer.
+
+        What it refuses of a tenant whose books are lost goes on waiting.
+        """
         self._try_at = asyncio.get_running_loop().time() + AGAIN_S
         # Whatever falls behind from now on sets it again.
         self._behind = False
-        while self._unsaid:
-            if not await self._release(self._unsaid[0]):
-                return
-            self._unsaid.popleft()
+        self._reset.clear()
+        for _ in range(len(self._unsaid)):
+            reservation, goes_on = self._unsaid.popleft()
+            if not await self._release(reservation, goes_on=goes_on):
+                self._unsaid.append((reservation, goes_on))
+                if reservation.tenant not in self._reset:
+                    return
         for _ in range(len(self._held)):
             reservation, charge = self._held.popleft()
-            if not await self.settle(reservation, charge, None):
+            if not await self.settle(reservation, charge, None) and reservation.tenant not in self._reset:
                 return
         try:
             async for each in self._journal.replay():
@@ -269,15 +286,17 @@ class Settler:
             self._behind = error.reason != "closed"
 
     async def _end(self, found: Unsettled | Lapsed) -> bool:
-        """End an operation that the journal gave; False where the store does not answer."""
+        """End an operation that the journal gave, if that can be; False where the store does not answer."""
         if isinstance(found, Unsettled):
             result = read_result(found.payload)
             if result is not None:
-                return await self._post(result.reservation, result.charge)
+                ended = await self._post(result.reservation, result.charge)
+                return ended or result.reservation.tenant in self._reset
         else:
             intent = read_intent(found.payload)
             if intent is not None:
-                return await self._lapse(intent.reservation, sent=intent.stage == "sent")
+                ended = await self._lapse(intent.reservation, sent=intent.stage == "sent")
+                return ended or intent.reservation.tenant in self._reset
         _log.error("the journal has a record of %s that cannot be read", found.operation)
         self._close(found.operation)
         return True
@@ -290,14 +309,15 @@ class Settler:
         charge = Charge(cost_nano=reservation.estimate_nano, detail=told)
         return await self._post(reservation, charge)
 
-    async def _release(self, reservation: Reservation) -> bool:
+    async def _release(self, reservation: Reservation, *, goes_on: bool = False) -> bool:
         try:
             await self.open_books(reservation.tenant)
             await self._spending.release(reservation)
-        except Unavailable:
-            self._fall_behind()
+        except Unavailable as error:
+            self._not_taken(reservation, error)
             return False
         except GatewayError as error:
             _log.error("operation %s cannot be released: %s", reservation.operation, error.message)
-        self._close(reservation.operation)
+        if not goes_on:
+            self._close(reservation.operation)
         return True

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from llmgw.accounting.estimate import Estimate, affordable, estimate, with_max_output
+from llmgw.accounting.estimate import Before, Estimate, affordable, estimate, with_max_output
 from llmgw.policy.rules.terms import Bounds
 from llmgw.policy.spending.values import Dimension, Reservation, named
 from llmgw.types.call import ANYBODY, Call
@@ -20,15 +20,18 @@ LEAST_OUTPUT: Final = 16
 
 
 class Wanted:
-    """One call before its admission: what it says, whom it may reach, and what binds it."""
+    """One call before its admission: what it says, behind what, whom it may reach, and what binds it."""
 
-    def __init__(self, call: Call, invocation: Invocation, targets: Sequence[Target], bounds: Bounds) -> None:
+    def __init__(
+        self, call: Call, invocation: Invocation, targets: Sequence[Target], bounds: Bounds, before: Before
+    ) -> None:
         self.call = call
         self.invocation = invocation
         self.bounds = bounds
         self.asked = invocation
         """What is said, with the most that the answer may have once that is known: the provider must be told."""
         self._targets = targets
+        self._before = before
         self._estimate: Estimate | None = None
 
     def reservation(self, now_ms: int) -> Reservation:
@@ -74,18 +77,27 @@ class Wanted:
         most = affordable(self.invocation, self._targets, nano_left, bound, now_ms // 1000)
         if most is None or most < LEAST_OUTPUT:
             return None
-        return Wanted(self.call, with_max_output(self.invocation, most), self._targets, self.bounds)
+        asked = with_max_output(self.invocation, most)
+        return Wanted(self.call, asked, self._targets, self.bounds, self._before)
 
     def _bounded(self, now_ms: int) -> Estimate:
-        context = self.call.context
-        before = context.bytes if context is not None and context.mode == "stored" else 0
         self._estimate = estimate(
-            self.invocation, self._targets, self.bounds.default_max_tokens, now_ms // 1000, before
+            self.invocation, self._targets, self.bounds.default_max_tokens, now_ms // 1000, self._before
         )
         most = self._estimate.max_output
         if most is not None and isinstance(self.invocation, ChatInvocation):
             self.asked = with_max_output(self.invocation, most)
         return self._estimate
+
+
+def counting_alone(call: Call, bounds: Bounds, now_ms: int) -> Reservation:
+    """The claim of a call that asks nobody itself: that it is made and under way."""
+    limits = (
+        replace(each, tokens_per_minute=None)
+        for each in bounds.limits
+        if each.requests_per_minute is not None or each.concurrent is not None
+    )
+    return replace(reservation_of(call, now_ms), limits=tuple(limits))
 
 
 def reservation_of(call: Call, now_ms: int) -> Reservation:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.spending import Admitted, reset_of
 from llmgw.policy.spending.usage import Standing
@@ -83,16 +85,26 @@ def allotment(admitted: Admitted) -> Allotment:
     )
 
 
-def refused(asked: Reservation, error: LimitExceeded) -> Allotment:
-    """What a call that was refused may be told of what is left: of the limit that refused it."""
-    if isinstance(error, BudgetExceeded):
-        return Allotment(budget_left_nano=error.left)
-    reset_s = WINDOW_S if error.retry_after_s is None else error.retry_after_s
+def after_settling(told: Allotment, tokens: int, nano: int) -> Allotment:
+    """What is left once a call has given back so many of its tokens, and so much of its estimate."""
+    room, left = told.tokens, told.budget_left_nano
+    return replace(
+        told,
+        tokens=None if room is None else replace(room, remaining=min(room.limit, room.remaining + tokens)),
+        budget_left_nano=None if left is None else left + nano,
+    )
+
+
+def after_refusal(asked: Reservation, refusal: LimitExceeded) -> Allotment:
+    """What is left of the limit or budget that refused a call."""
+    if isinstance(refusal, BudgetExceeded):
+        return Allotment(budget_left_nano=refusal.left)
+    reset_s = WINDOW_S if refusal.retry_after_s is None else refusal.retry_after_s
     for limit in asked.limits:
-        if error.limit == f"{limit.title}:requests" and limit.requests_per_minute is not None:
-            return Allotment(requests=RateRoom(limit.requests_per_minute, error.left, reset_s))
-        if error.limit == f"{limit.title}:tokens" and limit.tokens_per_minute is not None:
-            return Allotment(tokens=RateRoom(limit.tokens_per_minute, error.left, reset_s))
+        for noun, most in (("requests", limit.requests_per_minute), ("tokens", limit.tokens_per_minute)):
+            if most is not None and refusal.limit == f"{limit.title}:{noun}":
+                room = RateRoom(most, refusal.left, reset_s)
+                return Allotment(requests=room) if noun == "requests" else Allotment(tokens=room)
     return Allotment()
 
 

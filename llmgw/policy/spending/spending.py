@@ -191,7 +191,9 @@ class Spending:
         ]
 
     async def release(self, asked: Reservation) -> bool:
-        """Give back all that a call took which was never sent; False where it had ended.
+        """Give back all that a call took which cost nothing; False where it had ended.
+
+        That it was made still counts as a request.
 
         An `admit` of it that is still on its way to the store is then refused.
 
@@ -200,7 +202,7 @@ class Spending:
             StoreUnavailable: it is not known whether it was released; the same again is safe.
             InternalError: the operation was admitted with other budgets.
         """
-        return bool((await self._run(scripts.RELEASE, asked, []))[0] == b"OK")
+        return bool((await self._run(scripts.RELEASE, asked, [asked.tokens]))[0] == b"OK")
 
     async def extend(self, asked: Reservation) -> bool:
         """Let the hold and the leases of a long call run on from now; False where the hold has ended.

@@ -23,7 +23,7 @@ from llmgw.simulator.instance import NoInstance
 from llmgw.simulator.knobs import LISTED, Knobs, UnknownKnob, parse
 from llmgw.simulator.metering import prompt_tokens
 from llmgw.simulator.refusal import Refused
-from llmgw.simulator.reply import Headers, Reply, Request, Whole
+from llmgw.simulator.reply import Bill, Headers, Reply, Request, Whole
 from llmgw.simulator.speech import Speech, speak
 from llmgw.simulator.transcript import Answer, Prompt
 from llmgw.types.errors import InvalidJson
@@ -107,7 +107,14 @@ class Anthropic:
         self._require_strict(body, knobs, request, counting=False)
         ask = read_messages(body, knobs, request.body)
         speech = _speech(ask, knobs)
-        used = usage_of(prompt_tokens(ask.prompt), speech, marked=ask.marked)
+        prompt = prompt_tokens(ask.prompt)
+        used = usage_of(prompt, speech, marked=ask.marked)
+        bill = Bill(
+            model=model,
+            input=prompt.total,
+            cached=used["cache_read_input_tokens"],
+            written=used["cache_creation_input_tokens"],
+        )
         telling = Telling(
             id=f"msg_{ask.prompt.seed[:24]}",
             model=model,
@@ -119,8 +126,9 @@ class Anthropic:
         wrong = spoiled(telling, _request_id(request), stream=ask.stream)
         if ask.stream:
             headers = (*_headers(request, _SSE), ("cache-control", "no-cache"))
-            return faults.stream(knobs, headers, stream_events(telling), wrong, model=model)
-        reply = Whole(200, _headers(request, _JSON), whole_body(telling))
+            return faults.stream(knobs, headers, stream_events(telling), wrong, bill)
+        bill = replace(bill, output=speech.tokens())
+        reply = Whole(200, _headers(request, _JSON), whole_body(telling), bill)
         return faults.whole(knobs, reply, wrong, model=model, chunks=len(speech.deltas))
 
     def _count(self, request: Request) -> Reply:

@@ -144,15 +144,16 @@ def stream_events(telling: Telling) -> Iterator[Event]:
     begun = None if telling.usage is None else {**telling.usage, "output_tokens": _BEGUN_TOKENS}
     yield Event(sse({"type": "message_start", "message": _message(telling, [], nothing, begun)}), "open")
     pinged = False
+    hidden = 0 if telling.shown else telling.speech.tokens("reasoning")
     for index, (opening, deltas, seal) in enumerate(_blocks(telling)):
         yield Event(sse({"type": "content_block_start", "index": index, "content_block": opening}), "frame")
         if not pinged:
             yield Event(sse({"type": "ping"}), "frame")
             pinged = True
-        for delta in deltas:
-            yield Event(sse({"type": "content_block_delta", "index": index, "delta": delta}), "delta")
+        for delta, tokens in deltas:
+            yield Event(sse({"type": "content_block_delta", "index": index, "delta": delta}), "delta", tokens)
         if seal is not None:
-            yield Event(sse({"type": "content_block_delta", "index": index, "delta": seal}), "frame")
+            yield Event(sse({"type": "content_block_delta", "index": index, "delta": seal}), "frame", hidden)
         yield Event(sse({"type": "content_block_stop", "index": index}), "frame")
     closing: dict[str, Json] = {"type": "message_delta", "delta": _stop(telling.speech)}
     if telling.usage is not None:
@@ -165,8 +166,8 @@ def stream_events(telling: Telling) -> Iterator[Event]:
     yield Event(sse({"type": "message_stop"}), "done")
 
 
-_Block = tuple[dict[str, Json], list[Json], Json]
-"""A block as it opens, its deltas, and the delta that seals it."""
+_Block = tuple[dict[str, Json], list[tuple[Json, int]], Json]
+"""A block as it opens, its deltas with the tokens of each, and the delta that seals it."""
 
 
 def _blocks(telling: Telling) -> Iterator[_Block]:
@@ -175,7 +176,9 @@ def _blocks(telling: Telling) -> Iterator[_Block]:
     if thoughts:
         opening: dict[str, Json] = {"type": "thinking", "thinking": "", "signature": ""}
         shown = thoughts if telling.shown else []
-        deltas: list[Json] = [{"type": "thinking_delta", "thinking": delta.text} for delta in shown]
+        deltas: list[tuple[Json, int]] = [
+            ({"type": "thinking_delta", "thinking": delta.text}, delta.tokens) for delta in shown
+        ]
         yield (
             opening,
             deltas,
@@ -187,7 +190,7 @@ def _blocks(telling: Telling) -> Iterator[_Block]:
     if said:
         yield (
             {"type": "text", "text": ""},
-            [{"type": "text_delta", "text": delta.text} for delta in said],
+            [({"type": "text_delta", "text": delta.text}, delta.tokens) for delta in said],
             None,
         )
     for delta in speech.deltas:
@@ -195,9 +198,16 @@ def _blocks(telling: Telling) -> Iterator[_Block]:
             yield _tool_use(delta.call, {}), _partials(speech.deltas, delta.index), None
 
 
-def _partials(deltas: tuple[Delta, ...], index: int) -> list[Json]:
-    given = [delta.text for delta in deltas if delta.kind == "arguments" and delta.index == index]
-    return [{"type": "input_json_delta", "partial_json": piece} for piece in ["", *given]]
+def _partials(deltas: tuple[Delta, ...], index: int) -> list[tuple[Json, int]]:
+    """The arguments of a call in pieces; the empty one before them stands for the call's name."""
+    named = sum(delta.tokens for delta in deltas if delta.kind == "call" and delta.index == index)
+    given = [
+        (delta.text, delta.tokens) for delta in deltas if delta.kind == "arguments" and delta.index == index
+    ]
+    return [
+        ({"type": "input_json_delta", "partial_json": piece}, tokens)
+        for piece, tokens in [("", named), *given]
+    ]
 
 
 def sse(value: dict[str, Json]) -> bytes:

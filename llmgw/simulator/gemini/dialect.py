@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.simulator import faults
 from llmgw.simulator.brain import answer
@@ -31,7 +32,7 @@ from llmgw.simulator.instance import NoInstance
 from llmgw.simulator.knobs import LISTED, Knobs, UnknownKnob, parse
 from llmgw.simulator.metering import prompt_tokens
 from llmgw.simulator.refusal import Refused
-from llmgw.simulator.reply import Reply, Request, Whole
+from llmgw.simulator.reply import Bill, Reply, Request, Whole
 from llmgw.simulator.speech import Speech, speak
 from llmgw.simulator.transcript import Answer
 from llmgw.types.errors import InvalidJson
@@ -122,7 +123,8 @@ class Gemini:
 
     def _generate(self, ask: _Ask) -> Reply:
         telling = self._telling(ask)
-        reply = Whole(200, (_JSON,), whole_body(telling))
+        spoken = sum(choice.tokens() for choice in telling.choices)
+        reply = Whole(200, (_JSON,), whole_body(telling), replace(_bill(telling), output=spoken))
         longest = max(len(chunks(choice, telling)) for choice in telling.choices)
         return faults.whole(ask.knobs, reply, spoiled(telling, "whole"), model=ask.model, chunks=longest)
 
@@ -131,7 +133,7 @@ class Gemini:
         framing = _framing(ask.request)
         headers = (_SSE if framing == "sse" else _JSON, ("cache-control", "no-cache"))
         events = stream_events(telling, framing)
-        return faults.stream(ask.knobs, headers, events, spoiled(telling, framing), model=ask.model)
+        return faults.stream(ask.knobs, headers, events, spoiled(telling, framing), _bill(telling))
 
     def _telling(self, ask: _Ask) -> Telling:
         message = self._read(ask, "GenerateContentRequest")
@@ -145,7 +147,8 @@ class Gemini:
             id=asked.prompt.seed,
             model=ask.model,
             choices=_choices(asked, ask.knobs),
-            prompt=None if ask.knobs.nousage else prompt_tokens(asked.prompt),
+            prompt=prompt_tokens(asked.prompt),
+            tells_usage=not ask.knobs.nousage,
             shows_thoughts=asked.shows_thoughts,
             signs_text=asked.prompt.effort > 0,
             top_logprobs=asked.top_logprobs,
@@ -192,6 +195,10 @@ class Gemini:
         failure = error_body(Refused(500, "An internal error has occurred, as asked for."))
         wrong = Spoiled(failure, body[: len(body) // 2])
         return faults.whole(ask.knobs, Whole(200, (_JSON,), body), wrong, model=ask.model, chunks=1)
+
+
+def _bill(telling: Telling) -> Bill:
+    return Bill(model=telling.model, input=telling.prompt.total, cached=telling.prompt.cached)
 
 
 def _framing(request: Request) -> Framing:

@@ -42,14 +42,15 @@ _ID_DIGITS = 16
 class Telling(Struct, frozen=True, kw_only=True):
     """One answer to be written.
 
-    `prompt` is None where no usage is to be reported; `signs_text` says whether text is signed, as calls always
+    `tells_usage` says whether usage is reported; `signs_text` says whether text is signed, as calls always
     are; `vertex` is what makes the two places differ: ids of calls, and how usage is told.
     """
 
     id: str
     model: str
     choices: tuple[Speech, ...]
-    prompt: PromptTokens | None
+    prompt: PromptTokens
+    tells_usage: bool
     shows_thoughts: bool
     signs_text: bool
     top_logprobs: int | None
@@ -76,7 +77,7 @@ def stream_events(telling: Telling, framing: Framing) -> Iterator[Event]:
     thoughts = 0
     if not telling.shows_thoughts:
         thoughts = sum(speech.tokens("reasoning") for speech in telling.choices)
-    spoken = 0
+    spoken, unpaid = 0, thoughts
     for row in zip_longest(*(chunks(speech, telling) for speech in telling.choices)):
         for index, chunk in enumerate(row):
             if chunk is None:
@@ -88,13 +89,16 @@ def stream_events(telling: Telling, framing: Framing) -> Iterator[Event]:
             content = {"parts": _parts(telling, chunk), "role": "model"}
             candidate = {"content": content, "index": index, **_logprobs(telling, chunk)}
             used = {} if telling.vertex else _usage(telling, thoughts, spoken)
-            yield Event(_framed({"candidates": [candidate], **envelope, **used}, framing), "delta")
+            document = {"candidates": [candidate], **envelope, **used}
+            yield Event(_framed(document, framing), "delta", tokens + unpaid)
+            unpaid = 0
     last = len(telling.choices) - 1
     for index, speech in enumerate(telling.choices):
         content = {"parts": [{"text": "", **_text_signature(telling, speech)}], "role": "model"}
         candidate = {"content": content, "finishReason": _FINISH[speech.finish], "index": index}
         document = {"candidates": [candidate], **envelope, **_usage(telling, thoughts, spoken)}
-        yield Event(_framed(document, framing, last=index == last), "close")
+        yield Event(_framed(document, framing, last=index == last), "close", unpaid)
+        unpaid = 0
 
 
 def chunks(speech: Speech, telling: Telling) -> list[tuple[Delta, ...]]:
@@ -199,7 +203,7 @@ def _text_signature(telling: Telling, speech: Speech) -> dict[str, Json]:
 
 def _usage(telling: Telling, thoughts: int, spoken: int) -> dict[str, Json]:
     prompt = telling.prompt
-    if prompt is None:
+    if not telling.tells_usage:
         return {}
     used: dict[str, Json] = {
         "promptTokenCount": prompt.total,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from msgspec.structs import replace
+
 from llmgw.simulator import faults
 from llmgw.simulator.brain import answer
 from llmgw.simulator.calls import BadTool
@@ -26,7 +28,7 @@ from llmgw.simulator.openai.tell import (
     whole_body,
 )
 from llmgw.simulator.refusal import Refused
-from llmgw.simulator.reply import Reply, Request, Whole
+from llmgw.simulator.reply import Bill, Reply, Request, Whole
 from llmgw.simulator.speech import Speech, speak
 from llmgw.simulator.tokens import count
 from llmgw.simulator.transcript import Answer
@@ -88,20 +90,23 @@ class OpenAI:
             strict_openai.check(body)
         ask = read_chat(body, request.body, think=knobs.think, reads=knobs.reads)
         choices = _choices(ask, knobs)
+        prompt = prompt_tokens(ask.prompt)
+        bill = Bill(model=model, input=prompt.total, cached=prompt.cached)
         telling = Telling(
             id=f"chatcmpl-{ask.prompt.seed}",
             created=self._unix_ns() // 1_000_000_000,
             model=model,
             choices=choices,
-            usage=None if knobs.nousage else usage_of(prompt_tokens(ask.prompt), choices),
+            usage=None if knobs.nousage else usage_of(prompt, choices),
             top_logprobs=ask.top_logprobs,
         )
         wrong = spoiled(telling, stream=ask.stream)
         if ask.stream:
             events = stream_events(telling, include_usage=ask.include_usage)
             headers = (_SSE, ("cache-control", "no-cache"), _request_id(request))
-            return faults.stream(knobs, headers, events, wrong, model=model)
-        reply = Whole(200, (_JSON, _request_id(request)), whole_body(telling))
+            return faults.stream(knobs, headers, events, wrong, bill)
+        bill = replace(bill, output=sum(choice.tokens() for choice in choices))
+        reply = Whole(200, (_JSON, _request_id(request)), whole_body(telling), bill)
         longest = max(len(choice.deltas) for choice in choices)
         return faults.whole(knobs, reply, wrong, model=model, chunks=longest)
 
@@ -125,7 +130,8 @@ class OpenAI:
         }
         if not knobs.nousage:
             document["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
-        reply = Whole(200, (_JSON, _request_id(request)), encode(document))
+        bill = Bill(model=model, input=tokens)
+        reply = Whole(200, (_JSON, _request_id(request)), encode(document), bill)
         failure = error_body(
             Refused(500, "The server had an error while processing your request, as asked for.")
         )

@@ -129,7 +129,7 @@ def stream_events(telling: Telling, *, include_usage: bool) -> Iterator[Event]:
                 logprobs = None
                 if telling.top_logprobs is not None and delta.kind == "content":
                     logprobs = _logprobs([delta], telling.top_logprobs)
-                yield Event(chunk(index, _delta(delta, customs[index]), logprobs), "delta")
+                yield Event(chunk(index, _delta(delta, customs[index]), logprobs), "delta", delta.tokens)
     for index, speech in enumerate(telling.choices):
         yield Event(chunk(index, {}, finish=speech.finish), "close")
     if include_usage and telling.usage is not None:

@@ -14,6 +14,7 @@ from llmgw.types.errors import (
     ProviderRefused,
     UnsupportedParameter,
 )
+from llmgw.types.limit_errors import BudgetExceeded
 from llmgw.types.message import Details
 from llmgw.wire.anthropic.request import THREAD
 
@@ -67,7 +68,7 @@ def status_of(error: GatewayError) -> int:
 
 
 def _kind(error: GatewayError) -> str:
-    if isinstance(error, ProviderQuotaExhausted):
+    if isinstance(error, BudgetExceeded | ProviderQuotaExhausted):
         # Not the caller's rate, for which it could wait.
         return "billing_error"
     status = status_of(error)

@@ -2,7 +2,7 @@
 
 The `type` words are those OpenAI sends: `invalid_request_error` for all that the caller can mend (a bad key
 too), `insufficient_quota`, and `server_error` (https://platform.openai.com/docs/guides/error-codes). Its 429 names
-the limit that was hit (`tokens`, `requests`); which one it was is not known here, hence `rate_limit_error`.
+the limit that was hit (`tokens`, `requests`); which one it was is not always known here, hence `rate_limit_error`.
 """
 
 from typing import Final
@@ -15,6 +15,7 @@ from llmgw.types.errors import (
     ProviderRefused,
     RequestError,
 )
+from llmgw.types.limit_errors import BudgetExceeded, LimitExceeded
 from llmgw.types.message import Details
 
 PING: Final = b": ping\n\n"
@@ -61,8 +62,10 @@ def encode_error(error: GatewayError, request_id: str) -> bytes:
 
 
 def _type(error: GatewayError) -> str:
+    if isinstance(error, BudgetExceeded | ProviderQuotaExhausted):
+        return "insufficient_quota"
+    if isinstance(error, LimitExceeded):
+        return "rate_limit_error"
     if isinstance(error, RequestError | ProviderRefused):
         return "invalid_request_error"
-    if isinstance(error, ProviderQuotaExhausted):
-        return "insufficient_quota"
     return "rate_limit_error" if error.status == 429 else _SERVER

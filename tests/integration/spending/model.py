@@ -89,16 +89,19 @@ class Model:
         late = before in {"lapsed", "released"}
         if before == "held":
             self._end(operation)
-            for title, bucket in operation.buckets.items():
-                counted = self.rates[title].buckets.get(bucket)
-                if counted is not None:
-                    counted[1] = max(0, counted[1] + tokens - claim.tokens)
+            self._change(operation, tokens - claim.tokens)
         if before != "held" and (operation.charged or 0) < cost:
             self.overrun.update(names(claim))
         amount = cost - (operation.charged or 0)
         self._post(claim, "adjustment" if late else "settle", amount)
         operation.charged = cost
         return ("adjusted" if late else "charged"), amount
+
+    def _change(self, operation: Operation, tokens: int) -> None:
+        for title, bucket in operation.buckets.items():
+            counted = self.rates[title].buckets.get(bucket)
+            if counted is not None:
+                counted[1] = max(0, counted[1] + tokens)
 
     def release(self, claim: Reservation) -> bool:
         """Say whether a release does anything, and note it."""
@@ -107,6 +110,7 @@ class Model:
             return False
         if operation.state == "held":
             self._end(operation)
+            self._change(operation, -claim.tokens)
         operation.state = "released"
         return True
 

@@ -17,7 +17,7 @@ MINUTE = Budget(scope="key", name="k1", window="minute", amount_nano=100)
 
 
 def test_a_lapsed_hold_is_charged_once_and_mended_by_a_late_settle(store_url: str) -> None:
-    """The estimate is charged when the hold ends; the exact cost posts one signed row, and then nothing more."""
+    """A9: the estimate is charged when the hold ends; the exact cost posts one signed row, and no more."""
 
     async def scene(desk: Desk) -> None:
         claim = desk.claim("a", 60, budgets=(MINUTE,))

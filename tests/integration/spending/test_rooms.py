@@ -1,7 +1,7 @@
 """What limits and budgets leave, asked at one instant without changing anything."""
 
 import pytest
-from llmgw.policy.spending.rooms import Counted, refused, rooms
+from llmgw.policy.spending.rooms import Counted, after_refusal, rooms
 from llmgw.policy.spending.usage import Standing
 from llmgw.policy.spending.values import Budget, Limit
 from llmgw.types.allotment import Allotment, RateRoom
@@ -96,6 +96,6 @@ def test_who_is_refused_is_told_of_the_limit_that_refused(store_url: str) -> Non
         ):
             with pytest.raises(LimitExceeded) as error:
                 await desk.spending.admit(claim)
-            assert refused(claim, error.value) == told
+            assert after_refusal(claim, error.value) == told
 
     at_desk(store_url, scene)

@@ -50,7 +50,7 @@ def test_a_budget_that_was_lowered_refuses_what_it_has_no_room_for(store_url: st
 
 
 def test_settling_again_changes_nothing_and_says_so(store_url: str) -> None:
-    """A second settle, with whatever cost, leaves every byte of the store as it was."""
+    """A9: a second settle, with whatever cost, leaves every byte of the store as it was."""
 
     async def scene(desk: Desk) -> None:
         claim = desk.claim("op1", 60, budgets=(MONTH,))
@@ -118,7 +118,7 @@ def test_money_is_exact_to_the_last_nano_dollar(store_url: str, near: int, besid
 
 
 def test_a_call_is_charged_to_the_window_it_was_admitted_in(store_url: str) -> None:
-    """A minute that ends under way is charged all the same; the next begins with all of its money."""
+    """A8: a minute that ends under way is charged all the same; the next begins with all of its money."""
 
     async def scene(desk: Desk) -> None:
         claim = desk.claim("a", 100, budgets=(MINUTE,))
@@ -136,7 +136,7 @@ def test_a_call_is_charged_to_the_window_it_was_admitted_in(store_url: str) -> N
 
 
 def test_what_comes_out_of_order_counts_once(store_url: str) -> None:
-    """A settle before its admit charges; the admit is then refused, and one after a release, too."""
+    """A9: a settle before its admit charges; the admit is then refused, and one after a release, too."""
 
     async def scene(desk: Desk) -> None:
         early, undone = desk.claim("a", 60, budgets=(MONTH,)), desk.claim("b", 60, budgets=(MONTH,))

@@ -18,9 +18,10 @@ from llmgw.types.event import (
     TextDelta,
     ToolCallDelta,
     Usage,
+    UsageReport,
     Vectors,
 )
-from llmgw.types.invocation import ChatInvocation, CountInvocation, EmbeddingInvocation
+from llmgw.types.invocation import ChatInvocation, CountInvocation, EmbeddingInvocation, Sampling
 from llmgw.types.message import Message, OpaquePart, TextPart
 from tests.unit.routing.targets import target
 
@@ -127,3 +128,27 @@ def test_embeddings_count_their_texts(inputs: Any, expected: int) -> None:
 def test_counting_uses_nothing() -> None:
     """A question of how many tokens there are costs none."""
     assert used(CountInvocation(model="a", wire="w", chat=chat())).input_tokens == 0
+
+
+def test_what_comes_after_a_report_of_usage_is_more() -> None:
+    """A report covers what came before it, whatever it says; what is no content is nothing more."""
+    heard = Heard()
+    steps: list[list[StreamEvent]] = [
+        [],
+        [UsageReport(usage=Usage(output_tokens=1)), TextDelta(text="so far")],
+        [UsageReport(usage=Usage(output_tokens=2)), ChoiceEnd(reason="stop", native_reason="stop")],
+        [ToolCallDelta(index=0, name="f", arguments="{}")],
+    ]
+    found = []
+    for events in steps:
+        heard.add(events)
+        found.append(heard.more)
+    assert found == [False, True, False, True]
+
+
+def test_no_more_is_counted_than_was_asked_for() -> None:
+    """Of all answers together."""
+    bounded = chat(sampling=Sampling(max_output_tokens=3))
+    assert used(bounded, TextDelta(text=WORDS)).output_tokens == 3
+    two = chat(sampling=Sampling(max_output_tokens=3, n=2))
+    assert used(two, TextDelta(text=WORDS)).output_tokens == 6

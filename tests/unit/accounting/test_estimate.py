@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmgw.accounting.estimate import Estimate, affordable, estimate, with_max_output
+from llmgw.accounting.estimate import Before, Estimate, affordable, estimate, with_max_output
 from llmgw.accounting.prices.book import ProviderPrices
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.types import json
@@ -219,7 +219,12 @@ def test_all_that_is_said_counts() -> None:
     plain = bound(chat("hello"))
     preamble = (Message(role="system", parts=(TextPart(text="x" * 1000),)),)
     assert bound(chat("hello", preamble=preamble)).input_tokens >= plain.input_tokens + 1000
-    assert estimate(chat("hello"), [target()], 100, AT_S, 5000).input_tokens == plain.input_tokens + 5000
+    stored = estimate(chat("hello"), [target()], 100, AT_S, Before(5000))
+    assert stored.input_tokens == plain.input_tokens + 5000
+    shown = MediaPart(kind="image", url="https://example.com/a.png")
+    apart = MediaPart(kind="file", blob=f"sha256:{'0' * 64}", size=8000)
+    looked_at = estimate(chat("hello"), [target()], 100, AT_S, Before(5000, [shown, apart]))
+    assert looked_at.input_tokens >= stored.input_tokens + 1000 + 8000
     summed = bound(chat("hello", compact=True))
     assert (summed.input_tokens, summed.output_tokens) == (2 * plain.input_tokens, 2 * plain.output_tokens)
 
@@ -311,7 +316,7 @@ def _marked(place: str) -> ChatInvocation:
 )
 def test_words_alone_are_known_as_such(invocation: ChatInvocation, before: int, words: bool) -> None:
     """Media, a cache that is asked for, and what is stored may be dearer."""
-    assert estimate(invocation, [target()], 100, AT_S, before).words_only is words
+    assert estimate(invocation, [target()], 100, AT_S, Before(before)).words_only is words
 
 
 def test_counts_cost_nothing_and_embeddings_answer_nothing() -> None:

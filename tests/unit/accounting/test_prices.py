@@ -72,7 +72,7 @@ def test_a_sum_is_rounded_half_to_even(yocto: int, nano: int) -> None:
 
 
 def test_a_million_small_calls_cost_what_they_cost_together() -> None:
-    """Where a token costs whole nano-USD nothing is lost in a million roundings."""
+    """A5: where a token costs whole nano-USD nothing is lost in a million roundings."""
     prices = ProviderPrices("openai", {})
     one = charged(prices, Usage(input_tokens=1, output_tokens=0), "gpt-4o")
     many = charged(prices, Usage(input_tokens=10**6, output_tokens=0), "gpt-4o")

@@ -88,6 +88,22 @@ local function end_leases()
   for i = 1, LIMITS do call('ZREM', lease_key(i), OP) end
 end
 
+-- The tokens that were really used take the place of the expected ones, while their second still counts.
+local function change_tokens(by)
+  for i = 1, LIMITS do
+    local at = tonumber(call('HGET', OPERATION, 'at' .. i))
+    if at then
+      local slot = 't' .. at % RING
+      local r = call('HMGET', rate_key(i), 'at', 't', slot)
+      local age = r[1] and tonumber(r[1]) - at
+      if age and age >= 0 and age < RING and r[3] then
+        local change = math.max(by, -tonumber(r[3]))
+        call('HSET', rate_key(i), 't', text(tonumber(r[2]) + change), slot, text(tonumber(r[3]) + change))
+      end
+    end
+  end
+end
+
 -- How the operation ended, for as long as somebody may say so again.
 local function finish(state, charged)
   call('HSET', OPERATION, 's', state)

@@ -1,8 +1,11 @@
--- Gives back what an operation that cost nothing had taken; one that was never admitted can no more be.
+-- Gives back what an operation that cost nothing had taken; one that was never admitted can no more be. That it was
+-- asked still counts.
+-- Own: tokens
 local state = call('HGET', OPERATION, 's')
 if state and state ~= 'held' then return {'AGAIN', state} end
 if state then
   if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
+  change_tokens(-tonumber(own(1)))
   end_hold()
   end_leases()
 end

@@ -10,19 +10,7 @@ local counts = {charged and '0' or '1', own(3), own(4)}
 
 if state == 'held' then
   if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
-  for i = 1, LIMITS do
-    -- The tokens that were really used take the place of the expected ones, while their second still counts.
-    local at = tonumber(call('HGET', OPERATION, 'at' .. i))
-    if at then
-      local slot = 't' .. at % RING
-      local r = call('HMGET', rate_key(i), 'at', 't', slot)
-      local age = r[1] and tonumber(r[1]) - at
-      if age and age >= 0 and age < RING and r[3] then
-        local change = math.max(tonumber(own(2)), -tonumber(r[3]))
-        call('HSET', rate_key(i), 't', text(tonumber(r[2]) + change), slot, text(tonumber(r[3]) + change))
-      end
-    end
-  end
+  change_tokens(tonumber(own(2)))
   end_hold()
   end_leases()
 end
