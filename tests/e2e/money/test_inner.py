@@ -1,8 +1,11 @@
 """Calls that are made for others: charged under operations of their own, once, and counted as no request."""
 
+import http.client
+import json
 from typing import Any
 
 import pytest
+from tests.e2e.money.test_attempts import nothing_left
 from tests.e2e.money.till import Keyholder, Tenant, detail, told_usd
 from tests.e2e.money.ways import TEXT
 from tests.faults.provider import FakeProvider, fresh
@@ -173,3 +176,27 @@ def test_within_limits_of_tokens_calls_within_take_their_part(tenant: Tenant, pr
     answer = desk.ask("POST", "/apis/tokens", {"text": "x"})
     assert (answer.status, answer.json()["code"]) == (429, "rate_limit_exceeded")
     assert len(provider.requests(model)) == 1
+
+
+def test_an_evaluation_that_nobody_waits_for_ends_and_is_charged(
+    tenant: Tenant, provider: FakeProvider
+) -> None:
+    """Its calls are broken off: what they may have cost is charged, and nothing is left on hold or under way."""
+    admin = tenant.key("admin")
+    model = fresh("c01_silent")
+    content = {"messages": [{"role": "user", "text": "say hello"}], "model": f"fake-openai/{model}"}
+    number = admin.done("POST", "/admin/v1/prompts", {"name": "left", "content": content})["version"]
+    case = {"vars": {}, "assert": [{"type": "equals", "value": "hello"}]}
+    tenant.budget(1, **ONE_CALL)
+    connection = http.client.HTTPConnection("127.0.0.1", admin.gateway.port, timeout=30)
+    headers = {"authorization": f"Bearer {admin.key}", "content-type": "application/json"}
+    body = json.dumps({"cases": [case], "against": None})
+    connection.request("POST", f"/admin/v1/prompts/left/versions/{number}/evaluate", body, headers)
+    heard = provider.request(model)
+    connection.close()
+    assert heard.left.wait(20)
+    (row,) = tenant.settled(1)
+    assert row.operation.endswith(".1")
+    assert (detail(row).attempts[0].error, detail(row).estimated) == ("client_gone", True)
+    nothing_left(admin)
+    assert tenant.spent == row.cost > 0

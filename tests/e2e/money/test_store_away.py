@@ -13,7 +13,7 @@ from llmgw.policy.spending import keys
 from llmgw.simulator.process import SimulatorProcess
 from llmgw.state.embedded import EmbeddedValkey
 from redis import Redis
-from tests.e2e.money.till import Tenant, config_for, detail
+from tests.e2e.money.till import KINDS, Tenant, config_for, detail, told_usd
 from tests.faults.conftest import base_url
 from tests.faults.provider import FakeProvider, fresh
 from tests.running import RunningGateway
@@ -91,3 +91,45 @@ def test_books_that_are_lost_keep_nobody_elses_waiting(
             store.set(keys.of(lost.name, "epoch"), epoch)
             (late,) = lost.settled(1)
             assert lost.spent == late.cost == row.cost
+
+
+@pytest.mark.parametrize("rule", ["allow", "refuse", "unlimited"])
+def test_a_store_that_comes_and_goes_loses_no_answer(
+    simulator: SimulatorProcess, provider: FakeProvider, tmp_path: Path, rule: str
+) -> None:
+    """Calls go on while it stops five times: each answered one has one row, in the end, at the cost it was told.
+
+    Nothing stays on hold, whichever steps were heard of.
+    """
+    fakes = {name: base_url(name, port) for name, port in provider.ports.items()}
+    with EmbeddedValkey(tmp_path / "store") as server:
+        config: dict[str, Any] = config_for(simulator.base_url, fakes, server.url)
+        config["state"] |= {"dir": str(tmp_path / "state"), "timeout_s": 0.2}
+        with RunningGateway(tmp_path, config) as gateway, ThreadPoolExecutor(8) as pool:
+            tenant = Tenant(gateway, server.url)
+            desk = tenant.key()
+            if rule != "unlimited":
+                tenant.budget(100, degraded=rule, concurrent=1000, tokens_per_minute=10**9)
+            assert desk.chat("openai/first").status == 200
+            asking = []
+            for number in range(5):
+                before = [pool.submit(desk.chat, f"{kind}/away", f"say {number}") for kind in KINDS * 3]
+                with frozen(server):
+                    within = [pool.submit(desk.chat, f"{kind}/away", f"say {number}") for kind in KINDS * 3]
+                    for each in (*before, *within):
+                        each.result()
+                asking += [*before, *within]
+            answers = [each.result() for each in asking]
+            assert {each.status for each in answers} <= {200, 503}
+            good = [each for each in answers if each.status == 200]
+            assert (len(good) == len(answers)) is (rule != "refuse")
+            calls = {each.headers["x-llmgw-call-id"]: told_usd(each) for each in good}
+            until(lambda: len(tenant.rows()) > len(good), "a row for each answer")
+            posted: dict[str, int] = {}
+            for row in tenant.rows():
+                posted[row.operation] = posted.get(row.operation, 0) + row.cost
+            assert len(posted) == len(tenant.rows()) == len(good) + 1
+            assert {call: posted[call] for call in calls} == calls
+            if rule != "unlimited":
+                tenant.closed()
+                assert tenant.spent == sum(posted.values())
