@@ -54,6 +54,7 @@ from llmgw.settings.limits import configured_limits
 from llmgw.settings.rooms import context_settings, exchange_limits, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
+from llmgw.state.identity import StoreIdentity
 from llmgw.telemetry import logs
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
@@ -131,6 +132,7 @@ class Worker:
             calibration=self._calibration,
         )
         self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
+        self._identity = StoreIdentity(self._state, settings.state.dir)
         keyring = None
         if settings.auth.mode == "keys":
             keyring = Keyring(
@@ -138,10 +140,11 @@ class Worker:
                 secrets.pepper,
                 bootstrap=secrets.bootstrap,
                 stale_auth_s=settings.auth.stale_auth_s,
+                be_sure=self._identity.require,
             )
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
         self._rules = Rules(configured_limits(settings.limits), RuleStore(self._state, self._clock))
-        self._rule_watch = RuleWatch(self._state, self._rules)
+        self._rule_watch = RuleWatch(self._state, self._rules, self._identity)
         self._recorder = _recorder(settings.telemetry, environ, self._clock)
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
@@ -157,6 +160,7 @@ class Worker:
             self._rules,
             Counting(self._counter, self._calibration),
             self._clock,
+            self._identity,
             workers=settings.server.workers,
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
@@ -214,6 +218,7 @@ class Worker:
         orphaned = loop.create_task(_stop_when_orphaned(_supervisor()))
         sweeping = loop.create_task(_sweep(self._contexts))
         await self._state.connect()
+        await self._identity.start()
         await self._prompts.start()
         await self._rule_watch.start()
         await self._accounts.start()
@@ -237,6 +242,7 @@ class Worker:
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._accounts.aclose()
+            await self._identity.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._recorder.shutdown)

@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import re
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ from llmgw.state.connection import State
 from llmgw.types.allowance import Allowance
 from llmgw.types.call import Caller, Role
 from llmgw.types.clock import Clock, SystemClock
-from llmgw.types.errors import InvalidApiKey, InvalidRequest, KeyConflict, NotFound, StoreUnavailable
+from llmgw.types.errors import InvalidApiKey, InvalidRequest, KeyConflict, NotFound, Unavailable
 from llmgw.types.secret import Secret
 
 FRESH_S = 5.0
@@ -58,8 +59,9 @@ class Keyring:
         bootstrap: Secret | None = None,
         stale_auth_s: float = 300.0,
         clock: Clock | None = None,
+        be_sure: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Take the parts.
+        """Take the parts; `be_sure` raises `Unavailable` where the store has lost its keys, so that none is wrong.
 
         Raises:
             ValueError: the pepper is empty or the bootstrap key too short or too long.
@@ -75,6 +77,7 @@ class Keyring:
         self._pepper = pepper.reveal().encode()
         self._bootstrap = self._digest(bootstrap.reveal()) if bootstrap is not None else None
         self._clock = clock or SystemClock()
+        self._be_sure = be_sure
         self._fresh_ns = round(FRESH_S * 1e9)
         self._stale_ns = round(stale_auth_s * 1e9)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -107,6 +110,7 @@ class Keyring:
         Raises:
             InvalidApiKey: nobody issued it, or it has expired or been revoked.
             StoreUnavailable: it is not known here and the store cannot be asked.
+            StoreReset: it is not known here, and the store has lost its keys.
         """
         if len(token) > TOKEN_MAX:
             raise _wrong()
@@ -278,19 +282,22 @@ class Keyring:
         began_ns = self._clock.monotonic_ns()
         try:
             stored = await self.store.load(key_id)
-        except StoreUnavailable:
+            found = self._decide(digest, stored, began_ns)
+            if found is None and self._be_sure is not None:
+                # Of a wrong secret, too: how long it takes must not tell which keys there are.
+                await self._be_sure()
+        except Unavailable:
             known = self._known.get(digest)
             if known is None or not self._usable_while_away(known):
                 raise
             return known.caller
-        known = self._decide(digest, stored, began_ns)
         overtaken = self._checks.get(digest) is not asyncio.current_task()
-        if known is None:
+        if found is None:
             self._known.pop(digest, None)
             raise _wrong()
         if not overtaken:
-            self._remember(digest, known)
-        return known.caller
+            self._remember(digest, found)
+        return found.caller
 
     def _decide(self, digest: bytes, stored: Stored | None, began_ns: int) -> _Known | None:
         # A miss compares too, so that it takes as long as a wrong secret.

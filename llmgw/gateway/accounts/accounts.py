@@ -26,11 +26,12 @@ from llmgw.policy.rules.rules import Rules
 from llmgw.policy.spending.local import LocalLimits
 from llmgw.policy.spending.rooms import allotment
 from llmgw.policy.spending.spending import LEASE_MS, Spending
+from llmgw.state.identity import StoreIdentity
 from llmgw.types.call import ANYBODY, Call
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, StoreResting, StoreUnavailable, Unavailable
 from llmgw.types.invocation import Invocation
-from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded
+from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceeded, StoreReset
 from llmgw.types.target import Target
 
 _log = logging.getLogger(__name__)
@@ -54,12 +55,15 @@ class Accounts:
         rules: Rules,
         counting: Counting,
         clock: Clock,
+        identity: StoreIdentity,
         *,
         workers: int = 1,
     ) -> None:
         self.rules = rules
         self.journal = journal
-        self.settler = Settler(spending, journal, clock)
+        self.identity = identity
+        self.settler = Settler(spending, journal, identity, clock)
+        identity.when_taken_over = self.settler.forget_books
         self._spending = spending
         self._counting = counting
         self._clock = clock
@@ -204,7 +208,8 @@ class Accounts:
                 # What it may have taken unheard it gives back; what the call costs is charged all the same.
                 self.settler.release_later(reservation)
             self._admit_here(claim, degraded=degraded, error=error)
-        except LimitExceeded:
+        except (LimitExceeded, StoreReset):
+            # Nothing was taken.
             self._put(Kind.DONE, reservation.operation)
             raise
         except BaseException:

@@ -17,6 +17,7 @@ from llmgw.accounting.journal.status import JournalUnavailable, Lapsed, Unsettle
 from llmgw.gateway.accounts.records import read_intent, read_result
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.values import Charge, Reservation
+from llmgw.state.identity import StoreIdentity
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, InternalError, Unavailable
 
@@ -45,9 +46,10 @@ class _Ended(NamedTuple):
 
 
 class Settler:
-    """Settles operations by their id; one per worker. `hears` is told of what the store took."""
+    """Settles operations by their id; one per worker."""
 
-    def __init__(self, spending: Spending, journal: Journal, clock: Clock) -> None:
+    def __init__(self, spending: Spending, journal: Journal, identity: StoreIdentity, clock: Clock) -> None:
+        self._identity = identity
         self._spending = spending
         self._journal = journal
         self._clock = clock
@@ -83,9 +85,13 @@ class Settler:
         Books that were there and are gone are not begun again here: that is an operator's to decide.
 
         Raises:
+            StoreReset: the store is not the one that had them.
             StoreUnavailable: the store cannot be asked.
         """
+        if self._identity.lost:
+            raise self._identity.reset()
         if tenant not in self._books:
+            await self._identity.require()
             await self._spending.open_books(tenant)
             self._books.add(tenant)
 
