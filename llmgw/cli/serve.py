@@ -141,7 +141,7 @@ def _handle_early_signals() -> None:
 
 
 async def _first_admin_key(state_url: Secret, settings: Settings, pepper: Secret) -> Secret | None:
-    """Mint the first admin key of an empty store; None where there are keys, no store yet, or one that lost them."""
+    """Mint the first admin key of an empty store; None where there are keys, no store, or one that lost them."""
     state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
     try:
         await state.connect()

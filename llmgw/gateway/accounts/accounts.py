@@ -110,6 +110,8 @@ class Accounts:
         bounds = self.rules.in_force(call.caller or ANYBODY, call.tags)
         if bounds.empty:
             if not self.rules.known:
+                if self.identity.lost:
+                    raise self.identity.reset()
                 raise StoreUnavailable("the limits in force are not known yet", retry_after_s=1.0)
             return Claim(self, call, invocation, reservation_of(call, self._now_ms()), bound=False)
         wanted = Wanted(call, invocation, targets, bounds)
@@ -242,12 +244,9 @@ class Accounts:
             return
         self._leave(claim)
         if claim.bound:
-            try:
-                await self._spending.release(claim.reservation)
-            except GatewayError:
-                self.settler.release_later(claim.reservation)
-                return
-        self._put(Kind.DONE, claim.reservation.operation)
+            await self.settler.release(claim.reservation)
+        else:
+            self._put(Kind.DONE, claim.reservation.operation)
 
     async def _charged(self, claim: Claim, heard: Heard) -> None:
         """Charge what the attempts cost; returns once the store or the medium has it, if either takes it."""

@@ -27,7 +27,13 @@ TICK_S: Final = 0.5
 AT_ONCE: Final = 16
 """Operations that are settled side by side behind the calls."""
 FORCED_NS: Final = 2_000_000_000
-"""How long after the store took a result it is surely on the store's disk, which is forced each second."""
+"""How long after the store took a result it is surely on the store's disk, which is forced each second.
+
+Until then the journal keeps it: a store that dies may forget what it has answered.
+"""
+LOOKED_AT: Final = 500
+"""Operations that the store is asked about at once."""
+_GIVEN_BACK: Final = frozenset({"released", "lapsed", "settled"})
 PATIENCE_S: Final = 0.003
 """How long the store may take before the medium is hurried to prove a result instead."""
 AGAIN_S: Final = 1.0
@@ -45,6 +51,19 @@ class _Ended(NamedTuple):
     proven: "asyncio.Future[None]"
 
 
+class _Taken(NamedTuple):
+    """An operation that the store has ended, when that is to be on its disk, and how it is to stand there."""
+
+    due_ns: int
+    tenant: str
+    operation: str
+    charged: bool
+
+    def stands(self, state: str) -> bool:
+        """Whether a state that the store tells is what it was told."""
+        return state == "settled" if self.charged else state in _GIVEN_BACK
+
+
 class Settler:
     """Settles operations by their id; one per worker."""
 
@@ -57,7 +76,8 @@ class Settler:
         self._queue: deque[_Ended] = deque()
         self._held: deque[tuple[Reservation, Charge]] = deque(maxlen=HELD_MAX)
         self._unsaid: deque[Reservation] = deque(maxlen=HELD_MAX)
-        self._taken: deque[tuple[int, str]] = deque()
+        self._taken: deque[_Taken] = deque()
+        self._look_at = 0.0
         self._wake = asyncio.Event()
         self._behind = True
         self._try_at = 0.0
@@ -145,7 +165,7 @@ class Settler:
             await self._settle_some()
         if self._behind:
             await self._catch_up()
-        self._close_taken(now_ns=None)
+        await self._close_taken(all_now=True)
 
     async def _work(self) -> None:
         while True:
@@ -155,7 +175,7 @@ class Settler:
                     await asyncio.wait_for(self._wake.wait(), TICK_S)
             try:
                 await self._settle_some()
-                self._close_taken(now_ns=self._clock.monotonic_ns())
+                await self._close_taken()
                 if self._behind and asyncio.get_running_loop().time() >= self._try_at:
                     await self._catch_up()
             except Exception:  # noqa: BLE001  # logged, as what is settled later must not end with one bad record
@@ -198,7 +218,9 @@ class Settler:
                 charge.cost_nano,
                 error.message,
             )
-        self._done(reservation.operation)
+            self._close(reservation.operation)
+            return True
+        self._done(reservation, charged=True)
         return True
 
     def _fall_behind(self) -> None:
@@ -218,18 +240,42 @@ class Settler:
             _log.error("what %s cost is lost: neither journal nor store takes it", lost.operation)
         self._held.append((reservation, charge))
 
-    def _done(self, operation: str) -> None:
+    def _done(self, reservation: Reservation, *, charged: bool) -> None:
         """Close an operation in the journal, once the store is sure to have it on disk."""
-        self._taken.append((self._clock.monotonic_ns(), operation))
+        due_ns = self._clock.monotonic_ns() + FORCED_NS
+        self._taken.append(_Taken(due_ns, reservation.tenant, reservation.operation, charged))
 
     def _close(self, operation: str) -> None:
         """Close an operation; where the journal refuses, it is given again and ended again, to no effect."""
         with contextlib.suppress(JournalUnavailable):
             self._journal.put(Record(Kind.DONE, operation, b"", self._clock.unix_ns()))
 
-    def _close_taken(self, now_ns: int | None) -> None:
-        while self._taken and (now_ns is None or now_ns - self._taken[0][0] >= FORCED_NS):
-            self._close(self._taken.popleft()[1])
+    async def _close_taken(self, *, all_now: bool = False) -> None:
+        """Close what the store has on disk; what it has forgotten, or cannot be asked about, is settled again."""
+        now_s, now_ns = asyncio.get_running_loop().time(), self._clock.monotonic_ns()
+        if not all_now and now_s < self._look_at:
+            return
+        self._look_at = now_s + TICK_S
+        due: dict[str, list[_Taken]] = {}
+        while self._taken and (all_now or now_ns >= self._taken[0].due_ns):
+            each = self._taken.popleft()
+            due.setdefault(each.tenant, []).append(each)
+        for tenant, taken in due.items():
+            for start in range(0, len(taken), LOOKED_AT):
+                await self._close_those(tenant, taken[start : start + LOOKED_AT])
+
+    async def _close_those(self, tenant: str, taken: list[_Taken]) -> None:
+        try:
+            states = await self._spending.states(tenant, [each.operation for each in taken])
+        except Unavailable:
+            # All of them are still open in the journal.
+            self._fall_behind()
+            return
+        for each, state in zip(taken, states, strict=True):
+            if each.stands(state):
+                self._close(each.operation)
+            else:
+                self._behind = True
 
     async def _catch_up(self) -> None:
         """Bring everything that waits to the store; stops at the first that it does not take."""
@@ -274,6 +320,11 @@ class Settler:
         charge = Charge(cost_nano=reservation.estimate_nano, detail=told)
         return await self._post(reservation, charge)
 
+    async def release(self, reservation: Reservation) -> None:
+        """Give back what a call took that cost nothing: now, or when the store is back."""
+        if not await self._release(reservation):
+            self.release_later(reservation)
+
     async def _release(self, reservation: Reservation) -> bool:
         try:
             await self.open_books(reservation.tenant)
@@ -283,5 +334,7 @@ class Settler:
             return False
         except GatewayError as error:
             _log.error("operation %s cannot be released: %s", reservation.operation, error.message)
-        self._close(reservation.operation)
+            self._close(reservation.operation)
+            return True
+        self._done(reservation, charged=False)
         return True

@@ -1,6 +1,7 @@
 """Admission, settlement and the end of holds: one round trip each, each repeatable by the operation's id."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -207,6 +208,15 @@ class Spending:
         leased = ["" if each.concurrent is None else 1 for each in asked.limits]
         answer = await self._run(scripts.EXTEND, asked, [self._hold_ms, self._lease_ms, *leased])
         return bool(answer[0] == b"OK")
+
+    async def states(self, tenant: str, operations: Sequence[str]) -> list[str]:
+        """How operations of a tenant stand: `held`, `settled`, `lapsed` or `released`; empty where unknown.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        names = [keys.operation(tenant, each) for each in operations]
+        return [each.decode() for each in await self._state.script(scripts.STATES, names)]
 
     async def lapse_due(self, tenant: str) -> int:
         """End the holds of a tenant whose time is over, at most `DUE` of them; says how many this call ended.
