@@ -80,6 +80,7 @@ class Settler:
         self._look_at = 0.0
         self._wake = asyncio.Event()
         self._behind = True
+        self._closing = False
         self._try_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self.lost = 0
@@ -157,10 +158,11 @@ class Settler:
 
     async def aclose(self) -> None:
         """Settle what can be settled now, and leave the rest to the journal."""
+        self._closing = True
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # Not cancelled: what it has in hand is in no queue any more.
+            self._wake.set()
+            await self._task
         while self._queue:
             await self._settle_some()
         if self._behind:
@@ -168,7 +170,7 @@ class Settler:
         await self._close_taken(all_now=True)
 
     async def _work(self) -> None:
-        while True:
+        while not self._closing:
             if not self._queue:
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
