@@ -1,0 +1,165 @@
+"""R: the store dies, stands still, fills up, forgets its scripts or all it had, while calls cost money."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from llmgw.simulator.thread import SimulatorThread
+from redis import Redis
+from tests.faults.money import Scene, ledger_of, money_config, traffic
+from tests.running import RunningGateway
+from tests.valkey_servers import Server, running
+from tests.waiting import until
+
+LONGEST_WAIT_S = 1.5
+"""What no call may take longer than while the store does not answer."""
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[SimulatorThread]:
+    """A provider that answers all."""
+    with SimulatorThread() as answering:
+        yield answering
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A store that keeps a log of its own on disk."""
+    directory = tmp_path_factory.mktemp("money") / "store"
+    made = Server(directory, "--appendonly", "yes", "--maxmemory-policy", "noeviction")
+    with running(made):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def scene(
+    tmp_path_factory: pytest.TempPathFactory, store: Server, simulator: SimulatorThread
+) -> Iterator[Scene]:
+    """A gateway of two workers on it, which know every caller."""
+    config = money_config(simulator.base_url, store.url)
+    home = tmp_path_factory.mktemp("gateway")
+    with RunningGateway(home, config) as gateway, Redis(port=store.port) as books:
+        made = Scene(books, gateway)
+        made.warm()
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def rested(scene: Scene) -> None:
+    """What an earlier fault left is over, and nothing of it was refused here."""
+    until(lambda: scene.gateway.request("/readyz").status == 200, "a gateway that is ready")
+    scene.tally.refused.clear()
+
+
+def test_r02_killed_under_traffic(scene: Scene, store: Server) -> None:
+    """R2: calls go on as far as they may, and a restarted store has every acknowledged call within 5 s."""
+    with traffic(scene.several()) as calls:
+        calls.more(150)
+        store.kill()
+        calls.more(150)
+        store.start()
+    refused = {code for _, _, code in scene.tally.refused}
+    assert refused <= {"store_unavailable"}
+    assert any(tenant == "paid" for tenant, _, _ in scene.tally.refused)
+    scene.prove()
+
+
+def test_r04_standing_still(scene: Scene, store: Server) -> None:
+    """R4: no call waits for a frozen store; each tenant's mode decides, and its books are exact afterwards."""
+    store.freeze()
+    try:
+        for tenant in ("paid", "lent", "free"):
+            for _ in range(6):
+                began = time.monotonic()
+                said = scene.callers[tenant].ask("whole")
+                assert time.monotonic() - began <= LONGEST_WAIT_S
+                assert said is not None
+                expected = (503, "store_unavailable") if tenant == "paid" else (200, "")
+                assert (said.status, said.code) == expected
+        assert scene.gateway.request("/livez").status == 200
+        assert scene.gateway.request("/readyz").status == 503
+    finally:
+        store.thaw()
+    scene.prove()
+
+
+def test_r04_local_limits(scene: Scene, store: Server) -> None:
+    """R4: of 60 requests a minute, each of two workers lets its half through while the store is away."""
+    store.freeze()
+    try:
+        said = [scene.callers["slow"].ask("whole") for _ in range(90)]
+    finally:
+        store.thaw()
+    codes = [each.code for each in said if each is not None]
+    assert set(codes) == {"", "rate_limit_exceeded"}
+    assert codes.count("") <= 60
+    assert codes.count("") >= 30
+    scene.prove()
+
+
+def test_r06_full(scene: Scene) -> None:
+    """R6: a store without room refuses new calls with budgets; what was under way is charged when there is room."""
+    assert scene.store.config_set("maxmemory", "1mb")
+    try:
+        said = [scene.callers[tenant].ask("whole") for tenant in ("paid", "free")]
+        assert [each and (each.status, each.code) for each in said] == [(503, "store_unavailable"), (200, "")]
+    finally:
+        scene.store.config_set("maxmemory", "0")
+    scene.prove()
+
+
+def test_r10_scripts_flushed(scene: Scene) -> None:
+    """R10: a store that forgets its scripts is told them again, and nobody notices."""
+    with traffic(scene.several()) as calls:
+        for _ in range(10):
+            scene.store.script_flush()
+            calls.more(20)
+    assert not scene.tally.refused
+    scene.prove()
+
+
+def test_r03_emptied(scene: Scene, store: Server) -> None:
+    """R3: a store that lost everything is no new one: budgets are refused until an operator accepts the loss."""
+    gateway = scene.gateway
+    store.kill()
+    store.empty()
+    store.start()
+    until(lambda: "store_reset" in _missing(gateway), "readiness to tell")
+    for tenant in ("paid", "lent", "slow"):
+        said = scene.callers[tenant].ask("whole")
+        assert said is not None
+        assert (said.status, said.code) == (503, "store_reset")
+    free = scene.callers["free"].ask("whole")
+    assert free is not None
+    assert free.whole
+    unheard = len(scene.tally.told)
+    status = _store_command(gateway, "status")
+    assert (status.returncode, "found  none" in status.stdout) == (1, True)
+    assert ledger_of(scene.store, "free").rows == []
+    accepted = _store_command(gateway, "accept", "--yes")
+    assert accepted.returncode == 0, accepted.stderr
+    until(lambda: gateway.request("/readyz").status == 200, "the gateway to take it over", within_s=2)
+    assert _store_command(gateway, "status").returncode == 0
+    # What was made before is gone with its callers' keys; what was called meanwhile is charged.
+    scene.tally.told, scene.tally.stored = scene.tally.told[unheard - 1 :], {}
+    again = Scene(scene.store, gateway)
+    again.warm()
+    scene.tally.told += again.tally.told
+    scene.prove()
+
+
+def _missing(gateway: RunningGateway) -> list[str]:
+    return [each["code"] for each in gateway.request("/readyz").json()["missing"]]
+
+
+def _store_command(gateway: RunningGateway, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "llmgw", "store", *arguments],
+        env={**os.environ, "LLMGW_CONFIG": str(gateway.config_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
