@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 
 RENEW_S: Final = LEASE_MS / 3000
 """Seconds after which the leases and the hold of a call that is still running are renewed."""
+REOPEN_S: Final = 1.0
+"""Seconds between two attempts to open a journal that could not be opened."""
 SWEEP_S: Final = 60.0
 """Seconds between two looks for holds whose time is over."""
 
@@ -71,22 +73,20 @@ class Accounts:
         self._care = Aftercare()
         self._running: dict[str, tuple[float, Claim]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._opened = False
 
     async def start(self) -> None:
         """Open the journal, and begin to settle: first what dead workers left.
 
         A journal that cannot be opened refuses records, and calls go on as far as they may without it.
         """
-        try:
-            await self.journal.open()
-            adoption = await self.journal.recover()
-            for damage in adoption.damages:
-                _log.warning("journal %s: %s: %s", damage.file, damage.fault, damage.detail)
-        except (OSError, JournalUnavailable) as error:
-            _log.error("the journal cannot be read or written: %s", error)
+        trouble = await self._open_journal()
         self.settler.start()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._renew()), loop.create_task(self._sweep())]
+        if trouble:
+            _log.error("the journal cannot be read or written, and is tried again: %s", trouble)
+            self._tasks.append(loop.create_task(self._reopen_journal()))
 
     async def aclose(self) -> None:
         """End what is under way; what the store does not take stays in the journal."""
@@ -272,6 +272,27 @@ class Accounts:
             return self.journal.put(Record(kind, operation, payload, self._clock.unix_ns()))
         except JournalUnavailable:
             return None
+
+    async def _open_journal(self) -> str:
+        """Open the journal and take over what dead workers left; says what is in the way."""
+        try:
+            if not self._opened:
+                await self.journal.open()
+                self._opened = True
+            adoption = await self.journal.recover()
+        except (OSError, JournalUnavailable) as error:
+            return str(error)
+        for damage in adoption.damages:
+            _log.warning("journal %s: %s: %s", damage.file, damage.fault, damage.detail)
+        return ""
+
+    async def _reopen_journal(self) -> None:
+        while True:
+            await asyncio.sleep(REOPEN_S)
+            if not await self._open_journal():
+                _log.warning("the journal can be read and written again")
+                self.settler.look_again()
+                return
 
     async def _renew(self) -> None:
         """Keep the leases and holds of calls that run for long, as long as they do."""

@@ -81,6 +81,7 @@ class Settler:
         self._wake = asyncio.Event()
         self._behind = True
         self._closing = False
+        self._journal_lost = 0
         self._try_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self.lost = 0
@@ -120,6 +121,10 @@ class Settler:
         """Ask the store about every tenant's books again: an operator has accepted that they are lost."""
         self._books.clear()
         self._fall_behind()
+
+    def look_again(self) -> None:
+        """Settle what the journal has: it could not be read before."""
+        self._behind = True
 
     async def settle(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> bool:
         """Charge an operation now; False where the store did not take it, which is then done later.
@@ -178,6 +183,7 @@ class Settler:
             try:
                 await self._settle_some()
                 await self._close_taken()
+                self._watch_journal()
                 if self._behind and asyncio.get_running_loop().time() >= self._try_at:
                     await self._catch_up()
             except Exception:  # noqa: BLE001  # logged, as what is settled later must not end with one bad record
@@ -251,6 +257,13 @@ class Settler:
         """Close an operation; where the journal refuses, it is given again and ended again, to no effect."""
         with contextlib.suppress(JournalUnavailable):
             self._journal.put(Record(Kind.DONE, operation, b"", self._clock.unix_ns()))
+
+    def _watch_journal(self) -> None:
+        """Settle again what may have been closed by a record that a failing disk took with it."""
+        state = self._journal.state
+        if state.ready and state.counts.lost != self._journal_lost:
+            self._journal_lost = state.counts.lost
+            self._behind = True
 
     async def _close_taken(self, *, all_now: bool = False) -> None:
         """Close what the store has on disk; what it has forgotten, or cannot be asked about, is settled again."""
