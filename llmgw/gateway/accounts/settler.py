@@ -14,7 +14,7 @@ from llmgw.accounting.detail import unverified_detail
 from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Lapsed, Unsettled
-from llmgw.gateway.accounts.records import read_intent, read_result
+from llmgw.gateway.accounts.records import intent_bytes, read_intent, read_result
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.values import Charge, Reservation
 from llmgw.state.identity import StoreIdentity
@@ -55,8 +55,7 @@ class _Taken(NamedTuple):
     """An operation that the store has ended, when that is to be on its disk, and how it is to stand there."""
 
     due_ns: int
-    tenant: str
-    operation: str
+    reservation: Reservation
     charged: bool
 
     def stands(self, state: str) -> bool:
@@ -159,6 +158,12 @@ class Settler:
     def release_later(self, reservation: Reservation) -> None:
         """Give back what an operation took, if it took anything: its admission was not heard of."""
         self._unsaid.append(reservation)
+        # Should this worker end first, whoever takes over gives it back, and does not charge what it might have cost.
+        intent = Record(
+            Kind.INTENT, reservation.operation, intent_bytes(reservation, "asked"), self._clock.unix_ns()
+        )
+        with contextlib.suppress(JournalUnavailable):
+            self._journal.put(intent)
         self._fall_behind()
 
     async def aclose(self) -> None:
@@ -251,7 +256,7 @@ class Settler:
     def _done(self, reservation: Reservation, *, charged: bool) -> None:
         """Close an operation in the journal, once the store is sure to have it on disk."""
         due_ns = self._clock.monotonic_ns() + FORCED_NS
-        self._taken.append(_Taken(due_ns, reservation.tenant, reservation.operation, charged))
+        self._taken.append(_Taken(due_ns, reservation, charged))
 
     def _close(self, operation: str) -> None:
         """Close an operation; where the journal refuses, it is given again and ended again, to no effect."""
@@ -274,23 +279,25 @@ class Settler:
         due: dict[str, list[_Taken]] = {}
         while self._taken and (all_now or now_ns >= self._taken[0].due_ns):
             each = self._taken.popleft()
-            due.setdefault(each.tenant, []).append(each)
+            due.setdefault(each.reservation.tenant, []).append(each)
         for tenant, taken in due.items():
             for start in range(0, len(taken), LOOKED_AT):
                 await self._close_those(tenant, taken[start : start + LOOKED_AT])
 
     async def _close_those(self, tenant: str, taken: list[_Taken]) -> None:
         try:
-            states = await self._spending.states(tenant, [each.operation for each in taken])
+            states = await self._spending.states(tenant, [each.reservation.operation for each in taken])
         except Unavailable:
-            # All of them are still open in the journal.
+            states = [""] * len(taken)
             self._fall_behind()
-            return
         for each, state in zip(taken, states, strict=True):
             if each.stands(state):
-                self._close(each.operation)
-            else:
-                self._behind = True
+                self._close(each.reservation.operation)
+                continue
+            # What was charged is still open in the journal, with its result; of a call given back it has none.
+            self._behind = True
+            if not each.charged:
+                self._unsaid.append(each.reservation)
 
     async def _catch_up(self) -> None:
         """Bring everything that waits to the store; stops at the first that it does not take."""
