@@ -158,7 +158,7 @@ class Settler:
     def release_later(self, reservation: Reservation) -> None:
         """Give back what an operation took, if it took anything: its admission was not heard of."""
         self._unsaid.append(reservation)
-        # Should this worker end first, whoever takes over gives it back, and does not charge what it might have cost.
+        # Should this worker end first, whoever takes over gives it back, and does not charge what it might cost.
         intent = Record(
             Kind.INTENT, reservation.operation, intent_bytes(reservation, "asked"), self._clock.unix_ns()
         )
