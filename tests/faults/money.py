@@ -20,6 +20,8 @@ TENANTS: Final = ("paid", "lent", "free", "slow")
 """With a budget; with one that may be spent unseen; with nothing; with 60 requests a minute."""
 PRICE: Final = {"input": 1000, "output": 2000}
 """US dollars for a million tokens."""
+TALK: Final = 60
+"""Calls of a caller in traffic, its plain ones included, after which it begins another conversation."""
 TIMEOUT_S: Final = 0.5
 """What the store may take, as in production: the waiting is a part of what these tests are about."""
 _NUMBERS: Final = count(1)
@@ -226,10 +228,11 @@ class Caller:
 
     def _said(self, answer: Answer, *, stream: bool) -> Said:
         if answer.status != 200:
-            code = str(answer.json()["error"]["code"])
+            error = answer.json()["error"]
+            code = str(error["code"])
             self.tally.refused[self.tenant, answer.status, code] += 1
 
-            return Said(answer.status, code, whole=False)
+            return Said(answer.status, code, whole=False, text=str(error["message"]))
         operation = answer.headers["x-llmgw-call-id"]
         if not stream:
             text = str(answer.json()["choices"][0]["message"]["content"])
@@ -287,12 +290,12 @@ class Traffic:
 
     def run(self, caller: Caller, number: int) -> None:
         """Call until the end, each kind of call in its turn."""
-        context = f"talk-{caller.tenant}-{number}-{next(_NUMBERS)}"
+        name = f"talk-{caller.tenant}-{number}-{next(_NUMBERS)}"
         try:
             for turn in count(number):
                 if self._stop.is_set():
                     return
-                caller.ask(KINDS[turn % len(KINDS)], self.model, context)
+                caller.ask(KINDS[turn % len(KINDS)], self.model, f"{name}-{turn // TALK}")
                 with self._lock:
                     self.done += 1
         except BaseException as fault:
