@@ -37,7 +37,7 @@ def money_config(base_url: str, store_url: str, **members: Any) -> dict[str, Any
     state = {"url": store_url, "timeout_s": TIMEOUT_S, **members.pop("state", {})}
     tenants = {
         "paid": {"budgets": {"total": PLENTY, "hour": PLENTY}, "concurrent": 500},
-        "lent": {"budgets": {"day": PLENTY}, "degraded": "allow"},
+        "lent": {"budgets": {"day": PLENTY}, "degraded": "allow", "lapse": "release"},
         "slow": {"requests_per_minute": 60},
         "mean": {"budgets": {"total": 2.0}},
     }

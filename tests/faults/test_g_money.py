@@ -138,6 +138,27 @@ def test_g02_killed_at(house: House, moment: Moment) -> None:
     assert caller.ask("whole")
 
 
+@pytest.mark.parametrize(("tenant", "charged"), [("paid", True), ("lent", False)])
+def test_g02_killed_while_the_provider_answers(house: House, tenant: str, *, charged: bool) -> None:
+    """G2: nobody knows what such a call cost: its lapse policy says what is charged, as soon as it is found."""
+    caller = house.scene.callers[tenant]
+    assert caller.ask("whole")
+    before = ledger_of(house.books, tenant)
+    sent = house.journal().count(b'"stage":"sent"')
+    asking = threading.Thread(target=caller.ask, args=("stream", "sim/sim-stall-after-1"))
+    asking.start()
+    until(lambda: house.journal().count(b'"stage":"sent"') > sent, "the call to be on the medium as sent")
+    house.kill()
+    asking.join()
+    house.gateway.stop(signal.SIGKILL)
+    house.gateway.start()
+    house.scene.prove(within_s=10, killed=True)
+    after = ledger_of(house.books, tenant)
+    assert len(after.rows) - len(before.rows) == charged
+    # 50 tokens of answer were the most that it could be.
+    assert not charged or after.rows[-1].cost >= 50 * 2_000_000
+
+
 def test_g01_a_stop_with_streams(tmp_path: Path, simulator: SimulatorThread) -> None:
     """G1: a gateway told to stop while 50 streams run ends them, charges them all, and leaves no journal."""
     store = Server(tmp_path / "store", "--appendonly", "yes")
@@ -151,6 +172,7 @@ def test_g01_a_stop_with_streams(tmp_path: Path, simulator: SimulatorThread) -> 
             until(lambda: ledger_of(books, "paid").holds == STREAMS // 2, "all to have been admitted")
             assert gateway.process is not None
             gateway.process.send_signal(signal.SIGHUP)
+            until(lambda: gateway.log().count("configuration 2 is at work") == 2, "both workers to reload")
             gateway.process.send_signal(signal.SIGTERM)
             for thread in threads:
                 thread.join()
