@@ -203,7 +203,9 @@ class Caller:
         assert made.status == 201, made.body
         return str(made.json()["key"])
 
-    def ask(self, kind: Kind = "whole", model: str = "sim/sim", context: str = "") -> Said | None:
+    def ask(
+        self, kind: Kind = "whole", model: str = "sim/sim", context: str = "", tag: str = ""
+    ) -> Said | None:
         """Make a call; None where its answer broke off, and nobody was told anything."""
         number = next(_NUMBERS)
         text = f"say answer {number}"
@@ -214,6 +216,8 @@ class Caller:
         }
         if kind == "stream":
             body |= {"stream": True, "stream_options": {"include_usage": True}}
+        if tag:
+            body["llmgw"] = {"tags": [tag]}
         if kind == "context":
             body["llmgw"] = {"context": {"id": context or f"c-{number}", "create": True}}
         try:
