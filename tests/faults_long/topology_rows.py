@@ -8,6 +8,7 @@ import pytest
 from llmgw.simulator.thread import SimulatorThread
 from redis import Redis
 from redis.cluster import RedisCluster
+from tests.e2e.prompt_admin.office import Office, echo, fresh
 from tests.faults.money import Scene, money_config, traffic
 from tests.running import RunningGateway
 from tests.valkey_servers import running
@@ -27,11 +28,17 @@ def test_r09_a_cluster(tmp_path: Path, simulator: SimulatorThread) -> None:
     with three_primaries(tmp_path / "cluster") as nodes:
         books = RedisCluster(host="127.0.0.1", port=nodes[0].port)
         config = money_config(simulator.base_url, cluster_url(nodes))
+        config["prompts"] = {"min_cases": 3}
+        config["aliases"] = {"demo": {"targets": ["sim/sim"]}}
         with RunningGateway(tmp_path / "gateway", config) as gateway:
             scene = Scene(books, gateway)
             scene.warm()
+            office = Office.of(gateway, "admin", "paid")
+            name = fresh()
+            office.live(name, echo())
             with traffic(scene.several()) as calls:
                 calls.more(300)
+                until(lambda: _prompted(scene, name), "calls with a prompt")
             assert not scene.tally.refused
             scene.prove()
             log = gateway.log()
@@ -84,6 +91,13 @@ def test_r08_roles_change_hands(tmp_path: Path, simulator: SimulatorThread) -> N
             scene.tally.stored.clear()
             scene.prove(within_s=10)
             assert "READONLY" not in gateway.log()
+
+
+def _prompted(scene: Scene, name: str) -> bool:
+    """Whether both workers serve a prompt to a key with a budget."""
+    path, body = f"/v1/prompts/{name}/completions", {"variables": {"text": "hello"}}
+    answers = [scene.gateway.request(path, body, key=scene.callers["paid"].key) for _ in range(8)]
+    return all(each.status == 200 and b"hello" in each.body for each in answers)
 
 
 def _whole(scene: Scene) -> bool:
