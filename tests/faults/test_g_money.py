@@ -87,10 +87,11 @@ class House:
         for tenant in TENANTS:
             for operation in self.books.zrange(f"llmgw:spend:{{{tenant}}}:holds", 0, -1):
                 self.books.zadd(f"llmgw:spend:{{{tenant}}}:holds", {operation: 1})
-            asyncio.run(_lapse(self.store.url, tenant))
+            asyncio.run(lapse(self.store.url, tenant))
 
 
-async def _lapse(url: str, tenant: str) -> None:
+async def lapse(url: str, tenant: str) -> None:
+    """End the holds of a tenant whose time is over."""
     async with aclosing(State(url)) as state:
         await Spending(state).lapse_due(tenant)
 

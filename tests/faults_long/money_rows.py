@@ -1,5 +1,6 @@
 """Money under faults for some minutes: workers and stores that die, freeze or forget, two gateways, long use."""
 
+import asyncio
 import itertools
 import os
 import random
@@ -24,7 +25,7 @@ from tests.faults.money import PROVED, TENANTS, Caller, Kind, Scene, ledger_of, 
 from tests.faults.provider import FakeProvider
 from tests.faults.proxy import Fault, FaultProxy
 from tests.faults.test_g_gateway import OLD_ENOUGH_S, age_s
-from tests.faults.test_g_money import MOMENTS, House
+from tests.faults.test_g_money import MOMENTS, House, lapse
 from tests.faults.test_r_store import LONGEST_WAIT_S
 from tests.running import RunningGateway
 from tests.valkey_servers import Server, running
@@ -83,6 +84,7 @@ def test_fifty_deaths_between_two_steps(tmp_path: Path, simulator: SimulatorThre
             ):
                 caller = house.scene.callers[tenant]
                 assert caller.ask("whole")
+                assert caller.ask("context", context=f"talk-{house.kills}")
                 assert house.scene.callers["free"].ask("stream")
                 house.die_at(moment, caller)
                 house.age_holds()
@@ -103,9 +105,41 @@ def test_workers_die_under_traffic(tmp_path: Path, simulator: SimulatorThread) -
                 os.kill(dead, signal.SIGKILL)
                 until(partial(_replaced, gateway, dead), "another worker")
                 calls.more(100)
+        _kill_all(gateway)
+        gateway.start()
         _age(scene)
-        # The gateway's own look for holds whose time is over, once a minute.
+        # The gateway's own look for holds whose time is over, once a minute, though none of these tenants calls.
         scene.prove(within_s=75, killed=True)
+
+
+def _kill_all(gateway: RunningGateway) -> None:
+    """End the supervisor and its workers as a dying machine would."""
+    assert gateway.process is not None
+    workers = gateway.worker_pids()
+    for pid in (gateway.process.pid, *workers):
+        os.kill(pid, signal.SIGKILL)
+    gateway.process.wait()
+
+
+def test_all_die_at_once(tmp_path: Path, simulator: SimulatorThread) -> None:
+    """G2 and R2 together: ten deaths of the store and all workers at once, and no acknowledged call lost."""
+    with staged(tmp_path, simulator) as (scene, store):
+        for _ in range(10):
+            with traffic(scene.several()) as calls:
+                calls.more(100)
+                store.kill()
+                _kill_all(scene.gateway)
+            store.start()
+            scene.gateway.start()
+            _end_holds(scene, store)
+            scene.prove(within_s=10, killed=True)
+
+
+def _end_holds(scene: Scene, store: Server) -> None:
+    """Let ten minutes pass, and end the holds of calls of which no trace had reached the disk."""
+    _age(scene)
+    for tenant in TENANTS:
+        asyncio.run(lapse(store.url, tenant))
 
 
 def _replaced(gateway: RunningGateway, dead: int) -> bool:

@@ -42,6 +42,8 @@ REOPEN_S: Final = 1.0
 """Seconds between two attempts to open a journal that could not be opened."""
 SWEEP_S: Final = 60.0
 """Seconds between two looks for holds whose time is over."""
+SWEPT: Final = 200
+"""Tenants, drawn anew each time, for whom a worker looks although none of their calls came to it."""
 
 
 class Accounts:
@@ -310,9 +312,15 @@ class Accounts:
         """End the holds of calls that died."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            for tenant in self.settler.tenants:
+            tenants = set(self.settler.tenants)
+            with contextlib.suppress(Unavailable):
+                # Who called last before all workers died may never call again.
+                tenants |= await self._spending.some_tenants(SWEPT)
+            for tenant in tenants:
                 try:
                     await self._spending.lapse_due(tenant)
+                except StoreReset:
+                    continue
                 except Unavailable:
                     break
                 except GatewayError as error:

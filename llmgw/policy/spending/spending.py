@@ -109,6 +109,15 @@ class Spending:
         answer = await self._state.command("SET", keys.of(tenant, "epoch"), secrets.token_hex(8), "NX")
         return answer is not None
 
+    async def some_tenants(self, count: int) -> frozenset[str]:
+        """Draw tenants that have books, at most so many.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        drawn: list[bytes] = await self._state.command("SRANDMEMBER", keys.TENANTS, count)
+        return frozenset(each.decode() for each in drawn)
+
     async def epoch(self, tenant: str) -> str | None:
         """What was drawn when the tenant's books began; None where the store has none.
 
