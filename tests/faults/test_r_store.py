@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from llmgw.simulator.thread import SimulatorThread
 from redis import Redis
-from tests.faults.money import Scene, ledger_of, money_config, traffic
+from tests.faults.money import Said, Scene, ledger_of, money_config, traffic
 from tests.running import RunningGateway
 from tests.valkey_servers import Server, running
 from tests.waiting import until
@@ -101,11 +102,31 @@ def test_r04_local_limits(scene: Scene, store: Server) -> None:
 
 
 def test_r06_full(scene: Scene) -> None:
-    """R6: a store without room refuses new calls with budgets; what was under way is charged when there is room."""
+    """R6: a store without room refuses new calls with budgets; those under way end, and are charged later."""
+    paid, before = scene.callers["paid"], len(ledger_of(scene.store, "paid").rows)
+    ends: dict[str, Said | None] = {}
+
+    def under_way(model: str) -> None:
+        ends[model] = paid.ask("stream", f"sim/sim-{model}")
+
+    threads = [
+        threading.Thread(target=under_way, args=(each,))
+        for each in ("chunk-300ms-chunks-5", "ttft-1s-error-in-stream-after-0")
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: ledger_of(scene.store, "paid").holds == 2, "both to have been admitted")
     assert scene.store.config_set("maxmemory", "1mb")
     try:
         said = [scene.callers[tenant].ask("whole") for tenant in ("paid", "free")]
         assert [each and (each.status, each.code) for each in said] == [(503, "store_unavailable"), (200, "")]
+        for thread in threads:
+            thread.join()
+        whole = {model: each is not None and each.whole for model, each in ends.items()}
+        assert whole == {"chunk-300ms-chunks-5": True, "ttft-1s-error-in-stream-after-0": False}
+        # What cost nothing is given back even now; what was answered waits.
+        until(lambda: ledger_of(scene.store, "paid").holds == 1, "the failed call's hold to end")
+        assert len(ledger_of(scene.store, "paid").rows) == before
     finally:
         scene.store.config_set("maxmemory", "0")
     scene.prove()
