@@ -7,8 +7,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -119,6 +119,15 @@ class RunningGateway(AbstractContextManager["RunningGateway"]):
         """Ask one plain question."""
         body = {"model": model, "messages": [{"role": "user", "content": content}], **members}
         return self.request("/v1/chat/completions", body)
+
+    @contextmanager
+    def starting(self) -> Iterator[Self]:
+        """Have it run for the length of a block that begins before it is ready."""
+        try:
+            self.start(ready=False)
+            yield self
+        finally:
+            self.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         self.start()

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from llmgw.simulator.thread import SimulatorThread
@@ -184,3 +185,25 @@ def _store_command(gateway: RunningGateway, *arguments: str) -> "subprocess.Comp
         text=True,
         check=False,
     )
+
+
+def test_r01_away_at_the_start(tmp_path: Path, simulator: SimulatorThread) -> None:
+    """R1: a gateway starts without its store, lives, refuses what it cannot know, and is ready once it is there."""
+    away = Server(tmp_path / "away", "--appendonly", "yes")
+    gateway = RunningGateway(tmp_path / "gateway", money_config(simulator.base_url, away.url))
+    away.kill()
+    with running(away), Redis(port=away.port) as books, gateway.starting():
+        until(lambda: gateway.request("/livez").status == 200, "a gateway that lives")
+        assert "store_unreachable" in _missing(gateway)
+        began = time.monotonic()
+        refused = gateway.chat("sim/sim")
+        assert time.monotonic() - began <= LONGEST_WAIT_S
+        assert (refused.status, refused.json()["error"]["code"]) == (503, "store_unavailable")
+        away.start()
+        until(
+            lambda: all(gateway.chat("sim/sim").status == 200 for _ in range(12)), "both workers", within_s=3
+        )
+        assert gateway.request("/readyz").status == 200
+        made = Scene(books, gateway)
+        made.warm()
+        made.prove()
