@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from itertools import count
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import pytest
+import yaml
 from msgspec import Struct
 from tests.running import Answer, RunningGateway
 from tests.waiting import until
@@ -216,17 +218,18 @@ class Caller:
         }
         if kind == "stream":
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        if tag:
-            body["llmgw"] = {"tags": [tag]}
+        own: dict[str, Any] = {"tags": [tag]} if tag else {}
         if kind == "context":
-            body["llmgw"] = {"context": {"id": context or f"c-{number}", "create": True}}
+            own["context"] = {"id": context or f"c-{number}", "create": True}
+        if own:
+            body["llmgw"] = own
         try:
             answer = self.gateway.request("/v1/chat/completions", body, key=self.key)
         except (OSError, HTTPException):
             return None
         said = self._said(answer, stream=kind == "stream")
         if said.whole and kind == "context":
-            turns = self.tally.stored.setdefault((self.tenant, body["llmgw"]["context"]["id"]), [])
+            turns = self.tally.stored.setdefault((self.tenant, own["context"]["id"]), [])
             turns.append((text, said.text))
         return said
 
@@ -358,11 +361,14 @@ class Scene:
         return found
 
     def warm(self) -> None:
-        """Have every worker know every key and every tenant's books."""
-        for caller in self.several(*TENANTS, each=12 // len(self.gateways)):
-            said = caller.ask("whole")
-            assert said is not None
-            assert said.whole, said
+        """Have every worker know every key and every tenant's books; one that is late is waited for."""
+        for gateway in self.gateways:
+            wanted = yaml.safe_load(gateway.config_path.read_text())["server"]["workers"]
+            journals = gateway.home / "state" / "journal"
+            until(lambda at=journals, most=wanted: len(list(at.glob("*.lock"))) == most, "all workers")  # type: ignore[misc]
+            callers = [each.at(gateway) for each in self.callers.values()]
+            until(lambda at=journals, by=callers: _known(at, by), "all workers to know all callers")  # type: ignore[misc]
+        self.workers = [gateway.worker_pids() for gateway in self.gateways]
 
     def prove(self, within_s: float = 5.0, *, killed: bool = False) -> None:
         """Wait until the books are right, hold everything else against what was told, and count it all."""
@@ -395,3 +401,14 @@ class Scene:
             for before, gateway in zip(self.workers, self.gateways, strict=True)
             if before != gateway.worker_pids()
         ]
+
+
+def _known(journals: Path, callers: list[Caller]) -> bool:
+    """Call once more for each tenant; whether each worker's journal has a call of each by now."""
+    for caller in callers:
+        said = caller.ask("whole")
+        assert said is not None
+        assert said.whole, said
+    workers = [path.stem for path in journals.glob("*.lock")]
+    texts = [b"".join(path.read_bytes() for path in journals.glob(f"{worker}-*")) for worker in workers]
+    return all(b'"tenant":"%s"' % each.tenant.encode() in text for text in texts for each in callers)
