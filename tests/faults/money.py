@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple
 
 import pytest
 import yaml
-from msgspec import Struct
+from tests.faults.ledger import Books, Ledger, doubled, drifting, ledger_of
 from tests.running import Answer, RunningGateway
 from tests.waiting import until
 
@@ -30,8 +30,6 @@ _NUMBERS: Final = count(1)
 
 Kind = Literal["whole", "stream", "context"]
 KINDS: Final[tuple[Kind, ...]] = ("whole", "stream", "context")
-Books: TypeAlias = Any
-"""A client of the store, of one server or of a Cluster: their types tell less than they know."""
 
 
 def money_config(base_url: str, store_url: str, **members: Any) -> dict[str, Any]:
@@ -71,44 +69,6 @@ class Said(NamedTuple):
     text: str = ""
 
 
-class Row(NamedTuple):
-    """One row of a tenant's ledger."""
-
-    operation: str
-    kind: str
-    cost: int
-    budgets: tuple[str, ...]
-
-
-class Ledger(Struct, kw_only=True):
-    """A tenant's books, read without a word of the gateway's own code."""
-
-    rows: list[Row]
-    spent: dict[str, int]
-    held: dict[str, int]
-    holds: int
-
-
-def ledger_of(store: Books, tenant: str) -> Ledger:
-    """Read all of a tenant's books."""
-    root = f"llmgw:spend:{{{tenant}}}:"
-    rows = [
-        Row(
-            fields[b"op"].decode(),
-            fields[b"kind"].decode(),
-            int(fields[b"cost"]),
-            tuple(fields[b"budgets"].decode().split()),
-        )
-        for _, fields in store.xrange(f"{root}ledger")
-    ]
-    spent, held = {}, {}
-    for key in store.scan_iter(f"{root}budget:*", count=1000):
-        name = key.decode().removeprefix(f"{root}budget:")
-        window = store.hgetall(key)
-        spent[name], held[name] = int(window.get(b"spent", 0)), int(window.get(b"held", 0))
-    return Ledger(rows=rows, spent=spent, held=held, holds=store.hlen(f"{root}open"))
-
-
 INVARIANTS: Final = {
     "I1": "an operation has one row at most, and one adjustment",
     "I2": "every budget window has spent what its rows add up to",
@@ -143,33 +103,13 @@ class Tally:
         }
         for tenant, calls in told.items():
             ledger = ledger_of(store, tenant)
-            found["I1"] += _doubled(ledger)
-            found["I2"] += _drifting(ledger)
+            found["I1"] += doubled(ledger)
+            found["I2"] += drifting(ledger)
             found["I3"] += [f"{tenant} {name} holds {nano}" for name, nano in ledger.held.items() if nano]
             if ledger.holds:
                 found["I3"].append(f"{tenant} has {ledger.holds} holds")
             found["I7"] += _unpaid(ledger, calls)
         return found
-
-
-def _doubled(ledger: Ledger) -> list[str]:
-    """I1: operations with more rows than one, and one adjustment."""
-    rows = Counter((row.operation, row.kind == "adjustment") for row in ledger.rows)
-    return [f"{operation} has {number} rows" for (operation, _), number in rows.items() if number > 1]
-
-
-def _drifting(ledger: Ledger) -> list[str]:
-    """I2: windows whose sum is not that of their rows."""
-    sums: Counter[str] = Counter()
-    for row in ledger.rows:
-        for name in row.budgets:
-            sums[name] += row.cost
-    names = {*sums, *ledger.spent}
-    return [
-        f"{name} spent {ledger.spent.get(name, 0)}, its rows {sums[name]}"
-        for name in names
-        if ledger.spent.get(name, 0) != sums[name]
-    ]
 
 
 def _unpaid(ledger: Ledger, calls: list[Told]) -> list[str]:

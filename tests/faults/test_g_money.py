@@ -20,7 +20,8 @@ from llmgw.state.connection import State
 from llmgw.state.scripts import Script
 from redis import Redis
 from tests.e2e.contexts.tollgate import Side, Tollgate
-from tests.faults.money import TENANTS, Caller, Kind, Scene, ledger_of, money_config
+from tests.faults.ledger import ledger_of
+from tests.faults.money import TENANTS, Caller, Kind, Scene, money_config
 from tests.running import RunningGateway
 from tests.valkey_servers import Server, running
 from tests.waiting import until

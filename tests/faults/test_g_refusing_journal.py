@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from llmgw.simulator.thread import SimulatorThread
 from redis import Redis
-from tests.faults.money import Scene, ledger_of, money_config
+from tests.faults.ledger import ledger_of
+from tests.faults.money import Scene, money_config
 from tests.running import RunningGateway
 from tests.valkey_servers import Server, running
 from tests.waiting import until
@@ -82,6 +83,9 @@ def test_g07_disk_full(scene: Scene) -> None:
     until(lambda: scene.gateway.request("/readyz").status == 200, "room again")
     until(lambda: all(_whole(scene) for _ in range(12)), "calls with budgets")
     scene.prove()
+    # Ends that were lost with the disk's room are written again.
+    scene.gateway.stop()
+    assert list(journal(scene).iterdir()) == []
 
 
 def _whole(scene: Scene) -> bool:

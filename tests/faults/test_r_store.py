@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from llmgw.simulator.thread import SimulatorThread
 from redis import Redis
-from tests.faults.money import Said, Scene, ledger_of, money_config, traffic
+from tests.faults.ledger import ledger_of
+from tests.faults.money import Said, Scene, money_config, traffic
 from tests.running import RunningGateway
 from tests.valkey_servers import Server, running
 from tests.waiting import until

@@ -21,7 +21,8 @@ from llmgw.policy.spending import scripts as spending_scripts
 from llmgw.simulator.thread import SimulatorThread
 from redis import Redis
 from tests.e2e.contexts.tollgate import Tollgate
-from tests.faults.money import PROVED, TENANTS, Caller, Kind, Scene, ledger_of, money_config, traffic
+from tests.faults.ledger import ledger_of
+from tests.faults.money import PROVED, TENANTS, Caller, Kind, Scene, money_config, traffic
 from tests.faults.provider import FakeProvider
 from tests.faults.proxy import Fault, FaultProxy
 from tests.faults.test_g_gateway import OLD_ENOUGH_S, age_s

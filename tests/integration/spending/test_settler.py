@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from llmgw.accounting.journal.journal import Journal
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.gateway.accounts import settler as settling
-from llmgw.gateway.accounts.records import result_bytes
+from llmgw.gateway.accounts.records import intent_bytes, read_intent, result_bytes
 from llmgw.gateway.accounts.settler import Settler
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.values import Budget, Charge, Reservation
@@ -147,3 +147,26 @@ def test_a_stop_ends_what_is_in_hand(store_url: str, tmp_path: Path) -> None:
 
 async def _begun(on: Bench) -> bool:
     return bool(await on.desk.rows())
+
+
+def test_what_is_given_back_late_is_never_charged(store_url: str, tmp_path: Path) -> None:
+    """A worker that ends before the store takes a release leaves word of it: whoever takes over gives it back."""
+
+    async def use(on: Bench) -> None:
+        await on.settler.aclose()
+        reservation = on.desk.claim("cost-nothing", 9, budgets=(BUDGET,))
+        on.journal.put(Record(Kind.INTENT, reservation.operation, intent_bytes(reservation, "sent")))
+        on.settler.release_later(reservation)
+        await on.journal.append(Record(Kind.RESULT, "another", b"{}"))
+        on.journal.leave()
+        heir = Journal(tmp_path / "journal")
+        await heir.open()
+        await heir.recover()
+        found = {each.operation: each async for each in heir.replay()}
+        intent = read_intent(found[reservation.operation].payload)
+        assert intent is not None
+        assert intent.stage == "asked"
+        assert intent.reservation == reservation
+        await heir.aclose()
+
+    bench(store_url, tmp_path, use)
