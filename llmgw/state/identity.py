@@ -28,6 +28,17 @@ POLL_S: Final = 0.5
 """Seconds between two looks."""
 ID_MAX: Final = 64
 
+_RESET: Final = Problem(
+    code="store_reset",
+    message="the store is not the one this gateway knows: its keys, budgets and ledger are not there",
+    fix="restore the store's data, or accept the loss with: llmgw store accept",
+)
+_UNREADABLE: Final = Problem(
+    code="store_reset",
+    message="which store this gateway knows cannot be read, so it may have lost its data",
+    fix=f"have {FILE} in state.dir belong to the gateway's user, with mode 0600",
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -134,21 +145,16 @@ class StoreIdentity:
         await self._look_safely()
         if not self.lost:
             return []
-        if self._unreadable:
-            return [
-                Problem(
-                    code="store_reset",
-                    message="which store this gateway knows cannot be read, so it may have lost its data",
-                    fix=f"have {FILE} in state.dir belong to the gateway's user, with mode 0600",
-                )
-            ]
-        return [
-            Problem(
-                code="store_reset",
-                message="the store is not the one this gateway knows: its keys, budgets and ledger are not there",
-                fix="restore the store's data, or accept the loss with: llmgw store accept",
-            )
-        ]
+        return [_UNREADABLE if self._unreadable else _RESET]
+
+    async def diagnosis(self) -> list[Problem]:
+        """The same, for somebody who only looks: a store that is not known yet stays so."""
+        try:
+            return [_RESET] if (await self.compare()).lost else []
+        except PrivateFileError:
+            return [_UNREADABLE]
+        except StoreUnavailable:
+            return []
 
     async def accept(self) -> Comparison:
         """Have this store take the place of the known one, for every gateway that knew it; again does no harm.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from llmgw.cli.doctor import doctor
 from llmgw.cli.store import store
 from llmgw.state.embedded import EmbeddedValkey
 from redis import Redis
@@ -41,6 +42,7 @@ def test_a_loss_is_told_and_accepted(config: Path) -> None:
         lost = run(config, "status")
         assert lost.exit_code == 1
         assert "llmgw store accept" in lost.output
+        assert "llmgw store accept" in CliRunner().invoke(doctor, env={"LLMGW_CONFIG": str(config)}).output
         refused = run(config, "accept", said="n\n")
         assert refused.exit_code == 1
         assert "ledger" in refused.output

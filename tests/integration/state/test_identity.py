@@ -36,6 +36,8 @@ def test_a_store_is_met_once_and_known_from_then_on(store_url: str, tmp_path: Pa
 
     async def meet(state: State) -> None:
         known = [StoreIdentity(state, tmp_path / str(number)) for number in range(8)]
+        assert await known[0].diagnosis() == []
+        assert not known[0].path.exists()
         await asyncio.gather(*(each.require() for each in known))
         ids = {each.path.read_text() for each in known}
         assert len(ids) == 1
@@ -60,6 +62,7 @@ def test_an_empty_store_is_no_new_one(store_url: str, tmp_path: Path) -> None:
             (problem,) = await each.problems()
             assert (problem.code, problem.fatal) == ("store_reset", True)
             assert "llmgw store accept" in problem.fix
+            assert await each.diagnosis() == [problem]
         assert not (await state.hash_fields(KEY, "id"))[0]
 
     with_state(store_url, lose)
