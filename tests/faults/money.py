@@ -93,6 +93,8 @@ class Tally:
         """By tenant and context, what was said in it and answered, in order."""
         self.refused: Counter[tuple[str, int, str]] = Counter()
         """By tenant, status and code."""
+        self.cut: Counter[tuple[str, Kind]] = Counter()
+        """Answers that were begun and did not come to their end."""
         self.secrets: set[str] = set()
 
     def violations(self, store: Books) -> dict[str, list[str]]:
@@ -166,6 +168,7 @@ class Caller:
         try:
             answer = self.gateway.request("/v1/chat/completions", body, key=self.key)
         except (OSError, HTTPException):
+            self.tally.cut[self.tenant, kind] += 1
             return None
         said = self._said(answer, stream=kind == "stream")
         if said.whole and kind == "context":
@@ -189,6 +192,7 @@ class Caller:
         events = [json.loads(line, parse_float=str) for line in lines if line != "[DONE]"]
         broken = [event["error"]["code"] for event in events if "error" in event]
         if lines[-1:] != ["[DONE]"] or broken:
+            self.tally.cut[self.tenant, "stream"] += 1
             return Said(200, "".join(broken), whole=False)
         (cost,) = [event["llmgw"]["cost_usd"] for event in events if "cost_usd" in event.get("llmgw", {})]
         self._note(operation, cost)

@@ -67,6 +67,7 @@ def test_r02_killed_under_traffic(scene: Scene, store: Server) -> None:
     refused = {code for _, _, code in scene.tally.refused}
     assert refused <= {"store_unavailable"}
     assert any(tenant == "paid" for tenant, _, _ in scene.tally.refused)
+    assert not scene.tally.cut, "an answer that was under way is delivered"
     scene.prove()
 
 
@@ -141,6 +142,7 @@ def test_r10_scripts_flushed(scene: Scene) -> None:
             scene.store.script_flush()
             calls.more(20)
     assert not scene.tally.refused
+    assert not scene.tally.cut
     scene.prove()
 
 

@@ -166,6 +166,7 @@ def test_r02_the_store_dies_again_and_again(tmp_path: Path, simulator: Simulator
                 calls.more(away)
                 store.start()
                 calls.more(100)
+            assert not scene.tally.cut
             scene.prove()
 
 
