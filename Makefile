@@ -44,7 +44,7 @@ bench: $(STAMP)  ## Measure the hot path beside its static upstream (about five 
 	@$(BIN)/python -m loadtests $(ARGS)
 
 faults: $(STAMP)  ## Faults that take too long or too much for every test run (some minutes).
-	@$(BIN)/python -m pytest tests/faults_long/rows.py $(ARGS)
+	@$(BIN)/python -m pytest tests/faults_long/*rows.py $(ARGS)
 
 fuzz: $(STAMP)  ## Fuzz every codec guided by coverage, where atheris installs (EACH_S=60 seconds for each fact).
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -57,8 +57,8 @@ class RunningGateway(AbstractContextManager["RunningGateway"]):
         whole = {**config, "state": {**state, **config.get("state", {})}}
         self.config_path.write_text(yaml.safe_dump(whole), encoding="utf-8")
 
-    def start(self, *arguments: str) -> None:
-        """Start the process and return once it is ready."""
+    def start(self, *arguments: str, ready: bool = True) -> None:
+        """Start the process and return once it is ready, or at once where that is not to be waited for."""
         command = [sys.executable, "-m", "llmgw", "serve", "-c", str(self.config_path)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -68,6 +68,8 @@ class RunningGateway(AbstractContextManager["RunningGateway"]):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if not ready:
+            return
         until(self._ready_or_dead, "the gateway to get ready", within_s=30)
         if self.process.poll() is not None:
             raise AssertionError(f"the gateway stopped: {self.log()}")
@@ -117,6 +119,15 @@ class RunningGateway(AbstractContextManager["RunningGateway"]):
         """Ask one plain question."""
         body = {"model": model, "messages": [{"role": "user", "content": content}], **members}
         return self.request("/v1/chat/completions", body)
+
+    @contextmanager
+    def starting(self) -> Iterator[Self]:
+        """Have it run for the length of a block that begins before it is ready."""
+        try:
+            self.start(ready=False)
+            yield self
+        finally:
+            self.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         self.start()

@@ -19,6 +19,7 @@ from llmgw.settings.limits import configured_limits
 from llmgw.settings.rooms import ledger_keep
 from llmgw.settings.signals import signal_rules, webhooks
 from llmgw.state.connection import State
+from llmgw.state.identity import StoreIdentity
 from llmgw.telemetry.recorder import Recorder
 from llmgw.types.clock import Clock
 from llmgw.upstream import Upstream
@@ -29,11 +30,18 @@ class Books:
     """The parts, which begin, take over other settings and end together."""
 
     def __init__(
-        self, settings: Settings, state: State, upstream: Upstream, clock: Clock, counting: Counting
+        self,
+        settings: Settings,
+        state: State,
+        identity: StoreIdentity,
+        *,
+        upstream: Upstream,
+        clock: Clock,
+        counting: Counting,
     ) -> None:
         self.rules = Rules(configured_limits(settings.limits), RuleStore(state, clock))
         self.signals = Signals(state, clock, signal_rules(settings.signals))
-        self._rule_watch = RuleWatch(state, self.rules)
+        self._rule_watch = RuleWatch(state, self.rules, identity)
         self._spending = Spending(state, thresholds=settings.signals.thresholds)
         self.accounts = Accounts(
             self._spending,
@@ -41,6 +49,7 @@ class Books:
             self.rules,
             counting,
             clock,
+            identity,
             signals=self.signals,
             workers=settings.server.workers,
         )

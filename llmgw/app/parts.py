@@ -9,20 +9,27 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from llmgw import __version__
+from llmgw.accounting.calibration import Calibration
 from llmgw.context.archive import Archive
 from llmgw.context.contexts import Contexts
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.schemas import Schemas
+from llmgw.gateway.dispatch import Dispatch
 from llmgw.policy.keyring import Keyring
+from llmgw.providers import PROVIDERS
+from llmgw.routing.health import Health
 from llmgw.settings import Settings, Telemetry
 from llmgw.settings.rooms import context_settings
 from llmgw.state.connection import State
+from llmgw.state.identity import StoreIdentity
 from llmgw.telemetry import logs
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
+from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.secret import Secret
+from llmgw.upstream import Upstream
 
 
 class Secrets(Struct, frozen=True, kw_only=True):
@@ -55,7 +62,25 @@ def open_archive(
     return Archive(contexts, Schemas(state))
 
 
-def open_keyring(settings: Settings, state: State, secrets: Secrets) -> Keyring | None:
+def open_dispatch(
+    settings: Settings, upstream: Upstream, health: Health, clock: Clock, calibration: Calibration
+) -> Dispatch:
+    """Open what tries targets until one answers."""
+    return Dispatch(
+        PROVIDERS,
+        upstream,
+        health,
+        clock=clock,
+        jitter=random.random,
+        new_span_id=new_span_id,
+        propagate=settings.telemetry.propagate_to_providers,
+        calibration=calibration,
+    )
+
+
+def open_keyring(
+    settings: Settings, state: State, secrets: Secrets, identity: StoreIdentity
+) -> Keyring | None:
     """Open what knows who holds which key; None where nobody needs one.
 
     Raises:
@@ -64,7 +89,11 @@ def open_keyring(settings: Settings, state: State, secrets: Secrets) -> Keyring 
     if settings.auth.mode != "keys":
         return None
     return Keyring(
-        state, secrets.pepper, bootstrap=secrets.bootstrap, stale_auth_s=settings.auth.stale_auth_s
+        state,
+        secrets.pepper,
+        bootstrap=secrets.bootstrap,
+        stale_auth_s=settings.auth.stale_auth_s,
+        be_sure=identity.require,
     )
 
 

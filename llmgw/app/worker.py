@@ -16,10 +16,9 @@ from llmgw.accounting.tokens import TokenCounter
 from llmgw.app.books import Books
 from llmgw.app.callers import authenticator, shared_issuers
 from llmgw.app.life import stop_when_orphaned, supervisor, sweep
-from llmgw.app.parts import Secrets, open_archive, open_keyring, open_recorder
+from llmgw.app.parts import Secrets, open_archive, open_dispatch, open_keyring, open_recorder
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.conversations import Conversations
-from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.gateway import Gateway
 from llmgw.gateway.prompting import Prompting
 from llmgw.http.admin import admin_routes
@@ -36,13 +35,12 @@ from llmgw.http.runtime import Generation, Runtime
 from llmgw.http.tokens import token_routes
 from llmgw.policy.key_watch import KeyWatch
 from llmgw.prompts.prompts import Prompts
-from llmgw.providers import PROVIDERS
 from llmgw.routing.health import Health
 from llmgw.settings import ConfigError, Loaded, load
 from llmgw.settings.rooms import exchange_limits, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
-from llmgw.telemetry.trace_context import new_span_id
+from llmgw.state.identity import StoreIdentity
 from llmgw.types.clock import SystemClock
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
@@ -92,18 +90,10 @@ class Worker:
         self._upstream = Upstream()
         self._health = Health()
         self._calibration = Calibration()
-        self._dispatch = Dispatch(
-            PROVIDERS,
-            self._upstream,
-            self._health,
-            clock=self._clock,
-            jitter=random.random,
-            new_span_id=new_span_id,
-            propagate=settings.telemetry.propagate_to_providers,
-            calibration=self._calibration,
-        )
+        self._dispatch = open_dispatch(settings, self._upstream, self._health, self._clock, self._calibration)
         self._state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
-        keyring = open_keyring(settings, self._state, secrets)
+        self._identity = StoreIdentity(self._state, settings.state.dir)
+        keyring = open_keyring(settings, self._state, secrets, self._identity)
         self._issuers = shared_issuers(settings, self._upstream, self._state, self._clock)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
         self._recorder = open_recorder(settings.telemetry, environ, self._clock)
@@ -116,7 +106,14 @@ class Worker:
         self._prompts = Prompts(self._state, prompt_settings(settings), self._clock)
         self._prompting = Prompting(self._prompts, self._clock)
         counting = Counting(self._counter, self._calibration)
-        self._books = Books(settings, self._state, self._upstream, self._clock, counting)
+        self._books = Books(
+            settings,
+            self._state,
+            self._identity,
+            upstream=self._upstream,
+            clock=self._clock,
+            counting=counting,
+        )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._books.watched_by(self._recorder)
         self._runtime = Runtime(
@@ -179,6 +176,7 @@ class Worker:
         orphaned = loop.create_task(stop_when_orphaned(supervisor()))
         sweeping = loop.create_task(sweep(self._contexts))
         await self._state.connect()
+        await self._identity.start()
         await self._prompts.start()
         await self._books.start()
         if self._key_watch is not None:
@@ -202,6 +200,7 @@ class Worker:
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
             await self._books.aclose()
+            await self._identity.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
             await loop.run_in_executor(None, self._recorder.shutdown)

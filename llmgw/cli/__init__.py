@@ -14,6 +14,7 @@ _COMMANDS = (
     "keys",
     "access",
     "limits",
+    "store",
     "usage",
     "ledger",
     "reconcile",

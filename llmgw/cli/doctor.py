@@ -26,6 +26,7 @@ from llmgw.settings import ConfigError, Loaded, Settings, load
 from llmgw.settings.targets import provider_templates
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, attach_or_start
+from llmgw.state.identity import StoreIdentity
 from llmgw.types.errors import GatewayError, ProviderAuth, ProviderTlsError
 from llmgw.types.invocation import ChatInvocation
 from llmgw.types.message import Message, TextPart
@@ -100,7 +101,7 @@ def _state(settings: Settings) -> Iterator[Finding]:
         where = f"embedded Valkey in {settings.state.dir}"
     try:
         with server as url:
-            problems = asyncio.run(_health(url, settings.state.timeout_s))
+            problems = asyncio.run(_health(url, settings))
     except EmbeddedStateError as error:
         yield Finding(
             what="state", verdict="bad", says=str(error), fix="set state.dir to a directory of yours"
@@ -111,9 +112,10 @@ def _state(settings: Settings) -> Iterator[Finding]:
     yield from problems
 
 
-async def _health(url: str, timeout_s: float) -> list[Finding]:
-    state = State(url, timeout_s=timeout_s)
+async def _health(url: str, settings: Settings) -> list[Finding]:
+    state = State(url, timeout_s=settings.state.timeout_s)
     try:
+        problems = [*await state.health(), *await StoreIdentity(state, settings.state.dir).diagnosis()]
         return [
             Finding(
                 what="state",
@@ -121,7 +123,7 @@ async def _health(url: str, timeout_s: float) -> list[Finding]:
                 says=problem.message,
                 fix=problem.fix,
             )
-            for problem in await state.health()
+            for problem in problems
         ]
     finally:
         await state.aclose()

@@ -22,8 +22,10 @@ from llmgw.settings import ConfigError, Loaded, Settings, load, with_overrides
 from llmgw.simulator.process import SimulatorError, SimulatorProcess
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, EmbeddedValkey
+from llmgw.state.identity import StoreIdentity
 from llmgw.state.url import StoreUrlError
 from llmgw.types.errors import StoreUnavailable
+from llmgw.types.limit_errors import StoreReset
 from llmgw.types.secret import Secret
 
 EXIT_CONFIG = 78
@@ -88,7 +90,7 @@ def _start(loaded: Loaded, written: Settings, environ: Mapping[str, str], stack:
     context_keys = settings.contexts.keys or load_chain_keys(settings.state.dir)
     first_key = None
     if settings.auth.mode == "keys" and bootstrap is None:
-        first_key = asyncio.run(_first_admin_key(state_url, settings.state.timeout_s, pepper))
+        first_key = asyncio.run(_first_admin_key(state_url, settings, pepper))
     _announce(loaded, first_key)
     secrets = Secrets(
         pepper=pepper,
@@ -138,11 +140,12 @@ def _handle_early_signals() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
-async def _first_admin_key(state_url: Secret, timeout_s: float, pepper: Secret) -> Secret | None:
-    """Mint the first admin key of an empty store; None where there are keys or no store yet."""
-    state = State(state_url.reveal(), timeout_s=timeout_s)
+async def _first_admin_key(state_url: Secret, settings: Settings, pepper: Secret) -> Secret | None:
+    """Mint the first admin key of an empty store; None where there are keys, no store, or one that lost them."""
+    state = State(state_url.reveal(), timeout_s=settings.state.timeout_s)
     try:
         await state.connect()
+        await StoreIdentity(state, settings.state.dir).require()
         created = await Keyring(state, pepper).create_first_admin()
     except StoreUnavailable:
         click.echo(
@@ -150,6 +153,9 @@ async def _first_admin_key(state_url: Secret, timeout_s: float, pepper: Secret) 
             "when it does: llmgw keys create --name admin --role admin",
             err=True,
         )
+        return None
+    except StoreReset as error:
+        click.echo(f"  warning    {error.message}: llmgw store status", err=True)
         return None
     finally:
         await state.aclose()

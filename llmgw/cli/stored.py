@@ -13,6 +13,7 @@ from llmgw.policy.pepper import PepperError
 from llmgw.settings import ConfigError, Settings, load
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, attach_or_start
+from llmgw.state.private_file import PrivateFileError
 from llmgw.telemetry.text import printable
 from llmgw.types.errors import GatewayError, StoreUnavailable
 
@@ -43,7 +44,7 @@ def with_state(config: str | None, act: Callable[[Settings, State], Awaitable[T]
         lines = [error.message, *(f"  {each.pointer or '/'}: {each.message}" for each in error.violations)]
         lines = [printable(line, _LONGEST_LINE) for line in lines]
         raise click.ClickException("\n".join(lines)) from error
-    except (EmbeddedStateError, PepperError, ChainKeysError) as error:
+    except (EmbeddedStateError, PepperError, ChainKeysError, PrivateFileError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -19,7 +19,8 @@ def ops_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
     @get("/readyz", opt={"permission": Permission.PUBLIC})
     async def readyz() -> Response[bytes]:
-        missing = [problem.as_json() for problem in await runtime.state.health() if problem.fatal]
+        problems = [*await runtime.state.health(), *await runtime.accounts.identity.problems()]
+        missing = [problem.as_json() for problem in problems if problem.fatal]
         refusal = runtime.accounts.refusal
         if refusal is not None:
             missing.append(

@@ -8,6 +8,7 @@ store is away. The store being away never makes a key wrong.
 import asyncio
 import hmac
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ from llmgw.policy.keys import holder_of
 from llmgw.state.connection import State
 from llmgw.types.call import Caller
 from llmgw.types.clock import Clock, SystemClock
-from llmgw.types.errors import StoreUnavailable
+from llmgw.types.errors import Unavailable
 from llmgw.types.secret import Secret
 
 FRESH_S = 5.0
@@ -56,8 +57,9 @@ class Keyring(KeyChanges):
         bootstrap: Secret | None = None,
         stale_auth_s: float = 300.0,
         clock: Clock | None = None,
+        be_sure: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Take the parts.
+        """Take the parts; `be_sure` raises `Unavailable` where the store has lost its keys, so that none is wrong.
 
         Raises:
             ValueError: the pepper is empty or the bootstrap key too short or too long.
@@ -71,6 +73,7 @@ class Keyring(KeyChanges):
             )
         super().__init__(state, pepper, clock or SystemClock())
         self._bootstrap = self._digest(bootstrap.reveal()) if bootstrap is not None else None
+        self._be_sure = be_sure
         self._fresh_ns = round(FRESH_S * 1e9)
         self._stale_ns = round(stale_auth_s * 1e9)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -112,6 +115,7 @@ class Keyring(KeyChanges):
         Raises:
             InvalidApiKey: nobody issued it, or it has expired or been revoked.
             StoreUnavailable: it is not known here and the store cannot be asked.
+            StoreReset: it is not known here, and the store has lost its keys.
         """
         if len(token) > TOKEN_MAX:
             raise wrong_key()
@@ -157,19 +161,22 @@ class Keyring(KeyChanges):
         began_ns = self._clock.monotonic_ns()
         try:
             stored = await self.store.load(key_id)
-        except StoreUnavailable:
+            found = self._decide(digest, stored, began_ns)
+            if found is None and self._be_sure is not None:
+                # Of a wrong secret, too: how long it takes must not tell which keys there are.
+                await self._be_sure()
+        except Unavailable:
             known = self._known.get(digest)
             if known is None or not self._usable_while_away(known):
                 raise
             return known.caller
-        known = self._decide(digest, stored, began_ns)
         overtaken = self._checks.get(digest) is not asyncio.current_task()
-        if known is None:
+        if found is None:
             self._known.pop(digest, None)
             raise wrong_key()
         if not overtaken:
-            self._remember(digest, known)
-        return known.caller
+            self._remember(digest, found)
+        return found.caller
 
     def _decide(self, digest: bytes, stored: Stored | None, began_ns: int) -> _Known | None:
         # A miss compares as often as a wrong secret does, however many secrets the key has.

@@ -12,6 +12,7 @@ ProblemCode: TypeAlias = Literal[
     "store_read_only",
     "store_evicts",
     "store_not_durable",
+    "store_reset",
 ]
 
 

@@ -149,20 +149,22 @@ class Journal:
         self._stalled: Refusal | None = None
         self._damages: deque[Damage] = deque(maxlen=_DAMAGES)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = Thread(target=self._work, name="llmgw-journal", daemon=True)
 
     async def open(self) -> None:
-        """Begin a segment of this worker's own.
+        """Begin a segment of this worker's own; may be tried again after it failed.
 
         Raises:
-            OSError: the directory or a file in it cannot be made.
+            OSError: the directory or a file in it cannot be made; that is why records are refused until then.
         """
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        thread = Thread(target=self._work, name="llmgw-journal", daemon=True)
+        thread.start()
         try:
             await self._run(self._writer.open)
-        except OSError:
+        except OSError as error:
             self._queue.put(None)
+            await asyncio.to_thread(thread.join)
+            self._closed = self._writer.refusal_of(error)
             raise
         self._closed = None
         _OPEN.add(self)

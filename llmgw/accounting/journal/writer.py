@@ -230,11 +230,15 @@ class Writer:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def _fail(self, error: OSError) -> None:
+    def refusal_of(self, error: OSError) -> Refusal:
+        """What an error of the disk is told as."""
         reason: Reason = "disk_full" if error.errno in _FULL else "io_error"
         since = self.refusal.since_unix_ns if self.refusal else time.time_ns()
         said = error.strerror or str(error)
-        self.refusal = Refusal(reason, f"{said} ({self._directory.path})", since)
+        return Refusal(reason, f"{said} ({self._directory.path})", since)
+
+    def _fail(self, error: OSError) -> None:
+        self.refusal = self.refusal_of(error)
         self._failures += 1
 
     def _reclaim(self) -> None:

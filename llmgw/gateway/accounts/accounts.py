@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -28,6 +29,7 @@ from llmgw.policy.signals.signals import Signals
 from llmgw.policy.spending.local import LocalLimits
 from llmgw.policy.spending.rooms import after_refusal, after_settling, allotment
 from llmgw.policy.spending.spending import Spending
+from llmgw.state.identity import StoreIdentity
 from llmgw.types.call import ANYBODY, AdmissionFacts, Call
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, StoreUnavailable
@@ -36,6 +38,9 @@ from llmgw.types.limit_errors import BudgetExceeded, JournalRefuses, LimitExceed
 from llmgw.types.target import Target
 
 _log = logging.getLogger(__name__)
+
+REOPEN_S: Final = 1.0
+"""Seconds between two attempts to open a journal that could not be opened."""
 
 
 class Accounts:
@@ -51,38 +56,43 @@ class Accounts:
         rules: Rules,
         counting: Counting,
         clock: Clock,
+        identity: StoreIdentity,
         *,
         signals: Signals,
         workers: int = 1,
     ) -> None:
         self.rules = rules
         self.journal = journal
-        self.settler = Settler(spending, journal, clock, signals.note_settled)
+        self.identity = identity
+        self.settler = Settler(spending, journal, clock, identity, signals.note_settled)
+        identity.when_taken_over = self.settler.forget_books
         self._signals = signals
         self._spending = spending
         self._counting = counting
         self._clock = clock
         self._local = LocalLimits(clock, workers)
         self._care = Aftercare()
-        self._tending = Tending(spending)
+        self._tending = Tending(spending, lambda: self.settler.tenants)
+        self._reopening: asyncio.Task[None] | None = None
+        self._opened = False
 
     async def start(self) -> None:
         """Open the journal, and begin to settle: first what dead workers left.
 
         A journal that cannot be opened refuses records, and calls go on as far as they may without it.
         """
-        try:
-            await self.journal.open()
-            adoption = await self.journal.recover()
-            for damage in adoption.damages:
-                _log.warning("journal %s: %s: %s", damage.file, damage.fault, damage.detail)
-        except (OSError, JournalUnavailable) as error:
-            _log.error("the journal cannot be read or written: %s", error)
+        trouble = await self._open_journal()
         self.settler.start()
         self._tending.start()
+        if trouble:
+            _log.error("the journal cannot be read or written, and is tried again: %s", trouble)
+            self._reopening = asyncio.get_running_loop().create_task(self._reopen_journal())
 
     async def aclose(self) -> None:
         """End what is under way; what the store does not take stays in the journal."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.gather(self._reopening, return_exceptions=True)
         await self._tending.aclose()
         await self._care.aclose()
         await self.settler.aclose()
@@ -107,6 +117,8 @@ class Accounts:
         bounds = self.rules.in_force(call.caller or ANYBODY, call.tags)
         if bounds.empty:
             if not self.rules.known:
+                if self.identity.lost:
+                    raise self.identity.reset()
                 raise _unknown_limits()
             return Claim(self, call, invocation, reservation_of(call, self._now_ms()), bound=False)
         wanted = Wanted(call, invocation, targets, bounds, before())
@@ -240,6 +252,7 @@ class Accounts:
                 # What it may have taken unheard it gives back; what the call costs is charged all the same.
                 self.settler.release_later(reservation, goes_on=True)
         except (LimitExceeded, StoreReset) as refusal:
+            # Nothing was taken.
             if isinstance(refusal, LimitExceeded):
                 claim.call.allotment = after_refusal(reservation, refusal)
             self._put(Kind.DONE, reservation.operation)
@@ -310,12 +323,9 @@ class Accounts:
         """Give back what was taken."""
         self._leave(claim)
         if claim.bound:
-            try:
-                await self._spending.release(claim.reservation)
-            except GatewayError:
-                self.settler.release_later(claim.reservation)
-                return
-        self._put(Kind.DONE, claim.reservation.operation)
+            await self.settler.release(claim.reservation)
+        else:
+            self._put(Kind.DONE, claim.reservation.operation)
 
     async def _charged(self, claim: Claim, heard: Heard) -> None:
         """Charge what the attempts cost; returns once the store or the medium has it, if either takes it."""
@@ -348,6 +358,27 @@ class Accounts:
             return self.journal.put(Record(kind, operation, payload, self._clock.unix_ns()))
         except JournalUnavailable:
             return None
+
+    async def _open_journal(self) -> str:
+        """Open the journal and take over what dead workers left; says what is in the way."""
+        try:
+            if not self._opened:
+                await self.journal.open()
+                self._opened = True
+            adoption = await self.journal.recover()
+        except (OSError, JournalUnavailable) as error:
+            return str(error)
+        for damage in adoption.damages:
+            _log.warning("journal %s: %s: %s", damage.file, damage.fault, damage.detail)
+        return ""
+
+    async def _reopen_journal(self) -> None:
+        while True:
+            await asyncio.sleep(REOPEN_S)
+            if not await self._open_journal():
+                _log.warning("the journal can be read and written again")
+                self.settler.look_again()
+                return
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000

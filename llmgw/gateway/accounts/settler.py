@@ -15,9 +15,11 @@ from llmgw.accounting.detail import unverified_detail
 from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Lapsed, Unsettled
-from llmgw.gateway.accounts.records import read_intent, read_result
+from llmgw.gateway.accounts.confirming import Confirming
+from llmgw.gateway.accounts.records import intent_bytes, read_intent, read_result
 from llmgw.policy.spending.spending import Settled, Spending
 from llmgw.policy.spending.values import Charge, Reservation
+from llmgw.state.identity import StoreIdentity
 from llmgw.types.clock import Clock
 from llmgw.types.errors import GatewayError, InternalError, Unavailable
 from llmgw.types.limit_errors import StoreReset
@@ -27,8 +29,6 @@ _log = logging.getLogger(__name__)
 TICK_S: Final = 0.5
 AT_ONCE: Final = 16
 """Operations that are settled side by side behind the calls."""
-FORCED_NS: Final = 2_000_000_000
-"""How long after the store took a result it is surely on the store's disk, which is forced each second."""
 PATIENCE_S: Final = 0.003
 """How long the store may take before the medium is hurried to prove a result instead."""
 AGAIN_S: Final = 1.0
@@ -54,9 +54,11 @@ class Settler:
         spending: Spending,
         journal: Journal,
         clock: Clock,
+        identity: StoreIdentity,
         hears: Callable[[str, Settled], None] = lambda _tenant, _settled: None,
     ) -> None:
         self._hears = hears
+        self._identity = identity
         self._spending = spending
         self._journal = journal
         self._clock = clock
@@ -66,13 +68,20 @@ class Settler:
         self._queue: deque[_Ended] = deque()
         self._held: deque[tuple[Reservation, Charge]] = deque(maxlen=HELD_MAX)
         self._unsaid: deque[tuple[Reservation, bool]] = deque(maxlen=HELD_MAX)
-        self._taken: deque[tuple[int, str]] = deque()
+        self._confirming = Confirming(spending, clock)
         self._wake = asyncio.Event()
         self._behind = True
+        self._closing = False
+        self._journal_lost = 0
         self._try_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self.lost = 0
         """Results that neither the journal nor the store would take, and that memory had no room for."""
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Whose books this worker has opened."""
+        return frozenset(self._books)
 
     @property
     def behind(self) -> bool:
@@ -89,9 +98,13 @@ class Settler:
         Books that were there and are gone are not begun again here: that is an operator's to decide.
 
         Raises:
+            StoreReset: the store is not the one that had them.
             StoreUnavailable: the store cannot be asked.
         """
+        if self._identity.lost:
+            raise self._identity.reset()
         if tenant not in self._books:
+            await self._identity.require()
             await self._spending.open_books(tenant)
             self._books.add(tenant)
 
@@ -99,6 +112,10 @@ class Settler:
         """Ask the store about every tenant's books again: an operator has accepted that they are lost."""
         self._books.clear()
         self._fall_behind()
+
+    def look_again(self) -> None:
+        """Settle what the journal has: it could not be read before."""
+        self._behind = True
 
     async def settle(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> bool:
         """Charge an operation now; False where the store did not take it, which is then done later.
@@ -136,29 +153,36 @@ class Settler:
         Of one that `goes_on` all the same the journal must keep what it will have cost.
         """
         self._unsaid.append((reservation, goes_on))
+        if not goes_on:
+            # Should this worker end first, whoever takes over gives it back, and charges no estimate.
+            asked = intent_bytes(reservation, "asked")
+            with contextlib.suppress(JournalUnavailable):
+                self._journal.put(Record(Kind.INTENT, reservation.operation, asked, self._clock.unix_ns()))
         self._fall_behind()
 
     async def aclose(self) -> None:
         """Settle what can be settled now, and leave the rest to the journal."""
+        self._closing = True
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # Not cancelled: what it has in hand is in no queue any more.
+            self._wake.set()
+            await self._task
         while self._queue:
             await self._settle_some()
         if self._behind:
             await self._catch_up()
-        self._close_taken(now_ns=None)
+        await self._close_confirmed(all_now=True)
 
     async def _work(self) -> None:
-        while True:
+        while not self._closing:
             if not self._queue:
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), TICK_S)
             try:
                 await self._settle_some()
-                self._close_taken(now_ns=self._clock.monotonic_ns())
+                await self._close_confirmed()
+                self._watch_journal()
                 if self._behind and asyncio.get_running_loop().time() >= self._try_at:
                     await self._catch_up()
             except Exception:  # noqa: BLE001  # logged, as what is settled later must not end with one bad record
@@ -220,7 +244,9 @@ class Settler:
                     charge.cost_nano,
                     outcome.message,
                 )
-        self._done(reservation.operation)
+                self._close(reservation.operation)
+                return True
+        self._confirming.add(reservation, charged=True)
         return True
 
     def _not_taken(self, reservation: Reservation, error: Unavailable) -> None:
@@ -245,18 +271,29 @@ class Settler:
             _log.error("what %s cost is lost: neither journal nor store takes it", lost.operation)
         self._held.append((reservation, charge))
 
-    def _done(self, operation: str) -> None:
-        """Close an operation in the journal, once the store is sure to have it on disk."""
-        self._taken.append((self._clock.monotonic_ns(), operation))
-
     def _close(self, operation: str) -> None:
         """Close an operation; where the journal refuses, it is given again and ended again, to no effect."""
         with contextlib.suppress(JournalUnavailable):
             self._journal.put(Record(Kind.DONE, operation, b"", self._clock.unix_ns()))
 
-    def _close_taken(self, now_ns: int | None) -> None:
-        while self._taken and (now_ns is None or now_ns - self._taken[0][0] >= FORCED_NS):
-            self._close(self._taken.popleft()[1])
+    def _watch_journal(self) -> None:
+        """Settle again what may have been closed by a record that a failing disk took with it."""
+        state = self._journal.state
+        if state.ready and state.counts.lost != self._journal_lost:
+            self._journal_lost = state.counts.lost
+            self._behind = True
+
+    async def _close_confirmed(self, *, all_now: bool = False) -> None:
+        """Close what the store is sure to have on disk; what it has forgotten is settled again."""
+        found = await self._confirming.look(all_now=all_now)
+        for each in found.stand:
+            self._close(each.reservation.operation)
+        for each in found.gone:
+            # What was charged is still open in the journal, with its result; of a call given back it has none.
+            if not each.charged:
+                self._unsaid.append((each.reservation, False))
+        if found.gone:
+            self._fall_behind()
 
     async def _catch_up(self) -> None:
         """Bring everything that waits to the store; stops where it does not answer.
@@ -309,6 +346,11 @@ class Settler:
         charge = Charge(cost_nano=reservation.estimate_nano, detail=told)
         return await self._post(reservation, charge)
 
+    async def release(self, reservation: Reservation) -> None:
+        """Give back what a call took that cost nothing: now, or when the store is back."""
+        if not await self._release(reservation):
+            self.release_later(reservation)
+
     async def _release(self, reservation: Reservation, *, goes_on: bool = False) -> bool:
         try:
             await self.open_books(reservation.tenant)
@@ -318,6 +360,8 @@ class Settler:
             return False
         except GatewayError as error:
             _log.error("operation %s cannot be released: %s", reservation.operation, error.message)
-        if not goes_on:
             self._close(reservation.operation)
+            return True
+        if not goes_on:
+            self._confirming.add(reservation, charged=False)
         return True

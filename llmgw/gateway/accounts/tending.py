@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from llmgw.gateway.accounts.claim import Held
 from llmgw.policy.spending.spending import LEASE_MS, Spending
-from llmgw.policy.spending.usage import tenants
 from llmgw.types.errors import GatewayError, InternalError, Unavailable
 from llmgw.types.limit_errors import StoreReset
 
@@ -15,15 +15,21 @@ _log = logging.getLogger(__name__)
 
 RENEW_S: Final = LEASE_MS / 3000
 """Seconds after which the leases and the hold of a call that is still running are renewed."""
+SWEPT: Final = 200
+"""Tenants, drawn anew each time, for whom a worker looks although none of their calls came to it."""
 SWEEP_S: Final = 60.0
 """Seconds between two looks for holds whose time is over."""
 
 
 class Tending:
-    """Renews what this worker's calls hold, and ends the holds of calls that died; two tasks."""
+    """Renews what this worker's calls hold, and ends the holds of calls that died; two tasks.
 
-    def __init__(self, spending: Spending) -> None:
+    `known` are the tenants whose calls came to this worker.
+    """
+
+    def __init__(self, spending: Spending, known: Callable[[], frozenset[str]]) -> None:
         self._spending = spending
+        self._known = known
         self._running: dict[str, tuple[float, Held]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -60,7 +66,8 @@ class Tending:
         while True:
             await asyncio.sleep(SWEEP_S)
             with contextlib.suppress(Unavailable):
-                for tenant in await tenants(self._spending.state):
+                # Who called last before all workers died may never call again.
+                for tenant in self._known() | await self._spending.some_tenants(SWEPT):
                     await self._end_due(tenant)
 
     async def _end_due(self, tenant: str) -> None:

@@ -8,7 +8,8 @@ from typing import Final
 from llmgw.policy.rules.rule_store import CHANNEL
 from llmgw.policy.rules.rules import Rules
 from llmgw.state.connection import State
-from llmgw.types.errors import GatewayError, StoreUnavailable
+from llmgw.state.identity import StoreIdentity
+from llmgw.types.errors import GatewayError, Unavailable
 
 POLL_S: Final = 0.5
 """Seconds between two looks at the end of the chain of changes."""
@@ -17,10 +18,11 @@ _log = logging.getLogger(__name__)
 
 
 class RuleWatch:
-    """One task and one connection."""
+    """One task and one connection. A store that lost its rules is not believed to have none."""
 
-    def __init__(self, state: State, rules: Rules) -> None:
+    def __init__(self, state: State, rules: Rules, identity: StoreIdentity) -> None:
         self._state = state
+        self._identity = identity
         self._rules = rules
         self._task: asyncio.Task[None] | None = None
         self._troubled = False
@@ -41,8 +43,9 @@ class RuleWatch:
         """Take over what has changed; a store that is away, or cannot be read, changes nothing. Never raises."""
         lost = self._rules.lost
         try:
+            await self._identity.require()
             await self._rules.look()
-        except StoreUnavailable:
+        except Unavailable:
             return
         except GatewayError as error:
             if not self._troubled:

@@ -114,6 +114,15 @@ class Spending:
         answer = await self._state.command("SET", keys.of(tenant, "epoch"), secrets.token_hex(8), "NX")
         return answer is not None
 
+    async def some_tenants(self, count: int) -> frozenset[str]:
+        """Draw tenants that have books, at most so many.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        drawn: list[bytes] = await self._state.command("SRANDMEMBER", keys.TENANTS, count)
+        return frozenset(each.decode() for each in drawn)
+
     async def epoch(self, tenant: str) -> str | None:
         """What was drawn when the tenant's books began; None where the store has none.
 
@@ -214,6 +223,15 @@ class Spending:
         leased = ["" if each.concurrent is None else 1 for each in asked.limits]
         answer = await self._run(scripts.EXTEND, asked, [self._hold_ms, self._lease_ms, *leased])
         return bool(answer[0] == b"OK")
+
+    async def states(self, tenant: str, operations: Sequence[str]) -> list[str]:
+        """How operations of a tenant stand: `held`, `settled`, `lapsed` or `released`; empty where unknown.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        names = [keys.operation(tenant, each) for each in operations]
+        return [each.decode() for each in await self._state.script(scripts.STATES, names)]
 
     async def lapse_due(self, tenant: str) -> int:
         """End the holds of a tenant whose time is over, at most `DUE` of them; says how many this call ended.

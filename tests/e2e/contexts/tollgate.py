@@ -24,14 +24,14 @@ class Tollgate(AbstractContextManager["Tollgate"]):
         self._to_port = to_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._digest = b""
+        self._digest = self._word = b""
         self._side: Side = "before"
         self._seen: Callable[[], None] = lambda: None
         self._open: list[socket.socket] = []
 
-    def look_for(self, script: Script, side: Side, seen: Callable[[], None]) -> None:
-        """Call `seen` once, when the script passes next."""
-        self._side, self._seen = side, seen
+    def look_for(self, script: Script, side: Side, seen: Callable[[], None], word: bytes = b"") -> None:
+        """Call `seen` once, when the script passes next, with this word in it."""
+        self._side, self._seen, self._word = side, seen, word
         self._digest = script.digest.encode()
 
     def __enter__(self) -> Self:
@@ -60,7 +60,7 @@ class Tollgate(AbstractContextManager["Tollgate"]):
         threading.Thread(target=self._answer, args=(store, caller, stopped), daemon=True).start()
         with suppress(OSError):
             while sent := caller.recv(_PIECE):
-                is_last = bool(self._digest) and self._digest in sent
+                is_last = bool(self._digest) and self._digest in sent and self._word in sent
                 if is_last:
                     self._digest = b""
                     stopped.set()

@@ -17,6 +17,7 @@ from llmgw.policy.spending import keys
 from llmgw.policy.spending.values import Budget, LapsePolicy, Reservation
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedValkey
+from llmgw.state.identity import StoreIdentity
 from llmgw.types.errors import StoreUnavailable
 from tests.integration.spending.desk import TENANT, Desk, cost
 from tests.waiting import ROOMY_S, until_async
@@ -41,7 +42,7 @@ class Bench:
         self.journal = Journal(
             home / "journal", JournalSettings(pace_s=0.0, linger_s=0.001, probe_s=0.01), disk
         )
-        self.settler = Settler(desk.spending, self.journal, desk.clock)
+        self.settler = Settler(desk.spending, self.journal, desk.clock, StoreIdentity(desk.state, home))
 
     async def ended(self, operation: str, nano: int, estimate: int = 0) -> Reservation:
         """A call that has ended: its result is in the journal, and handed to the settler."""

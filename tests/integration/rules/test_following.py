@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from llmgw.policy.rules.terms import Configured, Subject, SubjectLimits
 from llmgw.policy.rules.watch import RuleWatch
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedValkey
+from llmgw.state.identity import StoreIdentity
 from llmgw.types.call import Caller
 from llmgw.types.clock import SystemClock
 from llmgw.types.errors import InternalError, KeyConflict, NotFound, StoreUnavailable
@@ -31,9 +33,10 @@ class Worker:
     """One worker's rules, by a connection of its own."""
 
     def __init__(self, url: str, configured: Configured = SETTINGS) -> None:
+        self.home = TemporaryDirectory()
         self.state = State(url, timeout_s=ROOMY_S)
         self.rules = Rules(configured, RuleStore(self.state, SystemClock()))
-        self.watch = RuleWatch(self.state, self.rules)
+        self.watch = RuleWatch(self.state, self.rules, StoreIdentity(self.state, Path(self.home.name)))
 
     def concurrent(self) -> int | None:
         """How many calls at once the team may make, as far as this worker knows."""
@@ -67,10 +70,11 @@ async def seen(look: Callable[[], bool], what: str) -> None:
 async def working(url: str, configured: Configured = SETTINGS) -> AsyncIterator[Worker]:
     """A worker that follows the store."""
     worker = Worker(url, configured)
-    async with aclosing(worker.state):
-        await worker.watch.start()
-        async with aclosing(worker.watch):
-            yield worker
+    with worker.home:
+        async with aclosing(worker.state):
+            await worker.watch.start()
+            async with aclosing(worker.watch):
+                yield worker
 
 
 def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -169,7 +173,7 @@ def test_an_emptied_store_lifts_no_limit(store_url: str) -> None:
             other = Subject("acme", "key", "k1")
             await worker.rules.change(Change(subject=other, limits=SubjectLimits(concurrent=9), who="boss"))
             with Redis.from_url(store_url) as client:
-                client.flushall()
+                client.delete(*(set(client.keys()) - {b"llmgw:store"}))
             before = worker.rules.lost
             await worker.watch.look()
             assert (before, worker.rules.lost) == (False, True)
@@ -178,6 +182,20 @@ def test_an_emptied_store_lifts_no_limit(store_url: str) -> None:
             assert [each.concurrent for each in worker.rules.in_force(CALLER).limits] == [1, 3]
             after = worker.rules.lost
             assert after is False
+
+    play(scene)
+
+
+def test_a_store_that_is_another_lifts_no_limit(store_url: str) -> None:
+    """One that lost everything is not asked for rules: what was known stays in force."""
+
+    async def scene() -> None:
+        async with working(store_url) as worker:
+            await worker.put(5)
+            with Redis.from_url(store_url) as client:
+                client.flushall()
+            await worker.watch.look()
+            assert [each.concurrent for each in worker.rules.in_force(CALLER).limits] == [5]
 
     play(scene)
 
