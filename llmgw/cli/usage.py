@@ -67,7 +67,7 @@ def usage(remote: Remote, *, series: bool, as_json: bool, as_csv: bool, **asked:
 
 
 def _print(report: _Report) -> None:
-    note(f"{report.since} to {report.until} by {safe(report.by)}, in windows of a {safe(report.period)}")
+    note(f"{report.since} to {report.until} by {safe(report.by)}, window by window ({safe(report.period)})")
     rows = report.series or report.totals
     if not rows:
         note("nothing was used")

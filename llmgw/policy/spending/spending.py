@@ -23,6 +23,7 @@ from llmgw.types.limit_errors import (
     StoreReset,
     TooLate,
 )
+from llmgw.types.money import usd
 
 HOLD_MS: Final = 600_000
 LEASE_MS: Final = 30_000
@@ -358,7 +359,7 @@ def _refusal(asked: Reservation, answer: list[Any]) -> LimitExceeded:
     if answer[0] == b"BUDGET":
         budget = asked.budgets[which]
         return BudgetExceeded(
-            f"the budget {budget.title} has {left} nano-USD left, and the call may cost {asked.estimate_nano}",
+            f"the budget {budget.title} has {usd(left)} USD left, and the call may cost {usd(asked.estimate_nano)}",
             limit=budget.title,
             left=left,
             resets_ms=window(budget.window, asked.at_ms).ends_ms,

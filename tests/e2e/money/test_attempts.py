@@ -22,7 +22,7 @@ def held(desk: Keyholder, model: str, **members: Any) -> int:
     desk.tenant.limit("key", poor.id, budgets={"total": 0})
     refused = poor.chat(model, **members)
     assert refused.status == 429, refused.body
-    return int(refused.body.decode().partition("may cost ")[2].partition('"')[0])
+    return round(float(refused.body.decode().partition("may cost ")[2].partition('"')[0]) * 10**9)
 
 
 def nothing_left(desk: Keyholder) -> None:
