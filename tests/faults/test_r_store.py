@@ -171,6 +171,7 @@ def test_r03_emptied(scene: Scene, store: Server) -> None:
     # What was made before is gone with its callers' keys; what was called meanwhile is charged.
     scene.tally.told, scene.tally.stored = scene.tally.told[unheard - 1 :], {}
     again = Scene(scene.store, gateway)
+    again.serving(within_s=2)
     again.warm()
     scene.tally.told += again.tally.told
     scene.prove()
