@@ -280,9 +280,13 @@ class Settler:
         while self._taken and (all_now or now_ns >= self._taken[0].due_ns):
             each = self._taken.popleft()
             due.setdefault(each.reservation.tenant, []).append(each)
-        for tenant, taken in due.items():
-            for start in range(0, len(taken), LOOKED_AT):
-                await self._close_those(tenant, taken[start : start + LOOKED_AT])
+        looks = [
+            self._close_those(tenant, taken[start : start + LOOKED_AT])
+            for tenant, taken in due.items()
+            for start in range(0, len(taken), LOOKED_AT)
+        ]
+        for start in range(0, len(looks), AT_ONCE):
+            await asyncio.gather(*looks[start : start + AT_ONCE])
 
     async def _close_those(self, tenant: str, taken: list[_Taken]) -> None:
         try:
