@@ -304,6 +304,12 @@ class Scene:
             found += [known.at(gateway) for gateway in self.gateways for _ in range(each)]
         return found
 
+    def serving(self, within_s: float) -> None:
+        """Wait until every worker takes calls with a budget, however it is that one hears of things sooner."""
+        for gateway in self.gateways:
+            caller = self.callers["paid"].at(gateway)
+            until(lambda by=caller: all(_whole(by) for _ in range(12)), "every worker", within_s)  # type: ignore[misc]
+
     def warm(self) -> None:
         """Have every worker know every key and every tenant's books; one that is late is waited for."""
         for gateway in self.gateways:
@@ -345,6 +351,11 @@ class Scene:
             for before, gateway in zip(self.workers, self.gateways, strict=True)
             if before != gateway.worker_pids()
         ]
+
+
+def _whole(caller: Caller) -> bool:
+    said = caller.ask("whole")
+    return said is not None and said.whole
 
 
 def _known(journals: Path, callers: list[Caller]) -> bool:

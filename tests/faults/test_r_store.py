@@ -171,6 +171,7 @@ def test_r03_emptied(scene: Scene, store: Server) -> None:
     # What was made before is gone with its callers' keys; what was called meanwhile is charged.
     scene.tally.told, scene.tally.stored = scene.tally.told[unheard - 1 :], {}
     again = Scene(scene.store, gateway)
+    again.serving(within_s=2)
     again.warm()
     scene.tally.told += again.tally.told
     scene.prove()
@@ -210,3 +211,20 @@ def test_r01_away_at_the_start(tmp_path: Path, simulator: SimulatorThread) -> No
         made = Scene(books, gateway)
         made.warm()
         made.prove()
+
+
+def test_r03_no_first_key_for_an_emptied_store(tmp_path: Path, simulator: SimulatorThread) -> None:
+    """R3: a gateway that finds another store than the one it knows makes no admin key there, and says why."""
+    emptied = Server(tmp_path / "emptied", "--appendonly", "yes")
+    config = money_config(simulator.base_url, emptied.url)
+    gateway = RunningGateway(tmp_path / "gateway", config, environ={"LLMGW_ADMIN_KEY": ""})
+    known = tmp_path / "gateway" / "state" / "store-id"
+    known.parent.mkdir(mode=0o700)
+    known.write_text("a" * 32)
+    known.chmod(0o600)
+    with running(emptied), gateway.starting():
+        until(lambda: gateway.request("/livez").status == 200, "a gateway that lives")
+        assert "llmgw store status" in gateway.log()
+        assert "admin key " not in gateway.log()
+        assert _missing(gateway) == ["store_reset"]
+        assert emptied.ask("DBSIZE") == 0

@@ -218,9 +218,10 @@ def test_r03_two_gateways_on_an_emptied_store(tmp_path: Path, simulator: Simulat
         environ = {**os.environ, "LLMGW_CONFIG": str(two.config_path)}
         command = [sys.executable, "-m", "llmgw", "store", "accept", "--yes"]
         subprocess.run(command, env=environ, check=True, capture_output=True)
-        for gateway in (one, two):
-            until(partial(_ready, gateway), "both to go on", within_s=2)
         again = Scene(scene.store, one, two)
+        again.serving(within_s=2)
+        assert _ready(one)
+        assert _ready(two)
         again.warm()
         again.prove()
 

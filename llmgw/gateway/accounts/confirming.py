@@ -14,6 +14,8 @@ FORCED_NS: Final = 2_000_000_000
 EVERY_S: Final = 0.5
 LOOKED_AT: Final = 500
 """Operations that the store is asked about at once."""
+AT_ONCE: Final = 16
+"""Questions that are under way side by side."""
 _GIVEN_BACK: Final = frozenset({"released", "lapsed", "settled"})
 
 
@@ -60,9 +62,13 @@ class Confirming:
         while self._taken and (all_now or now_ns >= self._taken[0].due_ns):
             each = self._taken.popleft()
             due.setdefault(each.reservation.tenant, []).append(each)
-        for tenant, taken in due.items():
-            for start in range(0, len(taken), LOOKED_AT):
-                await self._ask(tenant, taken[start : start + LOOKED_AT], found)
+        looks = [
+            self._ask(tenant, taken[start : start + LOOKED_AT], found)
+            for tenant, taken in due.items()
+            for start in range(0, len(taken), LOOKED_AT)
+        ]
+        for start in range(0, len(looks), AT_ONCE):
+            await asyncio.gather(*looks[start : start + AT_ONCE])
         return found
 
     async def _ask(self, tenant: str, taken: list[Taken], found: Looked) -> None:

@@ -7,10 +7,12 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from llmgw.policy.keyring import Keyring
 from llmgw.state.connection import State
 from llmgw.state.identity import KEY, StoreIdentity
-from llmgw.types.errors import StoreUnavailable
+from llmgw.types.errors import InvalidApiKey, StoreUnavailable
 from llmgw.types.limit_errors import StoreReset
+from llmgw.types.secret import Secret
 from redis import Redis
 from tests.waiting import ROOMY_S
 
@@ -154,3 +156,25 @@ def test_a_store_that_is_away_changes_nothing(tmp_path: Path) -> None:
         assert not known.path.exists()
 
     with_state("redis://127.0.0.1:1/0", look)
+
+
+def test_no_key_is_wrong_for_a_store_that_lost_them(store_url: str, tmp_path: Path) -> None:
+    """Keys in use stay good, others are refused for the store's sake; once the loss is accepted all are unknown."""
+
+    async def lose(state: State) -> None:
+        known = StoreIdentity(state, tmp_path)
+        await known.require()
+        keyring = Keyring(state, Secret("pepper" * 8), be_sure=known.require)
+        used, unused = [(await keyring.create(name, "caller")).token.reveal() for name in ("used", "unused")]
+        await keyring.authenticate(used)
+        forget(store_url)
+        keyring.doubt()
+        assert (await keyring.authenticate(used)).name == "used"
+        with pytest.raises(StoreReset):
+            await keyring.authenticate(unused)
+        await known.accept()
+        for token in (used, unused):
+            with pytest.raises(InvalidApiKey):
+                await keyring.authenticate(token)
+
+    with_state(store_url, lose)
