@@ -37,6 +37,11 @@ class LimitsOffice(Office):
         with self.store() as store:
             store.set(f"llmgw:spend:{{{tenant}}}:epoch", "1")
 
+    def lose_books(self, tenant: str) -> None:
+        """Have the store forget that there are any."""
+        with self.store() as store:
+            store.delete(f"llmgw:spend:{{{tenant}}}:epoch")
+
     def everywhere(self, key: str, concurrent: int | None) -> None:
         """Wait until every worker holds a key to so many calls at once."""
 

@@ -6,7 +6,6 @@ from llmgw.cli import main
 from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.limits.conftest import ENOUGH, LIMITS, LimitsOffice, config_of
 from tests.running import RunningGateway
-from tests.waiting import until
 
 PATH = "/v1/me/limits"
 
@@ -84,15 +83,13 @@ def test_a_key_that_nothing_limits_asks_nothing(office: LimitsOffice, running: R
 
 
 def test_lost_books_are_told(office: LimitsOffice, running: RunningGateway) -> None:
-    """503 `store_reset`, until an operator acts."""
+    """503 `store_reset`, by every worker that knew them, until an operator acts."""
     _, key = office.made(tenant="lost", team="search")
     office.done("PUT", "/admin/v1/limits/lost/team/*", {"concurrent": 1})
 
-    def told() -> bool:
-        answers = [running.request(PATH, key=key) for _ in range(ENOUGH)]
-        return {each.status for each in answers} == {503}
-
-    until(told, "both workers to know the limit")
+    office.everywhere(key, 1)
+    office.lose_books("lost")
+    assert {running.request(PATH, key=key).status for _ in range(ENOUGH)} == {503}
     refused = running.request(PATH, key=key)
     assert refused.json()["code"] == "store_reset"
     assert "retry-after" in refused.headers
