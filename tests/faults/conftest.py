@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from llmgw.cli.address import free_port
 from llmgw.providers.registry import ROWS
 from tests.faults.dialects import DIALECTS, Dialect
 from tests.faults.provider import FakeProvider
@@ -60,7 +59,7 @@ def providers_of(fake: FakeProvider, protocol: str) -> dict[str, Any]:
     found = {
         protocol: {**plain, "base_url": good},
         f"{protocol}-hasty": {**hasty, "base_url": good},
-        f"{protocol}-refused": {**plain, "base_url": base_url(protocol, free_port("127.0.0.1"))},
+        f"{protocol}-refused": {**plain, "base_url": base_url(protocol, fake.refusing())},
         f"{protocol}-unknown": {**plain, "base_url": "http://no-such-host.invalid/v1"},
         f"{protocol}-blackhole": {**hasty, "base_url": base_url(protocol, fake.unreachable().port)},
     }

@@ -7,6 +7,7 @@ of one test put no target of another to rest.
 import asyncio
 import itertools
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
@@ -92,6 +93,12 @@ class FakeProvider(AbstractContextManager["FakeProvider"]):
     def unreachable(self) -> FullBacklog:
         """Open an address where no connection is ever made."""
         return self._stack.enter_context(FullBacklog())
+
+    def refusing(self) -> int:
+        """Hold a port on which nobody listens, so that nobody else does either."""
+        held = self._stack.enter_context(socket.socket())
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
 
     def opened(self, server: AbstractAsyncContextManager[T]) -> T:
         """Have a server run beside the provider until that ends."""
