@@ -42,6 +42,15 @@ class Watched:
         (trace,) = until(lambda: self.traces(**said), f"a span with {said}")
         return trace
 
+    def read_back(self) -> str:
+        """A context of one call whose answer was read back, so that what is changed next is not found there."""
+        context = self.desk.made()
+        said = {"model": OPENAI, "messages": [{"role": "user", "content": "one"}]}
+        status, trace = self.asked("POST", "/chat/completions", {**said, "llmgw": {"context": context}})
+        assert status == 200
+        until(lambda: "llmgw.context.read_back" in self.spans(trace), "the answer to be read back")
+        return context
+
     def of_caller(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, dict[str, Span]]:
         """Make one exchange within a sampled trace of ours; return its status and the trace's spans."""
         status, trace = self.asked(method, path, body, **more)
@@ -180,7 +189,7 @@ def test_what_was_stored_is_read_back_within_the_calls_trace(watched: Watched) -
 def test_a_context_whose_bytes_were_changed_is_found(watched: Watched, valkey: EmbeddedValkey) -> None:
     """A turn is written over in the store: the proof that finds it is kept and red, and so is a call after it."""
     desk = watched.desk
-    context = desk.told("one")
+    context = watched.read_back()
     with Redis.from_url(valkey.url) as store:
         key = f"llmgw:ctx:{{acme/{context}}}:t"
         frame = store.lindex(key, 1)
@@ -258,7 +267,7 @@ def test_every_operation_is_a_span_of_its_callers_trace(watched: Watched) -> Non
 
 def test_a_read_that_meets_changed_bytes_is_kept(watched: Watched, valkey: EmbeddedValkey) -> None:
     """A report is written over in the store: who reads it is told, and so is the operator."""
-    context = watched.desk.told("one")
+    context = watched.read_back()
     with Redis.from_url(valkey.url) as store:
         store.hset(f"llmgw:ctx:{{acme/{context}}}:r", "1", b"not what was stored")
     assert watched.desk.ask("GET", f"/contexts/{context}/report/1").status == 500
