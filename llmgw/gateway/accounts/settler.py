@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 TICK_S: Final = 0.5
 AT_ONCE: Final = 16
 """Operations that are settled side by side behind the calls."""
-PATIENCE_S: Final = 0.003
+PATIENCE_S: Final = 0.01
 """How long the store may take before the medium is hurried to prove a result instead."""
 AGAIN_S: Final = 1.0
 """Seconds between two attempts to catch up while the store is away."""
