@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from llmgw.policy.keyring import Keyring
 from llmgw.policy.keys import check_entries, is_plain
-from llmgw.state.audit_chain import Chain, Tail, digest_of, head_of, head_text
+from llmgw.state.audit_chain import Tail, digest_of, head_of, head_text
+from llmgw.state.audit_reading import Place, last_events
 from llmgw.state.connection import Argument, State
 from llmgw.state.scripts import Script
 from llmgw.types.allowance import Allowance, kind_of
@@ -34,8 +35,6 @@ PENDING_MAX: Final = 10
 KEPT_MAX: Final = 50
 """Requests of one key that are kept; the oldest decided ones go first."""
 REASON_MAX: Final = 1024
-EVENTS_MAX: Final = 1000
-"""Events of the audit that are told at once."""
 
 RequestState: TypeAlias = Literal["pending", "approved", "denied"]
 
@@ -258,15 +257,8 @@ class AccessDesk:
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        chain, events = Chain(_read_event), list[AccessEvent]()
-        # The end first: events that come meanwhile are not looked at.
-        head = head_of(await self._state.command("GET", _TAIL))
-        for place in range(0, max(head.events, 0), _PAGE):
-            last = min(place + _PAGE, head.events) - 1
-            page = chain.follow(await self._state.command("LRANGE", _AUDIT, place, last))
-            events = [*events, *(each for each in page if tenant in {None, each.tenant})][-EVENTS_MAX:]
-        chain.end(head)
-        return AccessHistory(events=events[::-1], intact=not chain.problem, problem=chain.problem)
+        events, problem = await last_events(self._state, Place(_AUDIT, _TAIL), _read_event, tenant)
+        return AccessHistory(events=events, intact=not problem, problem=problem)
 
     async def _decide(
         self, request_id: str, by: Decider, state: Literal["approved", "denied"], answer: str

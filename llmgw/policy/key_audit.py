@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from llmgw.policy.keys import Terms
-from llmgw.state.audit_chain import Chain, Tail, digest_of, head_of, head_text
+from llmgw.state.audit_chain import Tail, digest_of, head_of, head_text
+from llmgw.state.audit_reading import Place, last_events
 from llmgw.state.connection import State
 from llmgw.state.scripts import Script
 from llmgw.types.call import Role
@@ -18,8 +19,6 @@ from llmgw.types.clock import Clock
 from llmgw.types.errors import InternalError, Overloaded
 from llmgw.types.json import encode
 
-EVENTS_MAX: Final = 1000
-"""Events that are told at once."""
 BESIDE: Final = "cli"
 """Who works on the store beside a gateway: whoever can, without a key."""
 FIRST_START: Final = "gateway"
@@ -30,7 +29,6 @@ KeyStep: TypeAlias = Literal["create", "rotate", "revoke", "change", "allow"]
 _AUDIT: Final = "llmgw:{keys}:audit"
 _TAIL: Final = "llmgw:{keys}:tail"
 _TRIES: Final = 20
-_PAGE: Final = 500
 
 _COMMIT: Final = Script(
     "key_audit_commit",
@@ -115,15 +113,8 @@ class KeyAudit:
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        chain, events = Chain(_read_event), list[KeyEvent]()
-        # The end first: events that come meanwhile are not looked at.
-        head = head_of(await self._state.command("GET", _TAIL))
-        for place in range(0, max(head.events, 0), _PAGE):
-            last = min(place + _PAGE, head.events) - 1
-            page = chain.follow(await self._state.command("LRANGE", _AUDIT, place, last))
-            events = [*events, *(each for each in page if tenant in {None, each.tenant})][-EVENTS_MAX:]
-        chain.end(head)
-        return KeyHistory(events=events[::-1], intact=not chain.problem, problem=chain.problem)
+        events, problem = await last_events(self._state, Place(_AUDIT, _TAIL), _read_event, tenant)
+        return KeyHistory(events=events, intact=not problem, problem=problem)
 
 
 def given_of(name: str, role: Role, terms: Terms) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from llmgw.policy.rules.terms import Subject, SubjectLimits, amount_problem
 from llmgw.policy.spending.values import Scope
-from llmgw.state.audit_chain import Chain, Tail, digest_of, head_of, head_text
+from llmgw.state.audit_chain import Tail, digest_of, head_of, head_text
+from llmgw.state.audit_reading import Place, last_events
 from llmgw.state.connection import Argument, State
 from llmgw.state.scripts import Script
 from llmgw.types.clock import Clock
@@ -23,8 +24,6 @@ from llmgw.types.limit_errors import LimitsChanged
 CHANNEL: Final = "llmgw:limits:changed"
 """Where each change is told."""
 RULES_MAX: Final = 10_000
-EVENTS_MAX: Final = 1000
-"""Events of the audit that are told at once."""
 NOTHING: Final = ""
 """The entity tag of a subject without an entry."""
 
@@ -187,15 +186,8 @@ class RuleStore:
 
     async def history(self, tenant: str | None) -> RuleHistory:
         """The last events that are in reach, of a chain that is examined whole."""
-        chain, events = Chain(_read_event), list[RuleEvent]()
-        # The end first: events that come meanwhile are not looked at.
-        head = await self.tail()
-        for place in range(0, max(head.events, 0), _PAGE):
-            last = min(place + _PAGE, head.events) - 1
-            page = chain.follow(await self._state.command("LRANGE", _AUDIT, place, last))
-            events = [*events, *(each for each in page if tenant in {None, each.tenant})][-EVENTS_MAX:]
-        chain.end(head)
-        return RuleHistory(events=events[::-1], intact=not chain.problem, problem=chain.problem)
+        events, problem = await last_events(self._state, Place(_AUDIT, _TAIL), _read_event, tenant)
+        return RuleHistory(events=events, intact=not problem, problem=problem)
 
     async def _commit(self, change: Change, rule: Rule | None, tail: Tail) -> bytes:
         tenant, scope, name = change.subject
