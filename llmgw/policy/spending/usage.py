@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from llmgw.policy.spending import keys, scripts
-from llmgw.policy.spending.spending import ROLLUPS_KEPT_MS, reset_of
+from llmgw.policy.spending.spending import ROLLUPS_KEPT_MS
 from llmgw.policy.spending.values import Budget, Dimension, window
 from llmgw.state.connection import State
 
@@ -151,20 +151,3 @@ def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
 
 def _sum(cell: bytes) -> Sum:
     return Sum(*map(int, cell.split()))
-
-
-async def standings(state: State, tenant: str, budgets: Sequence[Budget], at_ms: int) -> list[Standing]:
-    """Read what some budgets say, all at one instant.
-
-    Raises:
-        StoreReset: the store has no books of the tenant.
-        StoreUnavailable: the store cannot be asked.
-    """
-    names = [keys.budget(tenant, keys.budget_name(budget, at_ms)) for budget in budgets]
-    answer = await state.script(scripts.LOOK, [keys.of(tenant, "epoch"), *names])
-    if answer[0] == b"RESET":
-        raise reset_of(tenant)
-    return [
-        Standing(budget, int(spent or 0), int(held or 0))
-        for budget, (spent, held) in zip(budgets, answer[1:], strict=True)
-    ]

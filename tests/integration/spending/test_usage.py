@@ -2,7 +2,8 @@
 
 import pytest
 from llmgw.policy.spending import keys
-from llmgw.policy.spending.usage import Sum, Windows, standings, tenants, totals, usage, usage_between
+from llmgw.policy.spending.rooms import rooms
+from llmgw.policy.spending.usage import Sum, Windows, tenants, totals, usage, usage_between
 from llmgw.policy.spending.values import Budget
 from llmgw.types.limit_errors import StoreReset
 from tests.integration.spending.desk import TENANT, Desk, at_desk, cost
@@ -43,11 +44,11 @@ def test_budgets_are_told_without_taking_anything(store_url: str) -> None:
         await desk.spending.admit(first)
         await desk.spending.admit(second)
         await desk.spending.settle(first, cost(30))
-        month, minute = await standings(desk.state, TENANT, (MONTH, MINUTE), first.at_ms)
+        month, minute = (await rooms(desk.state, TENANT, ((), (MONTH, MINUTE)), first.at_ms)).budgets
         assert (month.spent, month.held, month.left) == (30, 40, 2**53 + 1 - 70)
         assert (minute.spent, minute.held, minute.left) == (0, 0, 100)
         with pytest.raises(StoreReset):
-            await standings(desk.state, "other", (MONTH,), first.at_ms)
+            await rooms(desk.state, "other", ((), (MONTH,)), first.at_ms)
 
     at_desk(store_url, scene)
 
