@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,50 +48,41 @@ def test_r09_a_cluster(tmp_path: Path, simulator: SimulatorThread) -> None:
             assert word not in log
 
 
-def test_r07_failover_under_traffic(tmp_path: Path, simulator: SimulatorThread) -> None:
-    """R7, R8: the primary dies under traffic; within 15 s calls are charged again, and none told before is lost."""
-    trio = Trio(tmp_path)
+@contextmanager
+def replicated(home: Path, simulator: SimulatorThread) -> Iterator[tuple[Trio, Redis, Scene]]:
+    """A primary, its replica and who decides between them; books are read from the replica, which takes over."""
+    trio = Trio(home)
     with running(trio.sentinel, trio.replica, trio.primary):
         config = money_config(simulator.base_url, trio.url)
-        with (
-            RunningGateway(tmp_path / "gateway", config) as gateway,
-            Redis(port=trio.replica.port) as books,
-        ):
+        with RunningGateway(home / "gateway", config) as gateway, Redis(port=trio.replica.port) as books:
             scene = Scene(books, gateway)
             scene.warm()
-            with traffic(scene.several()) as calls:
-                calls.more(150)
-                trio.primary.kill()
-                died = time.monotonic()
-                until(lambda: books.info("replication")["role"] == "master", "another primary")
-                until(lambda: _whole(scene), "calls with budgets")
-                assert time.monotonic() - died <= 15
-                calls.more(100)
+            yield trio, books, scene
             # A promoted replica may lack turns that were acknowledged, which is told to whoever goes on.
             scene.tally.stored.clear()
             scene.prove(within_s=10)
             assert "READONLY" not in gateway.log()
 
 
+def test_r07_failover_under_traffic(tmp_path: Path, simulator: SimulatorThread) -> None:
+    """R7, R8: the primary dies under traffic; within 15 s calls are charged again, and none told before is lost."""
+    with replicated(tmp_path, simulator) as (trio, books, scene), traffic(scene.several()) as calls:
+        calls.more(150)
+        trio.primary.kill()
+        died = time.monotonic()
+        until(lambda: books.info("replication")["role"] == "master", "another primary")
+        until(lambda: _whole(scene), "calls with budgets")
+        assert time.monotonic() - died <= 15
+        calls.more(100)
+
+
 def test_r08_roles_change_hands(tmp_path: Path, simulator: SimulatorThread) -> None:
     """R8: the old primary lives on as a replica that refuses writes; calls find the new one within 2 s."""
-    trio = Trio(tmp_path)
-    with running(trio.sentinel, trio.replica, trio.primary):
-        config = money_config(simulator.base_url, trio.url)
-        with (
-            RunningGateway(tmp_path / "gateway", config) as gateway,
-            Redis(port=trio.replica.port) as books,
-        ):
-            scene = Scene(books, gateway)
-            scene.warm()
-            with traffic(scene.several()) as calls:
-                calls.more(100)
-                trio.swap()
-                until(lambda: _whole(scene), "calls with budgets", within_s=2)
-                calls.more(100)
-            scene.tally.stored.clear()
-            scene.prove(within_s=10)
-            assert "READONLY" not in gateway.log()
+    with replicated(tmp_path, simulator) as (trio, _, scene), traffic(scene.several()) as calls:
+        calls.more(100)
+        trio.swap()
+        until(lambda: _whole(scene), "calls with budgets", within_s=2)
+        calls.more(100)
 
 
 def _prompted(scene: Scene, name: str) -> bool:
