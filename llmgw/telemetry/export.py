@@ -46,13 +46,17 @@ class SpanExport:
             return self._refused + self._offered - self._exporter.delivered
         return self._refused + self._exporter.failed
 
+    @property
+    def waiting(self) -> int:
+        """Spans in the queue."""
+        return self._offered - self._exporter.taken
+
     def offer(self, spans: Sequence[ReadableSpan]) -> None:
         """Queue the spans of one trace, or drop them all where the queue has no room for them.
 
         Call it from one thread.
         """
-        waiting = self._offered - self._exporter.taken
-        if self._closed or waiting + len(spans) > MAX_QUEUE:
+        if self._closed or self.waiting + len(spans) > MAX_QUEUE:
             self._refused += len(spans)
             return
         self._offered += len(spans)

@@ -63,6 +63,11 @@ class Tracing:
         """Spans that were kept and will never arrive."""
         return self._export.dropped if self._export is not None else 0
 
+    @property
+    def waiting(self) -> int:
+        """Spans that wait to be sent, at most `MAX_QUEUE`."""
+        return self._export.waiting if self._export is not None else 0
+
     def begin(
         self, *, request_id: str, call_id: str, endpoint: str, traceparent: str | None, tracestate: str | None
     ) -> Call:
