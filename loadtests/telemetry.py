@@ -1,8 +1,8 @@
 """`python -m loadtests.telemetry`: what telling of a call costs, in microseconds of processor time.
 
-Calls are begun and recorded in this process, with everything the telemetry room does for them, its threads included:
-what is measured is the process's time, not the clock's. Spans go to a collector on loopback, which is a process of its
-own and throws them away. A call without the line in the log, and the line alone, are measured apart.
+Calls are begun and recorded in this process, with everything the telemetry room does for them, its threads
+included: what is measured is the process's time, not the clock's. Spans go to a collector on loopback, which is a
+process of its own and throws them away. Calls are measured with their line in the log and without it.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Final
 from llmgw.telemetry.call_log import CallLog
 from llmgw.telemetry.lines import LineWriter
 from llmgw.telemetry.metrics import Metrics
+from llmgw.telemetry.points import Known
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import AdmissionFacts, Attempt, Call, Caller, ContextFacts
@@ -111,8 +112,8 @@ def _collector() -> Iterator[str]:
     command = [sys.executable, "-c", SINK]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as sink:
         try:
-            assert sink.stdout is not None
-            yield f"http://127.0.0.1:{int(sink.stdout.readline())}"
+            port = sink.stdout.readline() if sink.stdout is not None else b""
+            yield f"http://127.0.0.1:{int(port)}"
         finally:
             sink.terminate()
 
@@ -129,7 +130,13 @@ def _measured(kind: Kind, endpoint: str) -> float | None:
             CallLog(LineWriter(nowhere), "json", threshold=logging.INFO if kind.line else logging.CRITICAL),
             clock,
         )
-        recorder.know(frozenset({MODEL}))
+        recorder.know(
+            Known(
+                models=frozenset({MODEL}),
+                targets=frozenset({f"openai/{MODEL}"}),
+                providers=frozenset({"openai"}),
+            )
+        )
         facts = _facts(full=kind.full)
         _tell(recorder, facts, BATCH)
         gc.collect()
@@ -219,7 +226,11 @@ def _facts(*, full: bool) -> Callable[[Call], None]:
                 upstream_id="req_0123456789abcdef",
             )
         ]
-        call.usage, call.answered_model, call.answered_id = usage, f"{MODEL}-2026-01-31", "chatcmpl-0123456789"
+        call.usage, call.answered_model, call.answered_id = (
+            usage,
+            f"{MODEL}-2026-01-31",
+            "chatcmpl-0123456789",
+        )
         call.finish_reasons, call.stream, call.first_content_ns = ("stop",), True, began + 420 * MS
         call.status, call.waited_ns, call.ended_ns = 200, 899 * MS, began + 902 * MS
         if full:

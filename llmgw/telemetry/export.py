@@ -51,17 +51,18 @@ class SpanExport:
         """Spans in the queue."""
         return self._offered - self._exporter.taken
 
-    def offer(self, spans: Sequence[ReadableSpan]) -> None:
-        """Queue the spans of one trace, or drop them all where the queue has no room for them.
+    def offer(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Queue the spans of one trace, or drop them all where the queue has no room for them; says which.
 
         Call it from one thread.
         """
         if self._closed or self.waiting + len(spans) > MAX_QUEUE:
             self._refused += len(spans)
-            return
+            return False
         self._offered += len(spans)
         for span in spans:
             self._processor.on_end(span)
+        return True
 
     def close(self, timeout_s: float) -> None:
         """Send what is queued, for at most `timeout_s`; what is left then is dropped. Blocks; runs once."""
