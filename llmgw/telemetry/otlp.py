@@ -1,7 +1,7 @@
 """Spans as OTLP has them on the wire, written straight from the SDK's values.
 
-The SDK makes an object of each attribute before it writes it, which takes five times as long as all else that is done
-for a trace. A test holds what is written here against what the SDK writes.
+The SDK makes an object of each attribute before it writes it, which takes five times as long as all else that is
+done for a trace. A test holds what is written here against what the SDK writes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -88,6 +88,11 @@ def _span(span: ReadableSpan) -> bytes:
     parts += _attributes(b"\x4a", span.attributes or {})
     parts += [_sized(b"\x5a", _event(event)) for event in span.events]
     parts += [_sized(b"\x6a", _link(link)) for link in span.links]
+    parts += (
+        _count(b"\x50", span.dropped_attributes),
+        _count(b"\x60", span.dropped_events),
+        _count(b"\x70", span.dropped_links),
+    )
     parts += (_status(span), pack("<BBI", 0x85, 0x01, _flags(span.parent)))
     return b"".join(parts)
 
@@ -100,7 +105,8 @@ def _status(span: ReadableSpan) -> bytes:
 
 def _event(event: Event) -> bytes:
     head = pack("<BQ", 0x09, event.timestamp) + _sized(b"\x12", _text(event.name))
-    return head + b"".join(_attributes(b"\x1a", event.attributes or {}))
+    said = b"".join(_attributes(b"\x1a", event.attributes or {}))
+    return head + said + _count(b"\x20", event.dropped_attributes)
 
 
 def _link(link: Link) -> bytes:
@@ -109,6 +115,11 @@ def _link(link: Link) -> bytes:
         b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big")
     )
     return head + b"".join(_attributes(b"\x22", link.attributes or {})) + pack("<BI", 0x35, _flags(context))
+
+
+def _count(tag: bytes, dropped: int) -> bytes:
+    """How many were left out, where any were."""
+    return tag + _varint(dropped) if dropped else b""
 
 
 def _flags(context: SpanContext | None) -> int:
