@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -57,7 +58,8 @@ server.serve_forever()
 """
 
 _PASSED: Final = ("c1", "c2", "c3", "c5", "c6")
-_NOW = SystemClock().monotonic_ns
+_NUMBERS: Final = count()
+"""Calls and contexts have ids of their own, so that nothing is found ready that would not be."""
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -156,9 +158,10 @@ def _measured(kind: Kind, endpoint: str) -> float | None:
 
 def _tell(recorder: Recorder, facts: Callable[[Call], None], calls: int) -> None:
     for _ in range(calls):
+        number = next(_NUMBERS)
         call = recorder.begin(
-            request_id="req_019ada5f2c3e8f1e2d3c4b5a69",
-            call_id="call_019ada5f2c3e8f1e2d3c4b5a69",
+            request_id=f"req_019ada5f2c3e8f{number:012x}",
+            call_id=f"call_019ada5f2c3e8f{number:012x}",
             endpoint="/v1/chat/completions",
             traceparent=None,
             tracestate=None,
@@ -223,7 +226,7 @@ def _facts(*, full: bool) -> Callable[[Call], None]:
                 ended_ns=began + 900 * MS,
                 usage=usage,
                 charge=charge,
-                upstream_id="req_0123456789abcdef",
+                upstream_id=f"req_{began:016x}",
             )
         ]
         call.usage, call.answered_model, call.answered_id = (
@@ -242,7 +245,7 @@ def _facts(*, full: bool) -> Callable[[Call], None]:
 
 def _context(began: int) -> ContextFacts:
     return ContextFacts(
-        id="ctx_019ada5f2c3e8f1e2d3c4b5a69",
+        id=f"ctx_019ada5f2c3e8f{began:016x}",
         etag="41-00112233445566ff",
         rev=41,
         turns_before=80,

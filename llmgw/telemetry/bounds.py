@@ -24,7 +24,9 @@ def bounded(facts: Facts) -> Attributes:
         if value is None:
             continue
         if isinstance(value, str):
-            attributes[name] = cut(value, MAX_ATTRIBUTE_BYTES)
+            # Most are short and plain, and there are a hundred of them in a trace.
+            whole = value.isascii() and len(value) <= MAX_ATTRIBUTE_BYTES
+            attributes[name] = value if whole else cut(value, MAX_ATTRIBUTE_BYTES)
         elif isinstance(value, tuple):
             attributes[name] = _bounded_list(value)
         elif not isinstance(value, int) or -_MAX_INT <= value <= _MAX_INT:

@@ -23,6 +23,8 @@ _KINDS: Final[Mapping[SpanKind, bytes]] = {
 }
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
+_SHORT: Final = 64
+"""Characters of a word that is worth keeping."""
 
 
 def _varint(number: int) -> bytes:
@@ -111,10 +113,11 @@ def _event(event: Event) -> bytes:
 
 def _link(link: Link) -> bytes:
     context = link.context
-    head = (
+    ids = (
         b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big")
     )
-    return head + b"".join(_attributes(b"\x22", link.attributes or {})) + pack("<BI", 0x35, _flags(context))
+    said = b"".join(_attributes(b"\x22", link.attributes or {}))
+    return ids + said + _count(b"\x28", link.dropped_attributes) + pack("<BI", 0x35, _flags(context))
 
 
 def _count(tag: bytes, dropped: int) -> bytes:
@@ -128,7 +131,22 @@ def _flags(context: SpanContext | None) -> int:
 
 
 def _attributes(tag: bytes, attributes: Mapping[str, object]) -> Iterable[bytes]:
-    return [_sized(tag, _key(name) + _sized(b"\x12", _value(value))) for name, value in attributes.items()]
+    return [
+        _common(tag, name, value)
+        if isinstance(value, str) and len(value) <= _SHORT
+        else _attribute(tag, name, value)
+        for name, value in attributes.items()
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _common(tag: bytes, name: str, value: str) -> bytes:
+    """A short word, which many spans say: kept as it was written."""
+    return _attribute(tag, name, value)
+
+
+def _attribute(tag: bytes, name: str, value: object) -> bytes:
+    return _sized(tag, _key(name) + _sized(b"\x12", _value(value)))
 
 
 @lru_cache(maxsize=1024)

@@ -154,7 +154,7 @@ def test_only_keys_that_see_all_tenants_are_let_in(two: RunningGateway) -> None:
 
     def key(role: str, tenant: str) -> str:
         made = two.request("/admin/v1/keys", {"name": f"{role} of {tenant}", "role": role, "tenant": tenant})
-        return str(made.json()["token"])
+        return str(made.json()["key"])
 
     def asked(token: str | None) -> Answer:
         return two.request("/metrics", key=token)

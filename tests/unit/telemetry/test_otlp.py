@@ -28,7 +28,7 @@ IDS = st.integers(1, 2**64 - 1)
 
 def as_the_sdk(spans: list[ReadableSpan]) -> bool:
     """Whether both writers' requests say the same."""
-    return ExportTraceServiceRequest.FromString(encoded(spans)) == encode_spans(spans)
+    return bool(ExportTraceServiceRequest.FromString(encoded(spans)) == encode_spans(spans))
 
 
 def test_all_spans_of_a_call_of_which_everything_is_known() -> None:
@@ -49,7 +49,7 @@ def test_all_spans_of_a_call_of_which_everything_is_known() -> None:
         status=502,
     )
     spans = TraceBuilder("1.2.3", {"service.instance.id": "host:7"}).trace(call)
-    assert len(spans) == 10
+    assert len(spans) == 11
     assert as_the_sdk(spans)
 
 
