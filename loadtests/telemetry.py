@@ -38,6 +38,8 @@ ROUNDS: Final = 3
 """Measurements of a kind; the median counts."""
 BATCH: Final = 250
 """Calls between two looks at whether the queue of spans has room."""
+ROOM: Final = 1500
+"""Spans that may wait while the next calls are told of: with theirs, fewer than the queue takes."""
 MS: Final = 1_000_000
 MODEL: Final = "gpt-5"
 DRAIN_S: Final = 30.0
@@ -173,7 +175,7 @@ def _tell(recorder: Recorder, facts: Callable[[Call], None], calls: int) -> None
 def _drained(tracing: Tracing) -> None:
     """Wait until what is queued was sent, so that none of it is dropped; waiting takes no processor time."""
     deadline = time.monotonic() + DRAIN_S
-    while tracing.waiting > BATCH and time.monotonic() < deadline:  # fewer wait for their batch's second
+    while tracing.waiting > ROOM and time.monotonic() < deadline:  # fewer wait for their batch's second
         time.sleep(0.02)
 
 

@@ -18,8 +18,8 @@ _exporter_log = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_
 
 MAX_QUEUE = 4096
 """Spans waiting to be sent, a few megabytes; more than that are dropped, the newest first."""
-_MAX_BATCH = 128
-"""Encoding a batch holds the interpreter in steps of a few milliseconds, so batches are small."""
+_MAX_BATCH = 512
+"""A request to the collector takes as long as writing a hundred spans does, so there are few."""
 _SEND_EVERY_MS = 1000
 
 

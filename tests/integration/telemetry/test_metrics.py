@@ -6,13 +6,17 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
+from llmgw.telemetry.call_log import CallLog
 from llmgw.telemetry.collector import quiet
+from llmgw.telemetry.lines import LineWriter
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.points import Known
+from llmgw.telemetry.recorder import Recorder
+from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Call
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint
 from tests.collectors import BlackHole, Collector, attributes
-from tests.traced_calls import MS, UNIX, Fixed, continued, finished
+from tests.traced_calls import MS, UNIX, Fixed, begun, continued, finished
 from tests.waiting import until
 
 Start = Callable[..., Metrics]
@@ -153,6 +157,17 @@ def test_a_collector_that_never_answers_keeps_nobody_waiting(black_hole: BlackHo
             except BlockingIOError:
                 break
     assert held
+
+
+def test_traces_and_metrics_share_one_patience_at_the_end(
+    black_hole: BlackHole, start: Callable[..., Tracing], metrics: Start
+) -> None:
+    """Neither is delivered, the end comes all the same, and what was kept is counted as lost."""
+    tracing = start(black_hole.url)
+    recorder = Recorder(tracing, metrics(black_hole.url), CallLog(LineWriter(None), "json"), Fixed())
+    recorder.record(finished(begun(tracing)))
+    recorder.shutdown(0.01)
+    assert tracing.dropped == 3
 
 
 def test_complaints_of_other_threads_are_let_through(caplog: pytest.LogCaptureFixture) -> None:
