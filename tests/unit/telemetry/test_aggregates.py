@@ -14,7 +14,7 @@ from llmgw.telemetry.aggregates import (
     Definition,
     Histogram,
     Watched,
-), Watched
+)
 from llmgw.telemetry.definitions import DEFINITIONS
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (

@@ -359,7 +359,7 @@ def test_nothing_a_tenant_writes_is_ever_a_label() -> None:
 
 
 def test_ten_thousand_made_up_names_do_not_make_metrics_grow() -> None:
-    """Models, targets and providers that nobody configured are one; tenants and codes are two hundred, and others."""
+    """Models, targets and providers that nobody configured are one; tenants and codes two hundred, and others."""
     measurements = Measurements(0)
     measurements.know(Known(models=frozenset({"gpt-5"})))
     for number in range(10_000):
@@ -384,7 +384,7 @@ def test_ten_thousand_made_up_names_do_not_make_metrics_grow() -> None:
 
 
 def test_streams_are_measured_as_their_callers_see_them() -> None:
-    """From the first byte of the call to its first content, and from there per token; only whole streams have a pace."""
+    """From the call's first byte to its first content, and from there per token; only whole streams have a pace."""
     stream = {"stream": True, "first_content_ns": 32 * MS, "usage": Usage(output_tokens=11)}
     found = measured(call(**stream), call(**stream, error="stream_interrupted"))
     assert [value for _, value in found["gen_ai.server.time_to_first_token"]] == [(2, 0.044)]
