@@ -23,7 +23,9 @@ def bounded(facts: Facts) -> Attributes:
     for name, value in facts.items():
         if value is None:
             continue
-        if isinstance(value, str):
+        if value.__class__ is float:
+            attributes[name] = value
+        elif isinstance(value, str):
             # Most are short and plain, and there are a hundred of them in a trace.
             whole = value.isascii() and len(value) <= MAX_ATTRIBUTE_BYTES
             attributes[name] = value if whole else cut(value, MAX_ATTRIBUTE_BYTES)

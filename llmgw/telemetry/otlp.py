@@ -23,6 +23,7 @@ _KINDS: Final[Mapping[SpanKind, bytes]] = {
 }
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
+_KEPT: Final = frozenset({bool, int})
 _SHORT: Final = 64
 """Characters of a word that is worth keeping."""
 
@@ -133,15 +134,15 @@ def _flags(context: SpanContext | None) -> int:
 def _attributes(tag: bytes, attributes: Mapping[str, object]) -> Iterable[bytes]:
     return [
         _common(tag, name, value)
-        if isinstance(value, str) and len(value) <= _SHORT
+        if value.__class__ in _KEPT or (value.__class__ is str and len(value) <= _SHORT)  # type: ignore[arg-type]
         else _attribute(tag, name, value)
         for name, value in attributes.items()
     ]
 
 
-@lru_cache(maxsize=4096)
-def _common(tag: bytes, name: str, value: str) -> bytes:
-    """A short word, which many spans say: kept as it was written."""
+@lru_cache(maxsize=4096, typed=True)
+def _common(tag: bytes, name: str, value: str | int) -> bytes:
+    """A short word or a number, which several spans say: kept as it was written."""
     return _attribute(tag, name, value)
 
 

@@ -212,7 +212,9 @@ def _only(reader: InMemoryMetricReader) -> Metric:
 
 def test_what_others_keep_is_bounded_too() -> None:
     """Two hundred series, and the rest as one: of a gauge the greatest, of a counter their sum."""
-    shown = {(str(number), "y"): float(number) for number in range(MAX_VALUES + 3)}
+    shown: dict[tuple[str, ...], float] = {
+        (str(number), "y"): float(number) for number in range(MAX_VALUES + 3)
+    }
     gauge = Watched(definition(kind="gauge"), lambda: shown).points()
     counter = Watched(definition(), lambda: shown).points()
     assert len(gauge) == len(counter) == MAX_VALUES + 1
