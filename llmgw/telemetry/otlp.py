@@ -134,7 +134,7 @@ def _flags(context: SpanContext | None) -> int:
 def _attributes(tag: bytes, attributes: Mapping[str, object]) -> Iterable[bytes]:
     return [
         _common(tag, name, value)
-        if value.__class__ in _KEPT or (value.__class__ is str and len(value) <= _SHORT)  # type: ignore[arg-type]
+        if value.__class__ in _KEPT or (value.__class__ is str and len(value) <= _SHORT)
         else _attribute(tag, name, value)
         for name, value in attributes.items()
     ]

@@ -51,7 +51,7 @@ def two(
     config["server"] = {"workers": 2}
     config["telemetry"] = {"otlp_endpoint": collector.url}
     with RunningGateway(tmp_path_factory.mktemp("metrics"), config) as running:
-        until(lambda: workers_in(families(running)) == WORKERS, "both workers to answer")
+        until(lambda: set(lags(running)) == WORKERS, "both workers to have measured something")
         yield running
 
 
@@ -73,9 +73,9 @@ def values(found: dict[str, Metric], family: str, sample: str, **labels: str) ->
     }
 
 
-def workers_in(found: dict[str, Metric]) -> set[str]:
-    """The workers that were heard."""
-    return {each.labels["worker"] for family in found.values() for each in family.samples}
+def lags(gateway: RunningGateway) -> dict[str, float]:
+    """How often each worker has measured how late it is."""
+    return values(families(gateway), "llmgw_loop_lag_seconds", "llmgw_loop_lag_seconds_count")
 
 
 def calls(found: dict[str, Metric]) -> dict[str, float]:

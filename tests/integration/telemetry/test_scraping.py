@@ -133,7 +133,7 @@ def test_two_gateways_over_one_directory_do_not_mix(tmp_path: Path) -> None:
 
 def test_sockets_are_for_their_user_alone_and_go_with_the_gateway(tmp_path: Path) -> None:
     """Those that a killed gateway left are taken away by the next one."""
-    left = tmp_path / "workers" / "dead-1.sock"
+    left = tmp_path / "workers" / "dead-1.socket"
     left.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(left))
@@ -148,11 +148,13 @@ def test_sockets_are_for_their_user_alone_and_go_with_the_gateway(tmp_path: Path
     assert not list(left.parent.iterdir())
 
 
-def test_a_path_too_long_for_a_socket_has_another_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("home", ["d" * 90, "file"], ids=["too long", "no directory"])
+def test_where_no_socket_can_be_there_is_another_place(tmp_path: Path, home: str) -> None:
     """Private to the gateway's user, and gone with it."""
+    (tmp_path / "file").touch()
 
     async def scene() -> None:
-        async with crew(tmp_path / ("d" * 90), 2) as workers:
+        async with crew(tmp_path / home, 2) as workers:
             directory = workers.place.directory
             assert not directory.is_relative_to(tmp_path)
             assert stat.S_IMODE(directory.stat().st_mode) == 0o700
