@@ -53,7 +53,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def gathered(state_dir: Path, workers: int) -> Iterator[Place]:
-    """Give the workers of a gateway a place for their sockets: in the state directory, or elsewhere if that takes none.
+    """Give the workers of a gateway a place for their sockets: the state directory, or another if that takes none.
 
     What they leave there goes with the block, and so do sockets of gateways that were killed.
 
