@@ -118,6 +118,24 @@ def test_what_parts_keep_is_shown_of_every_worker(two: RunningGateway) -> None:
     assert min(resident.values()) > 10_000_000
 
 
+def test_breakers_and_connections_are_shown(two: RunningGateway) -> None:
+    """A target that fails rests: 2; one that answers does not: 0, and its connection is kept for the next call."""
+    for _ in range(10):
+        assert two.chat("dead-then-alive").status == 200
+    found = families(two)
+
+    def shown(name: str, **labels: str) -> list[float]:
+        return list(values(found, name, name, **labels).values())
+
+    assert max(shown("llmgw_breaker_state", llmgw_target="gone/any")) == 2
+    assert shown("llmgw_breaker_state", llmgw_target="backup/sim") == [0, 0]
+    kept = sum(
+        sum(shown("llmgw_pool_connections", llmgw_provider=each, state="idle")) for each in ("sim", "backup")
+    )
+    assert kept >= 1
+    assert shown("llmgw_calls_active") == [0, 0]
+
+
 def test_a_number_leads_to_a_trace_that_arrives(two: RunningGateway, collector: Collector) -> None:
     """The trace of an exemplar is one that the collector is sent."""
     assert two.chat("demo").status == 200
