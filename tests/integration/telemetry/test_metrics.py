@@ -164,7 +164,7 @@ def test_a_collector_that_never_answers_keeps_nobody_waiting(black_hole: BlackHo
 def test_traces_and_metrics_share_one_patience_at_the_end(
     black_hole: BlackHole, start: Callable[..., Tracing], metrics: Start
 ) -> None:
-    """Neither is delivered, the end comes all the same, and what was kept is counted as lost where one can see it."""
+    """Neither is delivered, the end comes all the same, and what was kept is counted as lost, for all to see."""
     tracing, told = start(black_hole.url), metrics(black_hole.url)
     recorder = Recorder(tracing, told, CallLog(LineWriter(None), "json"), Fixed())
     recorder.record(finished(begun(tracing)))
