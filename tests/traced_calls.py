@@ -153,3 +153,17 @@ def lost(number: int = 0, **members: object) -> PartLoss:
         "source": "render",
     }
     return PartLoss(**{**known, **members})  # type: ignore[arg-type]
+
+
+def begun_alone(trace_id: int = 1) -> Call:
+    """A call that nobody keeps an eye on, begun at 10 ms."""
+    return Call(
+        id="call_1",
+        request_id="req_1",
+        endpoint="/v1/chat/completions",
+        trace_id=trace_id,
+        span_id=2,
+        chat_span_id=3,
+        started_ns=10 * MS,
+        started_unix_ns=UNIX,
+    )

@@ -97,25 +97,32 @@ def open_keyring(
     )
 
 
-def open_recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:
-    """Open the one place where what is over is told."""
-    process = {"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"}
-    return Recorder(
-        Tracing(
-            telemetry.otlp_endpoint,
-            sample=telemetry.sample,
-            slow_ms=telemetry.slow_ms,
-            version=__version__,
-            clock=clock,
-            resource=process,
-        ),
-        Metrics(
-            telemetry.otlp_endpoint,
-            every_s=telemetry.metrics_s,
-            version=__version__,
-            clock=clock,
-            resource=process,
-        ),
-        logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
-        clock,
+def open_metrics(telemetry: Telemetry, clock: Clock) -> Metrics:
+    """Open what is measured, and what tells a collector of it."""
+    return Metrics(
+        telemetry.otlp_endpoint,
+        every_s=telemetry.metrics_s,
+        version=__version__,
+        clock=clock,
+        resource=_process(),
     )
+
+
+def open_recorder(
+    telemetry: Telemetry, environ: Mapping[str, str], clock: Clock, metrics: Metrics
+) -> Recorder:
+    """Open the one place where what is over is told."""
+    tracing = Tracing(
+        telemetry.otlp_endpoint,
+        sample=telemetry.sample,
+        slow_ms=telemetry.slow_ms,
+        version=__version__,
+        clock=clock,
+        resource=_process(),
+    )
+    log = logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ))
+    return Recorder(tracing, metrics, log, clock)
+
+
+def _process() -> Mapping[str, str]:
+    return {"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"}

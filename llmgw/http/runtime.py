@@ -20,6 +20,7 @@ from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
 from llmgw.telemetry.recorder import Recorder
+from llmgw.telemetry.scraping import Scraping
 from llmgw.types.clock import Clock
 from llmgw.types.errors import Draining
 
@@ -71,6 +72,8 @@ class Runtime:
         limits: Limits,
         generation: Generation,
         new_id: Callable[[], str],
+        scraping: Scraping | None = None,
+        open_metrics: bool = False,
     ) -> None:
         self.state = state
         self.keyring = keyring
@@ -88,6 +91,9 @@ class Runtime:
         self.limits = limits
         self.generation = generation
         self.new_id = new_id
+        self.scraping = scraping
+        self.open_metrics = open_metrics
+        """Whether what is measured is shown without a key."""
         self.draining = False
         self.exchanges: set[Exchange] = set()
         """Calls at work."""

@@ -61,6 +61,9 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds of silence on a stream before a ping."""
     drain_s: Pause = 30.0
     """Seconds that running calls get to finish when the gateway stops."""
+    metrics: Literal["key", "public"] = "key"
+    """Who may read `/metrics`: `key` for keys of the default tenant that may view, `public` for whoever reaches the
+    port. It names tenants, budgets and what they spent."""
 
 
 class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
-from llmgw.telemetry import definitions
+from llmgw.telemetry import definitions, service_definitions
+from llmgw.telemetry.aggregates import Definition, Shown
 from llmgw.telemetry.call_log import CallLog
 from llmgw.telemetry.metrics import Metrics
+from llmgw.telemetry.points import Known
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Call, Caller
 from llmgw.types.clock import Clock
@@ -46,8 +48,8 @@ class Recorder:
 
     def record(self, call: Call) -> None:
         """Tell of a call that has ended, and of those made for it; never waits and never raises."""
-        self._tracing.record(call)
-        self._metrics.record(call)
+        kept = self._tracing.record(call)
+        self._metrics.record(call, kept=kept)
         for each in call.inner:
             self._call_log.write(each)
         self._call_log.write(call)
@@ -111,9 +113,45 @@ class Recorder:
         self._metrics.show(definitions.LEDGER_LOST, lost)
         self._metrics.show(definitions.JOURNAL_READY, ready)
 
-    def know(self, models: frozenset[str]) -> None:
-        """Say which models the configuration names, as it is taken to work."""
-        self._metrics.know(models)
+    def watch_call_log(
+        self,
+        events: Callable[[], Mapping[str, int]],
+        lost: Callable[[], Mapping[str, int]],
+        behind_s: Callable[[], float],
+    ) -> None:
+        """Report how many events of the call log there were by what became of them, and how many were lost by why.
+
+        `behind_s` is the age of the oldest that is in no segment, 0 where all are. All are asked by another thread.
+        """
+        self._metrics.show(
+            service_definitions.CALL_LOG_EVENTS,
+            lambda: {(outcome,): so_far for outcome, so_far in events().items()},
+        )
+        self._metrics.show(
+            service_definitions.CALL_LOG_LOST,
+            lambda: {(reason,): so_far for reason, so_far in lost().items()},
+        )
+        self._metrics.show(service_definitions.CALL_LOG_BEHIND, behind_s)
+
+    def watch(self, definition: Definition, read: Callable[[], Shown]) -> None:
+        """Report what others keep: one value, or those of several series by their labels.
+
+        `read` is asked from another thread, and only when there is a report or a scrape.
+        """
+        self._metrics.show(definition, read)
+
+    @property
+    def spans_waiting(self) -> int:
+        """Spans on their way to the collector, at most `MAX_QUEUE`."""
+        return self._tracing.waiting
+
+    def lag(self, seconds: float) -> None:
+        """Tell how late the event loop came to a timer."""
+        self._metrics.lag(seconds)
+
+    def know(self, known: Known) -> None:
+        """Say what the configuration names, as it is taken to work."""
+        self._metrics.know(known)
 
     def shutdown(self, timeout_s: float = SHUTDOWN_S) -> None:
         """Send what is left, for at most `timeout_s`. Blocks, so call it from a thread; runs once."""
