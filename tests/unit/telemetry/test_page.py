@@ -27,6 +27,7 @@ from llmgw.telemetry.context_attributes import (
 )
 from llmgw.telemetry.definitions import DEFINITIONS
 from llmgw.telemetry.process import resource_of
+from llmgw.telemetry.prometheus_names import sample_of
 from llmgw.telemetry.traces import TraceBuilder
 from llmgw.types.call import Call
 from llmgw.types.event import Usage
@@ -41,7 +42,7 @@ ABOUT_PROCESS = "service.instance.id"
 OPERATIONS = {f"llmgw.context.{name}" for name in get_args(OperationName)}
 SETTINGS = {f"telemetry.{name}" for name in Telemetry.__struct_fields__}
 _CELL = re.compile(r"`([^`]+)`")
-_NAME = re.compile(r"\b(?:gen_ai|llmgw|http|error|service|telemetry)(?:\.[a-z][a-z0-9_]*)+")
+_NAME = re.compile(r"\b(?:gen_ai|llmgw|http|error|service|telemetry|process)(?:\.[a-z][a-z0-9_]*)+")
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -170,10 +171,11 @@ def test_the_members_of_events_are_listed() -> None:
 
 
 def test_the_metrics_are_listed_with_their_kinds_units_and_labels() -> None:
-    """In the order of their definition."""
-    assert [(*names(row[:1]), row[1], *names(row[2:3]), names(row[3:])) for row in rows("Metrics")] == [
-        (each.name, each.kind, each.unit, list(each.labels)) for each in DEFINITIONS
-    ]
+    """In the order of their definition, and what Prometheus calls them."""
+    assert [
+        (*names(row[:1]), row[1], *names(row[2:3]), names(row[3:4]), *names(row[4:]))
+        for row in rows("Metrics")
+    ] == [(each.name, each.kind, each.unit, list(each.labels), sample_of(each)) for each in DEFINITIONS]
 
 
 def test_the_labels_of_our_own_metrics_are_explained() -> None:
