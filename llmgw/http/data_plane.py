@@ -229,7 +229,11 @@ class Endpoint:
 
     def _identity(self, call: Call) -> Headers:
         request = call.request_id.encode()
-        return [*((name, request) for name in self._id_headers), (b"x-llmgw-call-id", call.id.encode())]
+        return [
+            *((name, request) for name in self._id_headers),
+            (b"x-llmgw-call-id", call.id.encode()),
+            (b"x-llmgw-trace-id", b"%032x" % call.trace_id),
+        ]
 
     def _routing(self, call: Call) -> Headers:
         """Tell where a call went, and what its caller has left."""

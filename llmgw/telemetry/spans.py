@@ -147,6 +147,7 @@ class Tracing:
             operation.sampled
             or operation.failed
             or operation.broken
+            or bool(operation.links)
             or operation.error == ContextFenced.code
             or operation.total_ns >= self._slow_ns
         )

@@ -41,7 +41,7 @@ ABOUT_PROCESS = "service.instance.id"
 OPERATIONS = {f"llmgw.context.{name}" for name in get_args(OperationName)}
 SETTINGS = {f"telemetry.{name}" for name in Telemetry.__struct_fields__}
 _CELL = re.compile(r"`([^`]+)`")
-_NAME = re.compile(r"\b(?:gen_ai|llmgw|http|error|service|telemetry)(?:\.[a-z][a-z0-9_]*)+")
+_NAME = re.compile(r"\b(?:gen_ai|llmgw|http|error|peer|service|telemetry)(?:\.[a-z][a-z0-9_]*)+")
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -107,10 +107,13 @@ def said_of_operations() -> set[str]:
         rev=1,
         turns=1,
         forked_from="p",
+        call="c",
         checks={"c1": "pass", "c7": "pass", "c8": "pass"},
     )
-    (span,) = TraceBuilder("1", {}).operation(operation)
-    return set(span.attributes or {})
+    lost = msgspec.structs.replace(operation, name="read_back", checks={"c8": "fail"})
+    builder = TraceBuilder("1", {})
+    spans = [*builder.operation(operation), *builder.operation(lost)]
+    return {name for span in spans for name in span.attributes or {}}
 
 
 @pytest.mark.parametrize(
