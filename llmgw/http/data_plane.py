@@ -208,7 +208,8 @@ class Endpoint:
         try:
             if exchange.gone or not await writer.has_begun():
                 raise error
-            _note(call, error, error.status)
+            # What the caller got is the status of the stream as it began.
+            _note(call, error, 200)
             await writer.end(last, [])
         finally:
             writer.abandon()
