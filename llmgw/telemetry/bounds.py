@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from opentelemetry.util.types import AttributeValue
 
-from llmgw.telemetry.text import cut
+from llmgw.types.text import cut
 
 MAX_ATTRIBUTE_BYTES = 8192
 MAX_NAME_BYTES = 256

@@ -7,11 +7,11 @@ from msgspec import Struct
 from msgspec.json import Encoder
 
 from llmgw.telemetry.lines import MAX_LINE, LineWriter, Rfc3339
-from llmgw.telemetry.text import printable
 from llmgw.types.call import Call
 from llmgw.types.money import NANO
 from llmgw.types.preservation import Verdict
 from llmgw.types.prompt import PromptFacts
+from llmgw.types.text import printable
 
 Style: TypeAlias = Literal["json", "text", "colour"]
 """`json` for machines; `text` and `colour` are one-liners for people."""

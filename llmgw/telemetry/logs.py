@@ -17,7 +17,7 @@ from msgspec.json import Encoder
 
 from llmgw.telemetry.call_log import DIM, RED, RESET, YELLOW, CallLog, Style
 from llmgw.telemetry.lines import MAX_LINE, LineWriter, Rfc3339
-from llmgw.telemetry.text import printable
+from llmgw.types.text import printable
 
 __all__ = ["CallLog", "Level", "Style", "configure", "style_for"]
 

@@ -40,7 +40,6 @@ from llmgw.telemetry.call_attributes import (
 from llmgw.telemetry.context_attributes import REFUSED_BY_CONTEXT, context_attributes, context_events
 from llmgw.telemetry.links import span_links
 from llmgw.telemetry.process import resource_of, scope_of
-from llmgw.telemetry.text import cut
 from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.call import AdmissionFacts, Call, ContextFacts
 from llmgw.types.context_errors import (
@@ -56,6 +55,7 @@ from llmgw.types.errors import ClientGone, StoreUnavailable
 from llmgw.types.operation import ContextOperation
 from llmgw.types.prompt import PromptFacts
 from llmgw.types.prompt_errors import InputViolation, TemplateError, TemplateTooComplex
+from llmgw.types.text import cut
 
 _ERROR: Final = Status(StatusCode.ERROR)
 _UNSET: Final = Status(StatusCode.UNSET)
