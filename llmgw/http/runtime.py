@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from llmgw.context.archive import Archive
 from llmgw.gateway.accounts.accounts import Accounts
+from llmgw.gateway.feedback import Feedbacks
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
@@ -71,6 +72,7 @@ class Runtime:
         limits: Limits,
         generation: Generation,
         new_id: Callable[[], str],
+        feedbacks: Feedbacks | None = None,
     ) -> None:
         self.state = state
         self.keyring = keyring
@@ -88,6 +90,8 @@ class Runtime:
         self.limits = limits
         self.generation = generation
         self.new_id = new_id
+        self.feedbacks = feedbacks
+        """Takes judgements of answers; None where nobody remembers calls."""
         self.draining = False
         self.exchanges: set[Exchange] = set()
         """Calls at work."""

@@ -13,6 +13,7 @@
 
     llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model; `read_back` is
                                               a child of the request whose turns it looks at
+    llmgw.feedback                  INTERNAL  what somebody thinks of an answer; it links to the call's request
 
 A call without a context has no `llmgw.context` spans, one without a prompt no `llmgw.prompt` span, one that nothing
 limits no `llmgw.admission` span: an ordinary trace has three spans, and none of one attempt more than eight. Names
@@ -38,6 +39,7 @@ from llmgw.telemetry.call_attributes import (
     server_attributes,
 )
 from llmgw.telemetry.context_attributes import REFUSED_BY_CONTEXT, context_attributes, context_events
+from llmgw.telemetry.feedback_attributes import GivenFeedback, feedback_attributes, feedback_events
 from llmgw.telemetry.links import span_links
 from llmgw.telemetry.process import resource_of, scope_of
 from llmgw.telemetry.trace_context import new_span_id
@@ -165,6 +167,23 @@ class TraceBuilder:
         )
         return [self._span(part)]
 
+    def feedback(self, given: GivenFeedback) -> list[ReadableSpan]:
+        """Return the one span of a judgement, which links to the call it is about."""
+        parent = given.parent_span_id
+        part = _Part(
+            name=semconv.LLMGW_FEEDBACK,
+            context=_context(given, given.span_id),
+            parent=_context(given, parent, remote=True) if parent else None,
+            kind=SpanKind.INTERNAL,
+            facts=feedback_attributes(given.event),
+            status=_UNSET,
+            start=given.started_unix_ns,
+            end=max(given.started_unix_ns, given.ended_unix_ns),
+            events=feedback_events(given.event),
+            links=span_links(given.about),
+        )
+        return [self._span(part)]
+
     def _span(self, part: _Part) -> ReadableSpan:
         return ReadableSpan(
             name=cut(part.name, MAX_NAME_BYTES),
@@ -288,7 +307,11 @@ def _steps(call: Call, facts: ContextFacts, parent: SpanContext) -> list[_Part]:
 
 
 def _context(
-    traced: Call | ContextOperation, span_id: int, *, state: TraceState | None = None, remote: bool = False
+    traced: Call | ContextOperation | GivenFeedback,
+    span_id: int,
+    *,
+    state: TraceState | None = None,
+    remote: bool = False,
 ) -> SpanContext:
     if state is None and traced.trace_state:
         state = TraceState.from_header([traced.trace_state])

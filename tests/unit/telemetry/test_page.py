@@ -26,13 +26,14 @@ from llmgw.telemetry.context_attributes import (
     size_class,
 )
 from llmgw.telemetry.definitions import DEFINITIONS
+from llmgw.telemetry.feedback_attributes import feedback_attributes, feedback_events
 from llmgw.telemetry.process import resource_of
 from llmgw.telemetry.traces import TraceBuilder
 from llmgw.types.call import Call
 from llmgw.types.event import Usage
 from llmgw.types.operation import ContextOperation, OperationName
 from llmgw.types.violation import Violation
-from tests.traced_calls import MS, admitted, continued, finished, lost, prompted, tried
+from tests.traced_calls import MS, admitted, continued, finished, judged, lost, prompted, tried
 
 PAGE = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 NAMES = {value for name, value in vars(semconv).items() if name.isupper() and not name.startswith("_")}
@@ -128,6 +129,7 @@ def said_of_operations() -> set[str]:
         ("Of the context", context_attributes(continued())),
         ("Of a step", dict.fromkeys(said_of_steps())),
         ("Of an operation", dict.fromkeys(said_of_operations())),
+        ("Of a feedback", feedback_attributes(judged())),
     ],
 )
 def test_each_spans_attributes_are_listed(heading: str, said: Facts) -> None:
@@ -164,11 +166,12 @@ def test_a_call_with_limits_has_a_span_for_its_admission() -> None:
 
 
 def test_the_members_of_events_are_listed() -> None:
-    """Of both events."""
+    """Of all events."""
     violation = Violation(rule="r", pointer="", message="m", level="warn")
     events = context_events(continued(losses=(lost(),), violations=(violation,)), 0, 0)
+    told = [*events, *feedback_events(judged())]
     assert sorted(tuple(names(row[:2])) for row in rows("Of an event")) == sorted(
-        (event.name, member) for event in events for member in event.attributes or {}
+        (event.name, member) for event in told for member in event.attributes or {}
     )
 
 
