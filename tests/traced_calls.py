@@ -6,6 +6,7 @@ from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import AdmissionFacts, Attempt, Call, ContextFacts
+from llmgw.types.feedback import FeedbackEvent
 from llmgw.types.preservation import Check, CheckResult, PartLoss
 from llmgw.types.prompt import PromptFacts
 
@@ -142,6 +143,36 @@ def continued(**facts: object) -> ContextFacts:
         "commit_ended_ns": 55 * MS,
     }
     return ContextFacts(**{**known, **facts})  # type: ignore[arg-type]
+
+
+def judged(**facts: object) -> FeedbackEvent:
+    """A user's opinion of a call of which everything is known, but for the facts given."""
+    known: dict[str, object] = {
+        "ended_us": UNIX // 1000,
+        "id": "fb_1",
+        "tenant": "acme",
+        "key_id": "key_1",
+        "call": "call_1",
+        "name": "helpful",
+        "kind": "bool",
+        "source": "user",
+        "score": 1.0,
+        "label": "true",
+        "comment": "my own words",
+        "tags": ("beta",),
+        "call_ended_us": UNIX // 1000 - 5,
+        "trace_id": f"{0xABC:032x}",
+        "span_id": f"{0xDEF:016x}",
+        "alias": "smart",
+        "target": "openai/gpt-5",
+        "prompt": "support/triage@7",
+        "prompt_label": "production",
+        "prompt_arm": "candidate",
+        "context": "ctx_1",
+        "verdict": "preserved",
+        "error": "stream_interrupted",
+    }
+    return FeedbackEvent(**{**known, **facts})  # type: ignore[arg-type]  # fields by their names
 
 
 def lost(number: int = 0, **members: object) -> PartLoss:

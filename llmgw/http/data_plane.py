@@ -208,7 +208,8 @@ class Endpoint:
         try:
             if exchange.gone or not await writer.has_begun():
                 raise error
-            _note(call, error, error.status)
+            # What the caller got is the status of the stream as it began.
+            _note(call, error, 200)
             await writer.end(last, [])
         finally:
             writer.abandon()
@@ -229,7 +230,11 @@ class Endpoint:
 
     def _identity(self, call: Call) -> Headers:
         request = call.request_id.encode()
-        return [*((name, request) for name in self._id_headers), (b"x-llmgw-call-id", call.id.encode())]
+        return [
+            *((name, request) for name in self._id_headers),
+            (b"x-llmgw-call-id", call.id.encode()),
+            (b"x-llmgw-trace-id", b"%032x" % call.trace_id),
+        ]
 
     def _routing(self, call: Call) -> Headers:
         """Tell where a call went, and what its caller has left."""

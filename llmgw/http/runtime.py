@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from llmgw.context.archive import Archive
 from llmgw.gateway.accounts.accounts import Accounts
+from llmgw.gateway.feedback import Feedbacks
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
@@ -74,6 +75,7 @@ class Runtime:
         new_id: Callable[[], str],
         scraping: Scraping | None = None,
         open_metrics: bool = False,
+        feedbacks: Feedbacks | None = None,
     ) -> None:
         self.state = state
         self.keyring = keyring
@@ -94,6 +96,8 @@ class Runtime:
         self.scraping = scraping
         self.open_metrics = open_metrics
         """Whether what is measured is shown without a key."""
+        self.feedbacks = feedbacks
+        """Takes judgements of answers; None where nobody remembers calls."""
         self.draining = False
         self.exchanges: set[Exchange] = set()
         """Calls at work."""

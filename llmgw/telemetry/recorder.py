@@ -14,6 +14,7 @@ from llmgw.types.call import Call, Caller
 from llmgw.types.clock import Clock
 from llmgw.types.context_errors import IntegrityFailed, RevisionMismatch
 from llmgw.types.errors import ClientGone, GatewayError, InternalError
+from llmgw.types.feedback import FeedbackEvent
 from llmgw.types.operation import ContextOperation, OperationName
 
 SHUTDOWN_S: Final = 5.0
@@ -97,6 +98,15 @@ class Recorder:
             operation.ended_ns = self._clock.monotonic_ns()
             self._tracing.record_operation(operation)
             self._metrics.record_operation(operation)
+
+    def feedback(self, event: FeedbackEvent, began_unix_ns: int, headers: Mapping[str, str]) -> None:
+        """Tell of a judgement that was taken; `headers` are the request's, as for `operation`."""
+        self._tracing.record_feedback(
+            event,
+            began_unix_ns,
+            traceparent=headers.get("traceparent"),
+            tracestate=headers.get("tracestate"),
+        )
 
     def watch_prompts(self, age_s: Callable[[], float]) -> None:
         """Report how old what is known of prompts is, in seconds; `age_s` is asked from another thread."""

@@ -13,6 +13,7 @@
 
     llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model; `read_back` is
                                               a child of the request whose turns it looks at
+    llmgw.feedback                  INTERNAL  what somebody thinks of an answer; it links to the call's request
 
 A call without a context has no `llmgw.context` spans, one without a prompt no `llmgw.prompt` span, one that nothing
 limits no `llmgw.admission` span: an ordinary trace has three spans, and none of one attempt more than eight. Names
@@ -25,7 +26,7 @@ from typing import Final
 
 from msgspec import Struct
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import MAX_NAME_BYTES, Facts, bounded
@@ -38,6 +39,8 @@ from llmgw.telemetry.call_attributes import (
     server_attributes,
 )
 from llmgw.telemetry.context_attributes import REFUSED_BY_CONTEXT, context_attributes, context_events
+from llmgw.telemetry.feedback_attributes import GivenFeedback, feedback_attributes, feedback_events
+from llmgw.telemetry.links import span_links
 from llmgw.telemetry.process import resource_of, scope_of
 from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.call import AdmissionFacts, Call, ContextFacts
@@ -79,6 +82,7 @@ class _Part(Struct, frozen=True, kw_only=True):
     start: int
     end: int
     events: Sequence[Event] = ()
+    links: Sequence[Link] = ()
 
 
 class TraceBuilder:
@@ -135,6 +139,8 @@ class TraceBuilder:
         parent = operation.parent_span_id
         end = max(operation.started_ns, operation.ended_ns or operation.started_ns)
         red = operation.failed or operation.broken or operation.error in REFUSED_BY_CONTEXT
+        # What a call's own spans said of its turn was said before that was read back.
+        lost = operation.name == "read_back" and operation.broken
         part = _Part(
             name=f"llmgw.context.{operation.name}",
             context=_context(operation, operation.span_id),
@@ -143,6 +149,8 @@ class TraceBuilder:
             facts={
                 semconv.GEN_AI_CONVERSATION_ID: operation.context or None,
                 semconv.ERROR_TYPE: operation.error,
+                semconv.LLMGW_CALL_ID: operation.call,
+                semconv.LLMGW_CONTEXT_PRESERVATION_VERDICT: "lost" if lost else None,
                 semconv.LLMGW_CONTEXT_CONTEXTS: operation.contexts,
                 semconv.LLMGW_CONTEXT_FORKED_FROM: operation.forked_from,
                 semconv.LLMGW_CONTEXT_OPERATION: operation.name,
@@ -155,6 +163,24 @@ class TraceBuilder:
             status=_ERROR if red else _UNSET,
             start=operation.started_unix_ns,
             end=_unix(operation, end),
+            links=span_links(operation.links),
+        )
+        return [self._span(part)]
+
+    def feedback(self, given: GivenFeedback) -> list[ReadableSpan]:
+        """Return the one span of a judgement, which links to the call it is about."""
+        parent = given.parent_span_id
+        part = _Part(
+            name=semconv.LLMGW_FEEDBACK,
+            context=_context(given, given.span_id),
+            parent=_context(given, parent, remote=True) if parent else None,
+            kind=SpanKind.INTERNAL,
+            facts=feedback_attributes(given.event),
+            status=_UNSET,
+            start=given.started_unix_ns,
+            end=max(given.started_unix_ns, given.ended_unix_ns),
+            events=feedback_events(given.event),
+            links=span_links(given.about),
         )
         return [self._span(part)]
 
@@ -166,6 +192,7 @@ class TraceBuilder:
             resource=self._resource,
             attributes=bounded(part.facts),
             events=part.events,
+            links=part.links,
             kind=part.kind,
             status=part.status,
             start_time=part.start,
@@ -186,7 +213,7 @@ def _chat(call: Call, parent: SpanContext, end: int, more: Facts) -> list[_Part]
             context=_context(call, attempt.span_id, state=parent.trace_state),
             parent=context,
             kind=SpanKind.CLIENT,
-            facts=attempt_attributes(attempt, index),
+            facts=attempt_attributes(attempt, index, call.attempts[:index]),
             status=_status(attempt.error),
             start=_unix(call, attempt.started_ns),
             end=_unix(call, end if attempt.ended_ns is None else attempt.ended_ns),
@@ -280,7 +307,11 @@ def _steps(call: Call, facts: ContextFacts, parent: SpanContext) -> list[_Part]:
 
 
 def _context(
-    traced: Call | ContextOperation, span_id: int, *, state: TraceState | None = None, remote: bool = False
+    traced: Call | ContextOperation | GivenFeedback,
+    span_id: int,
+    *,
+    state: TraceState | None = None,
+    remote: bool = False,
 ) -> SpanContext:
     if state is None and traced.trace_state:
         state = TraceState.from_header([traced.trace_state])

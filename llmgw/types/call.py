@@ -11,6 +11,7 @@ from llmgw.types.allotment import Allotment
 from llmgw.types.allowance import Allowance
 from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
+from llmgw.types.links import SpanPlace
 from llmgw.types.loss import Loss
 from llmgw.types.money import Charge
 from llmgw.types.preservation import Check, CheckResult, PartLoss
@@ -223,6 +224,11 @@ class Call(Struct, kw_only=True):
         )
 
     @property
+    def place(self) -> SpanPlace:
+        """Where its span stands, for those that come later."""
+        return SpanPlace(self.trace_id, self.span_id)
+
+    @property
     def cost_nano(self) -> int | None:
         """Nano-USD of all attempts so far, and of the calls made for this one; None where nothing is known."""
         known = [attempt.charge.nano for attempt in self.attempts if attempt.charge is not None]
@@ -248,6 +254,11 @@ class Call(Struct, kw_only=True):
     def fallbacks(self) -> int:
         """How often the call moved on to another target."""
         return sum(before.target != after.target for before, after in pairwise(self.attempts))
+
+    @property
+    def retries(self) -> int:
+        """How often a target was tried again."""
+        return len(self.attempts) - len({attempt.target for attempt in self.attempts})
 
     @property
     def failed(self) -> bool:
