@@ -5,6 +5,7 @@ in its length: runs are taken whole and never given back (`*+`), and none may be
 read.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from re import Match, Pattern
 from typing import NamedTuple, TypeAlias
@@ -39,13 +40,32 @@ class Shape(NamedTuple):
     again: bool = False
 
 
+def signs(shapes: Iterable[tuple[int, Shape]]) -> Pattern[bytes]:
+    """Make one pattern of all marks, by which most short texts in lower case are known to hold nothing.
+
+    All shapes have some.
+    """
+    groups: dict[bytes, list[bytes]] = {}
+    for mark in sorted({mark.lower() for _, shape in shapes for mark in shape.marks}):
+        groups.setdefault(mark[:1], []).append(mark[1:])
+    # Grouped by their first byte, as the engine looks at one alternative after the other.
+    alternatives = [
+        re.escape(first) + b"(?:" + b"|".join(map(re.escape, rest)) + b")" for first, rest in groups.items()
+    ]
+    return re.compile(b"|".join(alternatives))
+
+
 def spans(shapes: Iterable[tuple[int, Shape]], data: bytes, folded: bytes) -> list[Span]:
     """Find all places of all shapes, in no order; `folded` is `data` in lower case, and as long."""
     found: list[Span] = []
     for rank, shape in shapes:
         text = folded if shape.folded else data
-        if shape.marks and not any(mark in text for mark in shape.marks):
-            continue
+        for sign in shape.marks:
+            if sign in text:
+                break
+        else:
+            if shape.marks:
+                continue
         for match in _matches(shape, text):
             if shape.proves is None or shape.proves(match):
                 start, end = match.span(match.lastindex or 0)

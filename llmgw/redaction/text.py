@@ -3,15 +3,19 @@
 from collections.abc import Iterable
 from typing import Final
 
-from llmgw.redaction.finding import Shape, replaced, spans
+from llmgw.redaction.finding import Shape, replaced, signs, spans
 from llmgw.redaction.personal_shapes import PERSONAL
 from llmgw.redaction.secret_shapes import EAGER, KEYS, NAMED
 
 _SHORTEST: Final = 6
 """Characters below which nothing is anything."""
 
+_SHORT: Final = 512
+"""Characters up to which one look for all beginnings is faster than one for each."""
+
 _RANKED: Final = tuple(enumerate((*KEYS, *NAMED, *PERSONAL)))
 _SECRETS: Final = _RANKED[: len(KEYS) + len(NAMED)]
+_SIGNS: Final = signs(_SECRETS)
 _CREDENTIALS: Final = (*_SECRETS, *enumerate(EAGER, len(_RANKED)))
 
 
@@ -22,6 +26,8 @@ def redact(text: str) -> str:
 
 def redact_secrets(text: str) -> str:
     """Return a text with `[redacted:kind]` in the place of secrets."""
+    if len(text) < _SHORT and _SIGNS.search(text.lower().encode("utf-8", "surrogatepass")) is None:
+        return text
     return _without(text, _SECRETS)
 
 

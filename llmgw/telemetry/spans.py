@@ -109,15 +109,18 @@ class Tracing:
             trace_state=parse_tracestate(tracestate) if parent and tracestate else "",
         )
 
-    def record(self, call: Call) -> None:
-        """Hand over a finished call, with those made for it; never waits and never raises."""
-        if self._builder is not None and self._export is not None and self._keeps(call):
-            self._export.offer(self._builder.trace(call))
+    def record(self, call: Call, told: Call | None = None) -> None:
+        """Hand over a finished call, with those made for it; never waits and never raises.
 
-    def record_operation(self, operation: ContextOperation) -> None:
-        """Hand over a finished operation; never waits and never raises."""
+        `told` is as much of it as may be told, where that is not all of it.
+        """
+        if self._builder is not None and self._export is not None and self._keeps(call):
+            self._export.offer(self._builder.trace(told or call))
+
+    def record_operation(self, operation: ContextOperation, told: ContextOperation | None = None) -> None:
+        """Hand over a finished operation, as `record` does."""
         if self._builder is not None and self._export is not None and self._keeps_operation(operation):
-            self._export.offer(self._builder.operation(operation))
+            self._export.offer(self._builder.operation(told or operation))
 
     def shutdown(self, timeout_s: float = SHUTDOWN_S) -> None:
         """Send what is queued, for at most `timeout_s`. Blocks, so call it from a thread; runs once."""

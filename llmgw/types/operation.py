@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.types.content import CaptureLevel
 from llmgw.types.preservation import Check, CheckResult
 
 OperationName: TypeAlias = Literal[
@@ -59,6 +60,8 @@ class ContextOperation(Struct, kw_only=True):
     """The context of which it made a fork."""
     checks: dict[Check, CheckResult] = {}
     """What it found out about stored bytes being what was stored."""
+    capture: CaptureLevel = "metadata"
+    """How much of it may be told."""
 
     @property
     def broken(self) -> bool:
