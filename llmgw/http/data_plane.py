@@ -131,6 +131,8 @@ class Endpoint:
 
     async def _replay(self, exchange: Exchange, call: Call, invocation: Invocation, replay: Replay) -> None:
         """Answer as before: the same bytes, or what is stored of them."""
+        if call.content is not None and replay.completion is not None:
+            call.content.settle(replay.completion)
         body, media_type = replay.body, replay.media_type
         if replay.completion is not None:
             body, media_type = self._told_again(invocation, replay.completion)
