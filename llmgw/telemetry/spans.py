@@ -116,16 +116,19 @@ class Tracing:
             trace_state=parse_tracestate(tracestate) if parent and tracestate else "",
         )
 
-    def record(self, call: Call) -> bool:
-        """Hand over a finished call, with those made for it, and say whether it is kept; never waits or raises."""
+    def record(self, call: Call, told: Call | None = None) -> bool:
+        """Hand over a finished call, with those made for it, and say whether it is kept; never waits or raises.
+
+        `told` is as much of it as may be told, where that is not all of it.
+        """
         if self._builder is None or self._export is None or not self._keeps(call):
             return False
-        return self._export.offer(self._builder.trace(call))
+        return self._export.offer(self._builder.trace(told or call))
 
-    def record_operation(self, operation: ContextOperation) -> None:
-        """Hand over a finished operation; never waits and never raises."""
+    def record_operation(self, operation: ContextOperation, told: ContextOperation | None = None) -> None:
+        """Hand over a finished operation, as `record` does."""
         if self._builder is not None and self._export is not None and self._keeps_operation(operation):
-            self._export.offer(self._builder.operation(operation))
+            self._export.offer(self._builder.operation(told or operation))
 
     def record_feedback(
         self, event: FeedbackEvent, began_unix_ns: int, *, traceparent: str | None, tracestate: str | None

@@ -18,6 +18,7 @@ from llmgw.telemetry.call_attributes import (
     server_attributes,
 )
 from llmgw.telemetry.call_log import CallLine
+from llmgw.telemetry.content_attributes import content_attributes
 from llmgw.telemetry.context_attributes import (
     REFUSED_BY_CONTEXT,
     SHORT,
@@ -34,7 +35,7 @@ from llmgw.types.call import Call
 from llmgw.types.event import Usage
 from llmgw.types.operation import ContextOperation, OperationName
 from llmgw.types.violation import Violation
-from tests.traced_calls import MS, admitted, continued, finished, judged, lost, prompted, tried
+from tests.traced_calls import MS, admitted, captured, continued, finished, judged, lost, prompted, tried
 
 PAGE = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 NAMES = {value for name, value in vars(semconv).items() if name.isupper() and not name.startswith("_")}
@@ -126,6 +127,7 @@ def said_of_operations() -> set[str]:
         ("Of the admission", {**admission_attributes(admitted()), semconv.ERROR_TYPE: None}),
         ("Of the prompt", {**prompt_attributes(prompted()), semconv.ERROR_TYPE: None}),
         ("Of the logical call", {**chat_attributes(call(), tried()), semconv.LLMGW_CALL_ID: None}),
+        ("Of the content", content_attributes(captured())),
         ("Of an attempt", attempt_attributes(tried(), 0)),
         ("Of the context", context_attributes(continued())),
         ("Of a step", dict.fromkeys(said_of_steps())),
