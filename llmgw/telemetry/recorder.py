@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeAlias
 
 from llmgw.telemetry import definitions
 from llmgw.telemetry.call_log import CallLog
@@ -16,6 +16,9 @@ from llmgw.types.operation import ContextOperation, OperationName
 
 SHUTDOWN_S: Final = 5.0
 
+CallSink: TypeAlias = Callable[[Call], None]
+"""Takes a call that is over."""
+
 
 class Recorder:
     """Begins calls and operations, and takes them when they are over; one per process, used from one thread."""
@@ -25,6 +28,7 @@ class Recorder:
         self._metrics = metrics
         self._call_log = call_log
         self._clock = clock
+        self._sinks: tuple[CallSink, ...] = ()
         metrics.watch("spans", lambda: tracing.dropped)
         metrics.watch("log_lines", lambda: call_log.dropped)
 
@@ -47,6 +51,12 @@ class Recorder:
         for each in call.inner:
             self._call_log.write(each)
         self._call_log.write(call)
+        for sink in self._sinks:
+            sink(call)
+
+    def also_tell(self, sink: CallSink) -> None:
+        """Hand finished calls, with those made for them, to somebody else, too; it must neither wait nor raise."""
+        self._sinks = (*self._sinks, sink)
 
     @contextmanager
     def operation(
