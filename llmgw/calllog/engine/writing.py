@@ -7,22 +7,14 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-from msgspec import Struct
 
 from llmgw.calllog.datasets import Dataset
+from llmgw.calllog.engine.pieces import Piece
 
 ROW_GROUP: Final = 65_536
 """Rows that a reader skips or reads together."""
 _FORM: Final = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
 _MAX_LINE: Final = 16 * 1024 * 1024
-
-
-class Piece(Struct, frozen=True, kw_only=True):
-    """The rows of one hour; `partition` is as `date=2026-11-27/hour=13`, in UTC."""
-
-    partition: str
-    rows: int
-    parquet: bytes
 
 
 def select_lines(dataset: Dataset, path: str) -> str:
