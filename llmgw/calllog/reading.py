@@ -268,7 +268,7 @@ class Reading:
     def _windows(
         self, seen: Seen, filters: Filters, order: Order, after: Cursor | None
     ) -> list[tuple[int, int]]:
-        """The times to look at, one after the other: all at once where files are at hand, else a few hours first."""
+        """The times to look at, in order: all at once where files are at hand, else a few hours first."""
         begin, end = filters.from_us, filters.to_us
         if after is not None:
             if order == "newest":
