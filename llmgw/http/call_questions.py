@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from msgspec import Meta, Struct
 
 from llmgw.calllog.questions import BY, QUESTIONS, Choice, Chosen, Question, answered
@@ -43,7 +44,7 @@ def question_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         return answer({"questions": [_described(each) for each in QUESTIONS.values()]})
 
     @get("/admin/v1/calls/questions/{name:str}", opt={"permission": Permission.VIEW})
-    async def question(request: HttpRequest, name: str) -> Response[bytes]:
+    async def question(request: HttpRequest, name: FromPath[str]) -> Response[bytes]:
         reading = reading_of(runtime)
         asked = QUESTIONS.get(name)
         if asked is None:

@@ -1,33 +1,28 @@
 """The call log for those who ask: pages of calls, single ones, what was said in them, and all of them as a file."""
 
 import asyncio
-import base64
 import csv
 import io
-import logging
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from llmgw.calllog.columns import CALL_COLUMNS
-from llmgw.calllog.datasets import CONTENT
 from llmgw.calllog.reading import Found
-from llmgw.http.asked import MAX_PAGE, HttpRequest, answer, caller_of, number_of, word_of
+from llmgw.http.asked import MAX_PAGE, HttpRequest, caller_of, number_of, word_of
+from llmgw.http.call_contents import content_routes, missing
 from llmgw.http.call_filters import KNOWN, call_id_of, cursor_of, filters_of, only, order_of, reading_of
 from llmgw.http.call_questions import question_routes
 from llmgw.http.context_transfer import NDJSON
 from llmgw.http.permissions import Permission
 from llmgw.http.reach import reach_of
 from llmgw.http.runtime import Runtime
-from llmgw.types.errors import GatewayError, NotFound
 from llmgw.types.json import decode
-from llmgw.types.text import printable
-
-_log = logging.getLogger(__name__)
 
 Format: TypeAlias = Literal["json", "csv", "ndjson"]
 ExportFormat: TypeAlias = Literal["ndjson", "csv", "parquet"]
@@ -62,39 +57,13 @@ def call_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         return _page(found, following)
 
     @get("/admin/v1/calls/{call_id:str}", opt={"permission": Permission.VIEW})
-    async def one(request: HttpRequest, call_id: str) -> Response[bytes]:
+    async def one(request: HttpRequest, call_id: FromPath[str]) -> Response[bytes]:
         reading = reading_of(runtime)
         only(request, frozenset())
         found = await reading.find(call_id_of(call_id), reach_of(caller_of(request)))
         if not found.rows:
             raise missing(found)
         return Response(found.rows[0], media_type="application/json", headers={LIVE: str(found.live).lower()})
-
-    @get("/admin/v1/calls/{call_id:str}/content", opt={"permission": Permission.ADMINISTER})
-    async def content(request: HttpRequest, call_id: str) -> Response[bytes]:
-        reading = reading_of(runtime)
-        only(request, frozenset())
-        caller = caller_of(request)
-        found = await reading.find(call_id_of(call_id), reach_of(caller))
-        if not found.rows:
-            raise missing(found)
-        call = decode(found.rows[0])
-        kept = await reading.find(call_id, call["tenant"], CONTENT)
-        if not kept.rows or runtime.unseal is None:
-            raise NotFound(
-                f"nothing that was said in this call is kept: its tenant's capture was {call['capture']} then, "
-                "or the time for which words are kept is over"
-            )
-        sealed = base64.b64decode(decode(kept.rows[0])["sealed"])
-        try:
-            told = runtime.unseal(call["tenant"], call_id, sealed)
-        except ValueError:
-            raise NotFound("what was said in this call is kept, but not the key that opens it") from None
-        _log.warning(
-            "the content of call %s of tenant %s was read by key %s, role %s",
-            printable(call_id, 128), call["tenant"], caller.key_id, caller.role,
-        )  # fmt: skip
-        return answer({"id": call_id, "tenant": call["tenant"], "capture": call["capture"], **told})
 
     @get("/admin/v1/calls/export", opt={"permission": Permission.VIEW})
     async def export(request: HttpRequest) -> Response[bytes] | Stream:
@@ -115,16 +84,7 @@ def call_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         headers = {**named, LIVE: str(first.live).lower()}
         return Stream(written, media_type=_CSV if form == "csv" else NDJSON, headers=headers)
 
-    return [calls, one, content, export, *question_routes(runtime)]
-
-
-def missing(found: Found) -> GatewayError:
-    """Say that there is no such call, as far as that is known."""
-    if found.live:
-        return NotFound("there is no such call")
-    return NotFound(
-        "there is no such call in what is stored; the calls of the last minute cannot be asked for now"
-    )
+    return [calls, one, export, *content_routes(runtime), *question_routes(runtime)]
 
 
 def _page(found: Found, following: str | None) -> Response[bytes]:

@@ -40,7 +40,8 @@ def _latency(chosen: Chosen) -> str:
         {_quantile(0, 0.5)} AS p50_ms, {_quantile(0, 0.9)} AS p90_ms, {_quantile(0, 0.99)} AS p99_ms,
         max(ms) FILTER (WHERE by_first = 0) AS max_ms,
         {_quantile(1, 0.5)} AS first_p50_ms, {_quantile(1, 0.99)} AS first_p99_ms
-        FROM summed GROUP BY name ORDER BY p99_ms DESC, name LIMIT {chosen.numbers["limit"]}"""  # noqa: S608  # words are ours
+        FROM summed GROUP BY name ORDER BY p99_ms DESC, name
+        LIMIT {chosen.numbers["limit"]}"""  # noqa: S608  # words are ours
 
 
 def _quantile(by_first: int, share: float) -> str:
@@ -52,8 +53,8 @@ def _tell_latency(rows: Sequence[Row], chosen: Chosen) -> str:
         return "There were no calls in that time."
     worst = rows[0]
     return (
-        f"The slowest {chosen.words['by']} is {shown(worst['name'])}: 1 in 100 of its {worst['calls']:,} calls took "
-        f"{worst['p99_ms']:,.0f} ms or more, half of them {worst['p50_ms']:,.0f} ms or more."
+        f"The slowest {chosen.words['by']} is {shown(worst['name'])}: 1 in 100 of its {worst['calls']:,} calls "
+        f"took {worst['p99_ms']:,.0f} ms or more, half of them {worst['p50_ms']:,.0f} ms or more."
     )
 
 
