@@ -148,6 +148,14 @@ ROWS = (
     # Proves books and changes nothing.
     Row("POST", "/admin/v1/reconcile", P.VIEW),
     Row("GET", "/admin/v1/tokens/calibration", P.VIEW),
+    Row("GET", "/admin/v1/calls", P.VIEW),
+    Row("GET", "/admin/v1/calls/{call_id}", P.VIEW),
+    Row("GET", "/admin/v1/calls/{call_id}/content", P.ADMINISTER),
+    Row("GET", "/admin/v1/calls/export", P.VIEW),
+    Row("GET", "/admin/v1/calls/questions", P.VIEW),
+    Row("GET", "/admin/v1/calls/questions/{question}", P.VIEW),
+    # A SELECT, in a body because it is long.
+    Row("POST", "/admin/v1/calls/query", P.ADMINISTER, {"sql": ""}),
     Row("GET", "/admin/v1/events", P.VIEW),
     Row("GET", "/admin/v1/webhooks", P.VIEW),
     Row("GET", "/admin/v1/issuers", P.ADMINISTER),

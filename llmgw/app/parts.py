@@ -28,6 +28,7 @@ from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
+from llmgw.types.content import Capture
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
 
@@ -121,7 +122,12 @@ def open_recorder(
         resource=_process(),
     )
     log = logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ))
-    return Recorder(tracing, metrics, log, clock)
+    capture = Capture(
+        level=telemetry.capture,
+        by_tenant=telemetry.capture_by_tenant,
+        max_bytes=telemetry.content_max_bytes,
+    )
+    return Recorder(tracing, metrics, log, clock, capture)
 
 
 def _process() -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from llmgw.policy.signals.bell import Bell
 from llmgw.policy.signals.events import EventLog
-from llmgw.policy.signals.lease import Lease
+from llmgw.policy.signals.leases import signal_lease
 from llmgw.policy.signals.spikes import SpikeRule, tell_spikes
 from llmgw.policy.spending import keys
 from llmgw.policy.spending.crossing import THRESHOLDS, crossed
@@ -62,7 +62,7 @@ class Signals:
         """Events that could not be told."""
         self._state = state
         self._clock = clock
-        self._lease = Lease(state, "spikes", _SPIKES_KEPT_MS)
+        self._lease = signal_lease(state, "spikes", _SPIKES_KEPT_MS)
         self._waiting: deque[tuple[str, Event | None, float]] = deque()
         self._known: dict[tuple[str, str], None] = {}
         self._wake = asyncio.Event()
