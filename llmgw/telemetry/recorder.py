@@ -73,7 +73,8 @@ class Recorder:
         """Tell of a call that has ended, and of those made for it; never waits and never raises."""
         told = tellable(call)
         kept = self._tracing.record(call, told)
-        self._metrics.record(call, kept=kept)
+        # Of a tenant of whom nothing but sums is told, no number leads to a trace.
+        self._metrics.record(call, kept=kept and call.capture != "none")
         for each in told.inner:
             self._call_log.write(each)
         self._call_log.write(told)

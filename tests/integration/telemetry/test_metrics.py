@@ -173,6 +173,23 @@ def test_traces_and_metrics_share_one_patience_at_the_end(
     assert lost == {("spans",): 3, ("log_lines",): 1}
 
 
+def test_no_number_leads_to_a_call_of_whom_only_sums_are_told(
+    collector: Collector, start: Callable[..., Tracing], metrics: Start
+) -> None:
+    """It is counted as all others are, and theirs lead to their traces."""
+    tracing, told = start(collector.url), metrics("")
+    recorder = Recorder(tracing, told, CallLog(LineWriter(None), "json"), Fixed())
+
+    def exemplars() -> list[object]:
+        (point,) = told.points()["llmgw.requests"]
+        return [point.value, len(point.exemplars)]
+
+    recorder.record(finished(begun(tracing), capture="none"))
+    assert exemplars() == [1, 0]
+    recorder.record(finished(begun(tracing)))
+    assert exemplars() == [2, 1]
+
+
 def test_what_the_call_log_says_of_itself_is_shown(metrics: Start) -> None:
     """What became of events, why others were lost, and how far behind it is: as it stands when somebody asks."""
     told = metrics("")
