@@ -90,6 +90,6 @@ def _lean(completion: Completion, *, redacting: bool) -> Completion:
 
 
 def _document(value: Json, limit: int, *, redacting: bool) -> tuple[bytes, bool]:
-    short = shorten(value, limit + _MORE)
+    short, was_short = shorten(value, limit + _MORE)
     written, was_cut = encode_within(redact_json(short) if redacting else short, limit)
-    return written, was_cut or short != value
+    return written, was_cut or was_short

@@ -12,6 +12,8 @@ CUT: Final = "…[cut]"
 
 _LEAST: Final = 32
 _DEEPEST: Final = 64
+_LONGEST_NAME: Final = 256
+_NUMBER: Final = 4
 
 
 def cut_text(text: str, limit: int) -> str:
@@ -33,12 +35,13 @@ def cut_bytes(data: bytes, limit: int) -> bytes:
     return data[:end]
 
 
-def shorten(value: Json, room: int) -> Json:
-    """Return a document whose texts have `room` bytes together at most; what comes first has it first.
+def shorten(value: Json, room: int) -> tuple[Json, bool]:
+    """Return a document whose texts have `room` bytes together at most, and whether something is missing.
 
-    Lists and objects end where nothing is left, and what is nested deeper than 64 goes.
+    What comes first has room first; lists and objects end where none is left. What is nested deeper than 64 goes.
     """
-    return _Shortening(room).of(value, 0)
+    shortening = _Shortening(room)
+    return shortening.of(value, 0), shortening.was_cut
 
 
 def encode_within(value: Json, limit: int) -> tuple[bytes, bool]:
@@ -48,7 +51,7 @@ def encode_within(value: Json, limit: int) -> tuple[bytes, bool]:
         return written, False
     room = limit - limit // 8
     while room >= _LEAST:
-        written = encode(shorten(value, room))
+        written = encode(shorten(value, room)[0])
         if len(written) <= limit:
             return written, True
         room //= 2
@@ -83,28 +86,37 @@ class _Shortening:
     """Shares out room among the texts of one document."""
 
     def __init__(self, room: int) -> None:
+        self.was_cut = False
         self._left = room
 
     def of(self, value: Json, depth: int) -> Json:
         match value:
             case str():
                 told = cut_text(value, max(0, self._left))
-                self._left -= len(told.encode()) + 2
+                self._spend(len(told.encode()) + 2)
+                self.was_cut = self.was_cut or len(told) < len(value) or told.endswith(CUT)
                 return told
-            case list() | dict() if depth >= _DEEPEST:
+            case list() | tuple() | dict() if depth >= _DEEPEST:
+                self.was_cut = True
                 return CUT
-            case list():
+            case list() | tuple():
                 return [self.of(each, depth + 1) for each in value if self._has_room()]
             case dict():
                 return {
-                    cut_text(name, 256): self.of(each, depth + 1)
+                    cut_text(name, _LONGEST_NAME): self.of(each, depth + 1)
                     for name, each in value.items()
                     if self._has_room(len(name))
                 }
             case _:
-                self._left -= 4
+                self._spend(_NUMBER)
                 return value
 
+    def _spend(self, size: int) -> None:
+        self._left -= size
+
     def _has_room(self, more: int = 0) -> bool:
-        self._left -= min(more, 256)
-        return self._left > 0
+        self._spend(min(more, _LONGEST_NAME))
+        if self._left > 0:
+            return True
+        self.was_cut = True
+        return False

@@ -65,7 +65,7 @@ def _redacted(value: Json, depth: int) -> Json:
             return _number(value)
         case _ if depth >= _DEEPEST:
             return mark("depth")
-        case list():
+        case list() | tuple():  # structs are written down with either
             if len(value) >= _FEWEST_NUMBERS and all(type(each) is int for each in value):
                 return mark("numbers")
             return [_redacted(each, depth + 1) for each in value]
@@ -96,7 +96,7 @@ def _hidden(value: Json, depth: int) -> Json:
             return mark("secret")
         case int() | float() if not isinstance(value, bool):
             return mark("secret")
-        case list() if all(isinstance(each, str) for each in value):
+        case list() | tuple() if all(isinstance(each, str) for each in value):
             return [mark("secret") for _ in value]
         case _:
             return _redacted(value, depth)

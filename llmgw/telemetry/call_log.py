@@ -24,6 +24,8 @@ YELLOW = "\x1b[33m"
 _ROOMY = 128
 _TIGHT = 12
 _MAX_ATTEMPTS = 8
+_TIGHT_TAGS = 4
+"""Tags of a line that is short of room."""
 _PRESERVED: Final[Verdict] = "preserved"
 _LOST: Final[Verdict] = "lost"
 _MAX_COUNT = (1 << 63) - 1
@@ -141,7 +143,8 @@ class CallLog:
             key_id=_optional(caller.key_id or None, limit) if caller else None,
             tenant=printable(caller.tenant, limit) if caller else None,
             alias=_optional(call.alias, limit),
-            tags=[printable(tag, limit) for tag in call.tags] or None,
+            tags=[printable(tag, limit) for tag in call.tags[: _ROOMY if limit == _ROOMY else _TIGHT_TAGS]]
+            or None,
             target=_optional(call.target, limit),
             error=_optional(call.error, limit),
             first_content_ms=None if first is None else _ms(first - call.started_ns),

@@ -157,7 +157,7 @@ def _arguments(text: str) -> Any:
     if len(text) > MAX_ATTRIBUTE_BYTES:
         return _short(text)
     try:
-        return shorten(decode(text.encode("utf-8", "replace")), _LOOKED_AT)
+        return shorten(decode(text.encode("utf-8", "replace")), _LOOKED_AT)[0]
     except (DecodeError, UnicodeDecodeError, RecursionError):
         return _short(text)
 

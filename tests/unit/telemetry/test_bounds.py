@@ -2,8 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from llmgw.telemetry.bounds import MAX_ATTRIBUTE_BYTES, bounded
+from llmgw.telemetry.bounds import MAX_ATTRIBUTE_BYTES, MAX_SPAN_BYTES, bounded, bounded_span, size_of
 from opentelemetry.exporter.otlp.proto.common._internal import _encode_attributes
+from opentelemetry.sdk.trace import Event
 
 VALUES = st.one_of(
     st.none(),
@@ -48,3 +49,25 @@ def test_zero_false_and_the_empty_word_are_known() -> None:
         "c": "",
         "e": [],
     }
+
+
+def test_a_span_has_one_bound_for_all_it_says() -> None:
+    """The last events go first, then the longest values; a mark says so, and so does the count of events."""
+    event = Event("e", {"text": "x" * 8000}, 0)
+    few, events = bounded_span({"a": "y" * 8192, "n": 1}, [event] * 10)
+    assert (list(few), len(events)) == (["a", "n", "llmgw.truncated"], 7)
+    assert getattr(events, "dropped", 0) == 3
+    many, none = bounded_span({f"name_{number}": "z" * 8192 for number in range(12)}, [event])
+    assert (len(none), len(many)) == (0, 8)
+    for attributes, kept in ((few, events), (many, none)):
+        size = size_of(attributes) + sum(size_of(each.attributes or {}) for each in kept)
+        assert size <= MAX_SPAN_BYTES
+
+
+def test_a_span_that_has_room_is_told_whole() -> None:
+    """Without a mark; a value that is cut sets it."""
+    event = Event("e", {"text": "x"}, 0)
+    events = [event]
+    assert bounded_span({"a": "y"}, events) == ({"a": "y"}, events)
+    assert bounded_span({"a": "ü" * 5000}, ())[0]["llmgw.truncated"] is True
+    assert bounded_span({"a": ("w" * 5000, "v" * 5000)}, ())[0]["llmgw.truncated"] is True

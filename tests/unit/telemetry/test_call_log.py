@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from llmgw.telemetry.call_log import CallLine, CallLog, Style
 from llmgw.telemetry.lines import MAX_LINE, LineWriter
@@ -148,6 +148,7 @@ def test_messages_and_credentials_are_not_among_the_fields(logged: Logged) -> No
 hostile = st.text(st.characters(codec=None, exclude_categories=()), max_size=400)
 
 
+@example("\U000e0001" * 400, "\U000e0001" * 400, 1 << 20, "json")
 @given(hostile, hostile, st.integers(), st.sampled_from(["json", "text", "colour"]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_hostile_input_stays_one_bounded_line(
@@ -162,6 +163,7 @@ def test_hostile_input_stays_one_bounded_line(
         error=words,
         caller=Caller(key_id=words, name=more, role="caller", tenant=more),
         attempts=[attempt(target=words, status=None, error=more)] * 20,
+        tags=(more,) * 16,
         usage=Usage(input_tokens=count * 2**40, output_tokens=count),
     )
     (line,) = logged(hostile_call, style=style)
