@@ -35,7 +35,8 @@ class FeedbackEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One judgement, as it is kept beside the calls; members are columns.
 
     A value that is a number is the `score`, a text the `label`; true and false are both: 1 and 0, `true` and
-    `false`. `call_ended_us` and what follows is of the call, as it was known then. Times are unix time in microseconds.
+    `false`. `call_ended_us` and what follows is of the call, as it was known then. Times are unix time in
+    microseconds.
     """
 
     ended_us: int
