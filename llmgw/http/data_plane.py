@@ -104,10 +104,13 @@ class Endpoint:
             raise Draining("the gateway is stopping", retry_after_s=1)
         if len(runtime.exchanges) > runtime.limits.max_in_flight:
             raise Overloaded("the gateway handles as many calls as it may", retry_after_s=1)
-        call.caller = await runtime.authenticator.caller(exchange.headers, exchange.scope.get("client"))
-        require(call.caller, Permission.CALL)
+        caller = await runtime.authenticator.caller(exchange.headers, exchange.scope.get("client"))
+        runtime.recorder.admit(call, caller, str(exchange.scope.get("path", "")))
+        require(caller, Permission.CALL)
         exchange.require_json()
         body = await exchange.body(runtime.limits.max_body, runtime.limits.body_timeout_s)
+        if call.content is not None:
+            call.content.wire, call.content.body = self._wire.name, body
         exchange.watch()
         decoded = self._wire.decode_request(body, prompted=PROMPT_HEADER in exchange.headers)
         invocation = with_header_options(decoded, exchange, body)
@@ -128,6 +131,8 @@ class Endpoint:
 
     async def _replay(self, exchange: Exchange, call: Call, invocation: Invocation, replay: Replay) -> None:
         """Answer as before: the same bytes, or what is stored of them."""
+        if call.content is not None and replay.completion is not None:
+            call.content.settle(replay.completion)
         body, media_type = replay.body, replay.media_type
         if replay.completion is not None:
             body, media_type = self._told_again(invocation, replay.completion)

@@ -23,7 +23,7 @@ def begun(runtime: Runtime, request: HttpRequest, endpoint: str, *, named: str |
         endpoint=endpoint,
         **trace_of(request),
     )
-    call.caller = caller_of(request)
+    runtime.recorder.admit(call, caller_of(request), request.url.path)
     return call
 
 

@@ -65,6 +65,11 @@ class Tracing:
         """Spans that were kept and will never arrive."""
         return self._export.dropped if self._export is not None else 0
 
+    @property
+    def waiting(self) -> int:
+        """Spans that wait to be sent, at most `MAX_QUEUE`."""
+        return self._export.waiting if self._export is not None else 0
+
     def begin(
         self, *, request_id: str, call_id: str, endpoint: str, traceparent: str | None, tracestate: str | None
     ) -> Call:
@@ -111,15 +116,19 @@ class Tracing:
             trace_state=parse_tracestate(tracestate) if parent and tracestate else "",
         )
 
-    def record(self, call: Call) -> None:
-        """Hand over a finished call, with those made for it; never waits and never raises."""
-        if self._builder is not None and self._export is not None and self._keeps(call):
-            self._export.offer(self._builder.trace(call))
+    def record(self, call: Call, told: Call | None = None) -> bool:
+        """Hand over a finished call, with those made for it, and say whether it is kept; never waits or raises.
 
-    def record_operation(self, operation: ContextOperation) -> None:
-        """Hand over a finished operation; never waits and never raises."""
+        `told` is as much of it as may be told, where that is not all of it.
+        """
+        if self._builder is None or self._export is None or not self._keeps(call):
+            return False
+        return self._export.offer(self._builder.trace(told or call))
+
+    def record_operation(self, operation: ContextOperation, told: ContextOperation | None = None) -> None:
+        """Hand over a finished operation, as `record` does."""
         if self._builder is not None and self._export is not None and self._keeps_operation(operation):
-            self._export.offer(self._builder.operation(operation))
+            self._export.offer(self._builder.operation(told or operation))
 
     def record_feedback(
         self, event: FeedbackEvent, began_unix_ns: int, *, traceparent: str | None, tracestate: str | None

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from llmgw.types.allotment import Allotment
 from llmgw.types.allowance import Allowance
+from llmgw.types.content import CaptureLevel, Content
 from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
 from llmgw.types.links import SpanPlace
@@ -203,6 +204,11 @@ class Call(Struct, kw_only=True):
     status: int = 0
     error: str | None = None
     error_message: str | None = None
+    """What its caller was told. It may quote a provider or the caller, so it is told with words only."""
+    capture: CaptureLevel = "metadata"
+    """How much of it may be told."""
+    content: Content | None = None
+    """Its words, where they may be told."""
 
     def within(self, new_span_id: Callable[[], int], now_ns: int) -> "Call":
         """Begin a call that is made for this one, in its trace; `now_ns` is `time.monotonic_ns`."""
@@ -221,6 +227,8 @@ class Call(Struct, kw_only=True):
             caller=self.caller,
             admitted=self.alias,
             within_another=True,
+            capture=self.capture,
+            content=None if self.content is None else Content(max_bytes=self.content.max_bytes),
         )
 
     @property

@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.types.content import CaptureLevel
 from llmgw.types.links import SpanLink
 from llmgw.types.preservation import Check, CheckResult
 
@@ -64,6 +65,8 @@ class ContextOperation(Struct, kw_only=True):
     """Calls of other traces whose work it came upon."""
     checks: dict[Check, CheckResult] = {}
     """What it found out about stored bytes being what was stored."""
+    capture: CaptureLevel = "metadata"
+    """How much of it may be told."""
 
     @property
     def broken(self) -> bool:
