@@ -153,7 +153,10 @@ class Checks:
     async def _read_back(self, receipt: Receipt, frame: bytes, record: ReportRecord) -> None:
         opened, call = self._opened, self._call
         place = opened.count - opened.stored.base
-        trace = {"traceparent": format_traceparent(call.trace_id, call.span_id, sampled=call.sampled)}
+        trace = {
+            "traceparent": format_traceparent(call.trace_id, call.span_id, sampled=call.sampled),
+            "tracestate": call.trace_state,
+        }
         try:
             with self._tell("read_back", call.caller or ANYBODY, receipt.context, trace) as operation:
                 stored = await self._contexts.store.command(opened.keys, "LINDEX", TURNS, place)

@@ -280,9 +280,12 @@ def _passable(error: GatewayError) -> GatewayError:
 
 
 def _traced(request: UpstreamRequest, call: Call, attempt: Attempt) -> UpstreamRequest:
-    """Add the header under which the provider's trace would continue ours."""
+    """Add the headers under which the provider's trace would continue ours."""
     traceparent = format_traceparent(call.trace_id, attempt.span_id, sampled=call.sampled)
-    return structs.replace(request, headers=(*request.headers, ("traceparent", traceparent)))
+    headers = [*request.headers, ("traceparent", traceparent)]
+    if call.trace_state:
+        headers.append(("tracestate", call.trace_state))
+    return structs.replace(request, headers=tuple(headers))
 
 
 def _may_stream(media_type: str) -> bool:

@@ -32,6 +32,11 @@ def caller_of(request: HttpRequest) -> Caller:
     return caller
 
 
+def trace_of(request: HttpRequest) -> dict[str, str]:
+    """The headers of the trace that the caller is in; the values of one that came several times are joined."""
+    return {name: ",".join(request.headers.getall(name, [])) for name in ("traceparent", "tracestate")}
+
+
 def actor_of(request: HttpRequest) -> Actor:
     """Who asks, and what for, where it says so in `x-llmgw-purpose`.
 

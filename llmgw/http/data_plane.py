@@ -254,8 +254,8 @@ class Endpoint:
             request_id=request_id(exchange.headers, runtime.new_id),
             call_id=f"call_{runtime.new_id()}",
             endpoint=self._wire.path,
-            traceparent=exchange.header(b"traceparent"),
-            tracestate=exchange.header(b"tracestate"),
+            traceparent=exchange.every(b"traceparent"),
+            tracestate=exchange.every(b"tracestate"),
         )
 
 

@@ -73,6 +73,12 @@ class Exchange:
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def every(self, name: bytes) -> str | None:
+        """All values of a header joined by commas, whatever they are; None where it did not come."""
+        if name not in self.headers:
+            return None
+        return b",".join([value for known, value in self.scope["headers"] if known == name]).decode("latin-1")
+
     def joined(self, name: bytes) -> str:
         """All values of a header that may come several times, joined as RFC 9110 section 5.3 says.
 

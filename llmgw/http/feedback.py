@@ -6,7 +6,7 @@ from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 
 from llmgw.gateway.feedback import Feedbacks, Given
-from llmgw.http.asked import HttpRequest, answer, caller_of, read, require_json
+from llmgw.http.asked import HttpRequest, answer, caller_of, read, require_json, trace_of
 from llmgw.http.options import idempotency_of
 from llmgw.http.permissions import Permission
 from llmgw.telemetry.recorder import Recorder
@@ -28,9 +28,7 @@ def feedback_routes(feedbacks: Feedbacks, recorder: Recorder, clock: Clock) -> l
         idempotency = idempotency_of(key, request.url.path, body)
         event, new = await feedbacks.give(caller_of(request), given, idempotency)
         if new:
-            named = ("traceparent", "tracestate")
-            headers = {name: ",".join(request.headers.getall(name, [])) for name in named}
-            recorder.feedback(event, began, headers)
+            recorder.feedback(event, began, trace_of(request))
         told = {"id": event.id, "call_id": event.call, "name": event.name, "at_ms": event.ended_us // 1000}
         return answer(told, 201, **({} if new else {"x_llmgw_replayed": "true"}))
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from llmgw.context.erasure import Receipt
 from llmgw.context.library import Verified
 from llmgw.context.storage.names import CONTEXT_ID
-from llmgw.http.asked import HttpRequest, caller_of
+from llmgw.http.asked import HttpRequest, caller_of, trace_of
 from llmgw.http.runtime import Runtime
 from llmgw.types.context import ContextInfo
 from llmgw.types.operation import ContextOperation, OperationName
@@ -19,9 +19,8 @@ def telling(
     Begin it when the body is read: how fast a caller sends says nothing of the house. `context` is as the caller
     wrote it, and is told of only where a context can be called so.
     """
-    headers = {name: ",".join(request.headers.getall(name, [])) for name in ("traceparent", "tracestate")}
     known = context if CONTEXT_ID.fullmatch(context) else ""
-    return runtime.recorder.operation(name, caller_of(request), known, headers)
+    return runtime.recorder.operation(name, caller_of(request), known, trace_of(request))
 
 
 def left(operation: ContextOperation, info: ContextInfo) -> ContextInfo:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from llmgw.http.asked import HttpRequest, caller_of
+from llmgw.http.asked import HttpRequest, caller_of, trace_of
 from llmgw.http.exchange import request_id
 from llmgw.http.runtime import Runtime
 from llmgw.types.call import Call
@@ -21,8 +21,7 @@ def begun(runtime: Runtime, request: HttpRequest, endpoint: str, *, named: str |
         request_id=named or request_id_of(request, runtime),
         call_id=f"call_{runtime.new_id()}",
         endpoint=endpoint,
-        traceparent=request.headers.get("traceparent"),
-        tracestate=request.headers.get("tracestate"),
+        **trace_of(request),
     )
     runtime.recorder.admit(call, caller_of(request), request.url.path)
     return call

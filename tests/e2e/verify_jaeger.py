@@ -1,6 +1,7 @@
 """The story of the traces, told to a Jaeger that somebody runs: `scripts/verify_jaeger`."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.jaeger import Jaeger
+from tests.e2e.lost_commands import find_as_the_page_says
 from tests.e2e.trace_story import Told, check, config_for, tell
 from tests.running import RunningGateway
 
@@ -36,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
         story = tell(gateway)
         try:
             check(story, jaeger)
+            if shutil.which("jq") and shutil.which("curl"):
+                find_as_the_page_says(story, "JAEGER", jaeger.page, Path(home))
         except AssertionError as error:
             sys.stderr.write(f"not as it should be: {error}\n")
             return 1

@@ -1,5 +1,8 @@
 """From what a call left behind there is a way back to the call."""
 
+import http.client
+import secrets
+
 from llmgw.context.storage.names import HASH, ORPHANS, Keys
 from llmgw.state.connection import State
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -53,3 +56,34 @@ def test_what_was_left_before_traces_were_noted_leads_nowhere(scene: Scene) -> N
     assert orphan["kind"] == "fenced"
     assert "trace_id" not in orphan
     assert len(orphan["turns"]) == 2
+
+
+def test_headers_of_a_trace_that_come_twice_are_read_as_the_standard_says(scene: Scene) -> None:
+    """Two `traceparent` are none, so that the trace begins here; the parts of a `tracestate` are one list."""
+    mine, other = secrets.token_hex(16), secrets.token_hex(16)
+    parent = f"00-{mine}-{secrets.token_hex(8)}-01"
+    states = [("tracestate", "congo=1"), ("tracestate", "rojo=2")]
+
+    def asked(*headers: tuple[str, str]) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", scene.gateway.port, timeout=30)
+        connection.putrequest("POST", "/v1/chat/completions")
+        for name, value in (
+            *headers,
+            ("authorization", f"Bearer {scene.gateway.key}"),
+            ("content-length", "2"),
+        ):
+            connection.putheader(name, value)
+        connection.endheaders(b"{}")
+        with connection.getresponse() as response:
+            response.read()
+            trace = response.getheader("x-llmgw-trace-id", "")
+        connection.close()
+        return trace
+
+    assert asked(("traceparent", parent), *states) == mine
+    assert asked(("traceparent", parent), ("traceparent", parent.replace(mine, other))) not in {mine, other}
+    (span,) = until(
+        lambda: [each for each in scene.collector.all_spans() if each.trace_id.hex() == mine],
+        "the call's span",
+    )
+    assert span.trace_state == "congo=1,rojo=2"

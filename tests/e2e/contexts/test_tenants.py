@@ -27,7 +27,7 @@ BELOW: list[tuple[str, str, Any]] = [
 ]
 """Every route below `/v1/contexts/{id}`, with a body that would do."""
 
-CHANGING = {"date", "request-id", "x-request-id", "x-llmgw-call-id"}
+CHANGING = {"date", "request-id", "x-request-id", "x-llmgw-call-id", "x-llmgw-trace-id"}
 """Headers that differ between any two answers."""
 
 

@@ -1,9 +1,11 @@
 """A real backend is sent a gateway's traces and asked for them as an SRE would."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from llmgw.simulator.process import SimulatorProcess
+from tests.e2e.lost_commands import find_as_the_page_says
 from tests.e2e.phoenix.client import Phoenix
 from tests.e2e.trace_story import check, config_for, tell
 from tests.running import RunningGateway
@@ -17,5 +19,8 @@ def test_every_call_is_found_again_in_phoenix(phoenix: Phoenix, tmp_path: Path) 
         SimulatorProcess() as simulator,
         RunningGateway(tmp_path, config_for(simulator.base_url, phoenix.otlp)) as gateway,
     ):
-        check(tell(gateway), phoenix)
+        story = tell(gateway)
+        check(story, phoenix)
         assert "traces do not reach the collector" not in gateway.log()
+    if shutil.which("jq") and shutil.which("curl"):
+        find_as_the_page_says(story, "PHOENIX", phoenix.page, tmp_path)

@@ -305,8 +305,14 @@ def test_the_call_log_says_it(chat: openai.OpenAI, running: RunningGateway) -> N
     talk.ask("question one")
     talk.messages = [talk.messages[0], talk.messages[1]]
     talk.ask("question two")
-    lines = [json.loads(line) for line in running.log().splitlines() if line.startswith("{")]
-    line = [each for each in lines if each.get("context") == talk.session][-1]
+
+    def told() -> list[Any]:
+        lines = [json.loads(line) for line in running.log().splitlines() if line.startswith("{")]
+        return [each for each in lines if each.get("context") == talk.session]
+
+    # A line is written behind the answer.
+    until(lambda: len(told()) == 2, "the lines of both calls")
+    line = told()[-1]
     assert (line["level"], line["preservation"], line["mode"], line["losses"]) == (
         "warning",
         "lost",

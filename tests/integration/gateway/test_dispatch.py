@@ -393,10 +393,13 @@ def test_providers_see_the_trace_only_when_told_to(propagate: bool) -> None:
     """The provider's span would hang below the attempt; without the setting no header goes out."""
 
     async def scene(stage: Scene) -> None:
+        stage.call.trace_state = "congo=1,rojo=2"
         await _drained(await stage.open())
         (sent,) = stage.servers[0].requests
         expected = f"traceparent: 00-{stage.call.trace_id:032x}-{7:016x}-00\r\n".encode()
         assert (expected in sent.lower()) is propagate
         assert (b"traceparent" in sent.lower()) is propagate
+        assert (b"tracestate: congo=1,rojo=2\r\n" in sent.lower()) is propagate
+        assert (b"tracestate" in sent.lower()) is propagate
 
     perform([always(WHOLE)], scene, propagate=propagate)

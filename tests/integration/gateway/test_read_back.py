@@ -73,6 +73,7 @@ def test_what_does_not_read_back_is_told(
             started_ns=0,
             started_unix_ns=0,
             sampled=True,
+            trace_state="congo=1",
             caller=CALLER,
         )
         report = Report(
@@ -99,5 +100,5 @@ def test_what_does_not_read_back_is_told(
     assert operation.checks == {"c8": result}
     assert operation.broken is (result == "fail")
     assert told.callers == [CALLER]
-    assert told.headers == [{"traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01"}]
+    assert told.headers == [{"traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01", "tracestate": "congo=1"}]
     assert (report.checks["c8"], report.verdict) == (result, verdict)

@@ -8,8 +8,9 @@ import pytest
 from llmgw.telemetry.collector import metrics_url, traces_url
 from llmgw.telemetry.export import MAX_QUEUE
 from llmgw.telemetry.spans import Tracing
-from tests.collectors import BlackHole, Collector
+from tests.collectors import BlackHole, Collector, Resetter
 from tests.traced_calls import begun, finished
+from tests.waiting import until
 
 Start = Callable[..., Tracing]
 
@@ -113,6 +114,41 @@ def test_an_outage_is_one_line_and_its_end_another(
     assert up == "traces reach the collector again; 1800 spans were lost"
     assert end == "1800 spans were not delivered"
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+def test_a_collector_that_refuses_keeps_nobody_waiting(
+    collector: Collector, start: Start, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """Whether a refusal may be asked again or not: the end does not wait for a better moment, all is counted."""
+    collector.status = status
+    tracing = start(collector.url)
+    with caplog.at_level(logging.DEBUG):
+        tracing.record(finished(begun(tracing)))
+        collector.wait_for(3)
+        for _ in range(MAX_QUEUE):
+            tracing.record(finished(begun(tracing)))
+        tracing.shutdown(0.01)
+    assert tracing.dropped == 3 * (MAX_QUEUE + 1)
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("llmgw")]
+    assert lines[-1] == f"{3 * (MAX_QUEUE + 1)} spans were not delivered"
+    assert len(lines) <= 2, "one line of the outage at most, and one of the end"
+
+
+def test_a_collector_that_resets_is_a_count(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """Connections that are torn down lose their spans, and one line says so."""
+    resetter = Resetter()
+    tracing = start(resetter.url)
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(600):
+            tracing.record(finished(begun(tracing)))
+        until(lambda: resetter.resets >= 2, "two batches to be reset")
+        tracing.shutdown(0.01)
+    resetter.close()
+    assert tracing.dropped == 1800
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("llmgw")]
+    assert lines[-1] == "1800 spans were not delivered"
+    assert len(lines) <= 2
 
 
 def test_a_collector_that_never_answers_bounds_the_queue_and_the_shutdown(

@@ -282,6 +282,19 @@ def test_the_callers_sampling_decision_is_respected(
     assert call.sampled is sampled
 
 
+def test_a_call_that_failed_is_kept_in_a_trace_that_its_caller_does_not_sample(
+    collector: Collector, start: Start
+) -> None:
+    """In the caller's trace, and those behind us are told what the caller said."""
+    tracing = start(collector.url, sample=1.0)
+    for facts in ({}, {"status": 500, "error": "internal_error", "attempts": []}):
+        tracing.record(finished(begun(tracing, f"00-{TRACE}-{SPAN}-00"), **facts))
+    tracing.shutdown()
+    (span,) = collector.all_spans()
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN)
+    assert attributes(span.attributes)["error.type"] == "internal_error"
+
+
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
 def test_the_share_is_decided_as_other_services_do(collector: Collector, start: Start, share: float) -> None:
     """Same trace id, same share, same answer as the SDK's ratio sampler."""

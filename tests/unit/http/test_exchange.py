@@ -99,3 +99,23 @@ def test_hanging_up_ends_one_connection() -> None:
         for each in (*ours, *callers):
             each.close()
         assert not hang_up(port, names[0])
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ([], None),
+        ([(b"tracestate", b"a=1")], "a=1"),
+        ([(b"tracestate", b"a=1"), (b"x", b"y"), (b"tracestate", b"b=2")], "a=1,b=2"),
+        ([(b"tracestate", b"\xe4"), (b"tracestate", b"")], "\xe4,"),
+    ],
+)
+def test_every_value_of_a_header_is_told_in_its_order(
+    headers: list[tuple[bytes, bytes]], told: str | None
+) -> None:
+    """A header that came several times is one list of values, whatever is in them."""
+
+    async def never(*_: Any) -> Any:
+        raise AssertionError("nothing is read and nothing sent")
+
+    assert told == Exchange({"headers": headers}, never, never).every(b"tracestate")
