@@ -73,7 +73,7 @@ class CallLog:
             self._shelves[each.name] = Shelf(
                 stream,
                 Ingest(each, stream, means.files, means.writer, settings.segment_events),
-                Tidying(each, means.files, means.writer, _keep_days(each, settings)),
+                Tidying(each, stream, means.files, means.writer, _keep_days(each, settings)),
                 self._lost[each.name],
                 (settings.segment_events, settings.segment_s),
             )

@@ -7,7 +7,6 @@ from typing import Final
 
 from llmgw.calllog.files import FilesUnavailable
 from llmgw.calllog.ingest import Ingest, WriterRefused, WriterUnavailable
-from llmgw.calllog.segments import Cursor
 from llmgw.calllog.stream import Depth, Stream, TakenOver
 from llmgw.calllog.tidying import Tidying
 from llmgw.state.connection import State
@@ -135,8 +134,11 @@ class Upkeep:
             FilesUnavailable: segments cannot be listed or written.
             WriterUnavailable: they cannot be joined.
         """
-        cursor: Cursor = await shelf.stream.cursor()
-        done = await shelf.tidying.step(cursor, self._clock.unix_ns() // 1_000_000)
+        try:
+            done = await shelf.tidying.step(shelf.ingest.fence, self._clock.unix_ns() // 1_000_000)
+        except TakenOver:
+            self.leads = False
+            return
         shelf.removed.update(covered=done.covered, expired=done.expired)
         if done.expired:
             _log.info("the call log's retention deleted %d files", done.expired)
