@@ -7,7 +7,7 @@ from typing import Any, Final
 import duckdb
 
 from llmgw.calllog.engine.database import DATASETS, Database, quoted, union
-from llmgw.calllog.engine.frames import Ask, Failed, Source, Sql, Table
+from llmgw.calllog.engine.frames import Ask, Failed, Sql, Table
 from llmgw.calllog.engine.guard import NotAllowed, checked, told
 from llmgw.calllog.engine.paging import within
 from llmgw.calllog.engine.values import plain
@@ -23,10 +23,11 @@ _TOO_LARGE: Final = (
 def ask(database: Database, asked: Ask) -> Table:
     """Answer one of our statements."""
     with database.live(asked.source) as live:
-        where, rows = "ended_us >= $from_us AND ended_us < $to_us", union(_paths(asked.source, asked), live)
-        values = {"from_us": asked.from_us, "to_us": asked.to_us, **asked.values}
+        paths = [path for span in asked.spans for path in within(asked.source.paths, *span)]
+        rows, values = union(sorted(set(paths)), live), dict(asked.values)
+        where = " OR ".join(f"(ended_us >= {begin} AND ended_us < {end})" for begin, end in asked.spans)
         if asked.tenant is not None:
-            where, values = f"{where} AND tenant = $tenant", {**values, "tenant": asked.tenant}
+            where, values = f"({where}) AND tenant = $tenant", {**values, "tenant": asked.tenant}
         statement = f"WITH calls AS (SELECT * FROM ({rows}) WHERE {where}) {asked.statement}"  # ours
         return _table(database.connection.execute(statement, values), asked.most)
 
@@ -68,24 +69,21 @@ def _views(database: Database, asked: Sql) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for source in asked.sources:
-            rows = union(_paths(source, asked), stack.enter_context(database.live(source)))
+            rows = union(
+                within(source.paths, asked.from_us, asked.to_us), stack.enter_context(database.live(source))
+            )
             time = DATASETS[source.dataset].time
             where = f'"{time}" >= {asked.from_us} AND "{time}" < {asked.to_us}'
             barrier = ""
             if asked.tenant is not None:
                 where, barrier = f"{where} AND tenant = {quoted(asked.tenant)}", "LIMIT 9000000000000000000"
-            database.connection.execute(
-                f'CREATE OR REPLACE TEMP VIEW "{source.dataset}" AS SELECT * FROM ({rows}) WHERE {where} {barrier}'  # quoted
-            )
+            seen = f"SELECT * FROM ({rows}) WHERE {where} {barrier}"
+            database.connection.execute(f'CREATE OR REPLACE TEMP VIEW "{source.dataset}" AS {seen}')
         try:
             yield
         finally:
             for source in asked.sources:
                 database.connection.execute(f'DROP VIEW IF EXISTS "{source.dataset}"')
-
-
-def _paths(source: Source, asked: Ask | Sql) -> tuple[str, ...]:
-    return within(source.paths, asked.from_us, asked.to_us)
 
 
 def _table(result: duckdb.DuckDBPyConnection, most: int) -> Table:

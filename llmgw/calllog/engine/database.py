@@ -110,7 +110,7 @@ def union(paths: Sequence[str], live: str) -> str:
         return f"SELECT * FROM {live}"  # names are ours
     files = ", ".join(map(quoted, paths))
     return (
-        f"SELECT * FROM read_parquet([{files}], union_by_name = true, hive_partitioning = false) "  # paths are quoted
+        f"SELECT * FROM read_parquet([{files}], union_by_name = true, hive_partitioning = false) "
         f"UNION ALL BY NAME SELECT * FROM {live}"
     )
 

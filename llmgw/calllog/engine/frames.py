@@ -28,7 +28,7 @@ class Opening(Struct, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """The rows of one dataset, each once: Parquet files, in the order of time, and lines of JSON that are in none."""
+    """The rows of one dataset, each once: files of Parquet, and lines of JSON that are in none of them."""
 
     dataset: str
     paths: tuple[str, ...] = ()
@@ -56,15 +56,15 @@ class Find(Struct, frozen=True, kw_only=True, tag="find"):
 class Ask(Struct, frozen=True, kw_only=True, tag="ask"):
     """One statement of ours over the calls of a tenant, or of all; answered by `Table`.
 
-    It reads the table `calls`; `values` stand for its named parameters.
+    It reads the table `calls`, once, in which there are the calls that ended in one of the `spans` of time;
+    `values` stand for its named parameters.
     """
 
     source: Source
     statement: str
     values: dict[str, Any]
     tenant: str | None
-    from_us: int
-    to_us: int
+    spans: tuple[tuple[int, int], ...]
     most: int
 
 

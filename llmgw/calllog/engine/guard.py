@@ -1,8 +1,8 @@
 """What a caller may ask in SQL: one SELECT over what it may read. All that is not known to be harmless is refused.
 
 The statement is judged by its syntax tree as DuckDB itself writes it down, never by its text. A name in FROM is one
-of the tables, or of a common table expression of the statement; such a name is a plain word that names nothing else,
-so that wherever it is looked up it cannot turn out to be a file or a table of the system.
+of the tables, or of a common table expression of the statement; such a name is a plain word that names nothing
+else, so that wherever it is looked up it cannot turn out to be a file or a table of the system.
 """
 
 import re
@@ -19,22 +19,24 @@ MAX_NODES: Final = 20_000
 
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _EXPRESSIONS: Final = frozenset({
-    "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA",
-    "LAMBDA_REF", "OPERATOR", "PARAMETER", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "WINDOW", "TYPE",
+    "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION",
+    "LAMBDA", "LAMBDA_REF", "OPERATOR", "PARAMETER", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "WINDOW",
+    "TYPE",
 })  # fmt: skip
 _NODES: Final = frozenset({
-    "SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE",
-    "BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT", "SHOW_REF", "SUBQUERY", "TABLE_FUNCTION",
-    "DISTINCT_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "ORDER_MODIFIER",
-    "ORDER_DEFAULT", "ASCENDING", "DESCENDING", "ORDER_ASCENDING", "ORDER_DESCENDING",
+    "SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE", "BASE_TABLE", "EMPTY",
+    "EXPRESSION_LIST", "JOIN", "PIVOT", "SHOW_REF", "SUBQUERY", "TABLE_FUNCTION", "DISTINCT_MODIFIER",
+    "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "ORDER_MODIFIER", "ORDER_DEFAULT", "ASCENDING", "DESCENDING",
+    "ORDER_ASCENDING", "ORDER_DESCENDING",
 })  # fmt: skip
 _SHOWN: Final = frozenset({"DESCRIBE", "SUMMARY"})
 # What a type of a cast may say; anything else could be looked up in the catalog.
 _TYPE_IDS: Final = frozenset({
-    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-    "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "VARCHAR", "CHAR", "BLOB", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S",
-    "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "TIME WITH TIME ZONE", "INTERVAL", "UUID", "LIST",
-    "STRUCT", "MAP", "JSON", "UNBOUND", "STRING_LITERAL", "INTEGER_LITERAL", "ARRAY", "NULL", "SQLNULL", "ANY",
+    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
+    "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "VARCHAR", "CHAR", "BLOB", "DATE", "TIME",
+    "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE",
+    "TIME WITH TIME ZONE", "INTERVAL", "UUID", "LIST", "STRUCT", "MAP", "JSON", "UNBOUND", "STRING_LITERAL",
+    "INTEGER_LITERAL", "ARRAY", "NULL", "SQLNULL", "ANY",
 })  # fmt: skip
 
 
