@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from llmgw.policy.rules.terms import SubjectLimits
 from llmgw.providers.registry import ROWS
-from llmgw.settings.call_log import CallLog
 from llmgw.settings.issuers import Issuer, IssuerRoles, IssuerTenant
 from llmgw.settings.limits import Limits, TenantLimits
 from llmgw.settings.model import (
@@ -63,7 +62,6 @@ _STRUCTS: tuple[type[Struct], ...] = (
     SignalSpikes,
     SignalWebhook,
     Telemetry,
-    CallLog,
 )
 _REFERENCE = {
     "title": "Reference",
