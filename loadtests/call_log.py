@@ -132,8 +132,6 @@ async def write_segments(state: State, directory: Path) -> None:
         f"ingest: {shelf.written:,} rows in {took:.1f} s, {shelf.written / took:,.0f} a second; "
         f"CPU of the worker {own:.2f} s, of its engine {child.ru_utime + child.ru_stime:.2f} s"
     )
-    size = sum(each.stat().st_size for each in (directory / "calls").rglob("*.parquet"))
-    print(f"files: {size / max(1, shelf.written):.0f} bytes a row")
 
 
 async def _sent(outlet: Outlet) -> None:
