@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -73,7 +73,7 @@ class Directory:
 
     async def put(self, name: str, data: bytes | Path) -> None:
         """As `Files`."""
-        await _in_thread(self._put, name, data)
+        await _in_thread(self._put, name, data, absent="its folder is gone")
 
     async def read(self, name: str) -> bytes:
         """As `Files`."""
@@ -166,7 +166,7 @@ class Bucket:
     async def entries(self, folder: str) -> list[Entry]:
         """As `Files`."""
         found: list[Entry] = []
-        async with _telling():
+        async with _telling("there is no such bucket"):
             async for page in self._store.list(prefix=folder or None):
                 found += [
                     Entry(each["path"], each["size"], round(each["last_modified"].timestamp() * 1000))
@@ -176,7 +176,7 @@ class Bucket:
 
     async def put(self, name: str, data: bytes | Path) -> None:
         """As `Files`."""
-        async with _telling():
+        async with _telling("there is no such bucket"):
             await self._store.put_async(name, data)
 
     async def read(self, name: str) -> bytes:
@@ -206,13 +206,18 @@ class Bucket:
 
 
 @contextlib.asynccontextmanager
-async def _telling() -> Any:
-    """Turn the store's errors into ours, with no word of theirs, which may hold a credential."""
+async def _telling(absent: str = "") -> AsyncIterator[None]:
+    """Turn the store's errors into ours, with no word of theirs, which may hold a credential.
+
+    What is not there is told as `absent`, or left to the caller.
+    """
     from obstore.exceptions import BaseError  # noqa: PLC0415
 
     try:
         yield
     except FileNotFoundError:
+        if absent:
+            raise FilesUnavailable(f"the object store failed: {absent}") from None
         raise
     except BaseError as error:
         raise FilesUnavailable(f"the object store failed: {type(error).__name__}") from None
@@ -220,10 +225,12 @@ async def _telling() -> Any:
         raise FilesUnavailable(f"the object store failed: {error.strerror}") from None
 
 
-async def _in_thread(do: Any, *arguments: Any) -> Any:
+async def _in_thread(do: Any, *arguments: Any, absent: str = "") -> Any:
     try:
         return await asyncio.to_thread(do, *arguments)
     except FileNotFoundError:
+        if absent:
+            raise FilesUnavailable(f"the directory cannot be used: {absent}", "disk") from None
         raise
     except OSError as error:
         raise FilesUnavailable(f"the directory cannot be used: {error.strerror}", "disk") from error

@@ -1,5 +1,6 @@
 """One worker's call log: it takes events, and with the other workers brings them to segments."""
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -97,8 +98,7 @@ class CallLog:
     async def aclose(self, timeout_s: float = CLOSING_S) -> None:
         """Send what waits, for at most about so long, and stop."""
         await self._upkeep.aclose()
-        for each in self._outlets.values():
-            await each.aclose(timeout_s)
+        await asyncio.gather(*(each.aclose(timeout_s) for each in self._outlets.values()))
 
     async def live(self, dataset: Dataset) -> Live:
         """Read what is in no segment yet; list segments afterwards, and take those that `visible` says.

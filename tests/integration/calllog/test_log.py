@@ -210,3 +210,32 @@ def test_nothing_that_is_handed_in_raises(tmp_path: Path) -> None:
             assert worker.log.state(CONTENT).lost == {"invalid": 1}
 
     run("redis://127.0.0.1:1/0", scene)
+
+
+def test_a_fault_of_its_own_does_not_end_the_log(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong while segments are written, the next try comes."""
+    monkeypatch.setattr(upkeeps, "LOOK_S", 0.01)
+    monkeypatch.setattr(upkeeps, "HOLD_S", 0.01)
+
+    async def scene(state: State) -> None:
+        async with aclosing(Worker(state, tmp_path)) as worker:
+            put, failed = Directory.put, asyncio.Event()
+
+            async def fail(self: Directory, name: str, data: bytes | Path) -> None:
+                failed.set()
+                raise ZeroDivisionError
+
+            monkeypatch.setattr(Directory, "put", fail)
+            worker.log.start()
+            worker.log.record(call("call_1"))
+            await failed.wait()
+            monkeypatch.setattr(Directory, "put", put)
+
+            async def written() -> bool:
+                return worker.log.state().written == 1
+
+            await until_async(written, "the row written all the same", unless=OSError)
+
+    run(store_url, scene)
