@@ -105,7 +105,9 @@ class Directory:
 
     def _put(self, name: str, data: bytes | Path) -> None:
         path = self._root / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Only the last one that `parents=True` makes has the mode.
+        for folder in (self._root, *reversed([self._root / each for each in Path(name).parents])):
+            folder.mkdir(mode=0o700, parents=folder == self._root, exist_ok=True)
         draft = path.with_name(f"{DRAFT}{secrets.token_hex(8)}")
         try:
             _write(draft, data)
