@@ -50,4 +50,3 @@ class ContentEvent(Struct, frozen=True, kw_only=True):
 CALLS: Final = dataset_of("calls", CallEvent)
 CONTENT: Final = dataset_of("content", ContentEvent)
 FEEDBACK: Final = dataset_of("feedback", FeedbackEvent)
-DATASETS: Final = (CALLS, CONTENT, FEEDBACK)

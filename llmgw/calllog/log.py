@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from llmgw.calllog.datasets import CALLS, CONTENT, DATASETS, Dataset
+from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, Dataset
 from llmgw.calllog.event import Capture, event_of
 from llmgw.calllog.files import Files
 from llmgw.calllog.ingest import Ingest, Writer
@@ -58,7 +58,7 @@ class CallLog:
         means: Means,
         settings: CallLogSettings,
         capture_of: Callable[[str], Capture],
-        datasets: tuple[Dataset, ...] = DATASETS,
+        datasets: tuple[Dataset, ...] = (CALLS, CONTENT, FEEDBACK),
     ) -> None:
         """Put it together; `capture_of` says how much is kept of a tenant's calls."""
         self._capture_of = capture_of
