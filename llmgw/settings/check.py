@@ -8,6 +8,7 @@ from llmgw.context.integrity.chain_keys import MIN_LENGTH as KEY_LENGTH
 from llmgw.policy.pepper import MIN_LENGTH as PEPPER_LENGTH
 from llmgw.providers.registry import ROWS
 from llmgw.settings.address import base_url_problem, http_url_problem, is_host, is_loopback
+from llmgw.settings.call_log import check_call_log
 from llmgw.settings.issuers import check_issuers
 from llmgw.settings.limits import limit_findings
 from llmgw.settings.model import Alias, AliasTarget, Provider, Settings
@@ -75,6 +76,7 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
     yield from _prices(settings, provider_names)
     yield from limit_findings(settings.limits)
     yield from check_signals(settings.signals)
+    yield from check_call_log(settings.call_log)
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint and (problem := http_url_problem(endpoint)):
         yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)

@@ -27,6 +27,7 @@ VARIABLE = "LLMGW_CONFIG"
 
 _STATE_DIR: Path = ("state", "dir")
 _ARCHIVE_DIR: Path = ("ledger", "archive_dir")
+_LOG_DIR: Path = ("call_log", "dir")
 _NO_USER = "starts with '~' and the name of no user here"
 
 
@@ -106,13 +107,7 @@ def _build(document: Document, source: str, environ: Mapping[str, str]) -> Loade
         settings = msgspec.structs.replace(settings, state=state, auth=auth)
     except RuntimeError:
         found.append(Finding(path=_STATE_DIR, message=_NO_USER))
-    try:
-        if settings.ledger.archive_dir is not None:
-            place = _absolute(settings.ledger.archive_dir, base, environ)
-            ledger = msgspec.structs.replace(settings.ledger, archive_dir=place)
-            settings = msgspec.structs.replace(settings, ledger=ledger)
-    except RuntimeError:
-        found.append(Finding(path=_ARCHIVE_DIR, message=_NO_USER))
+    settings = _with_places(settings, base, environ, found)
     later = _news(check(settings, _provider_names(root, found)), found)
     # Looking for what was meant costs time: no more of it than can be told.
     found += itertools.islice(later, MAX_PROBLEMS + 1)
@@ -148,6 +143,24 @@ def _absolute(directory: FilePath, base: FilePath, environ: Mapping[str, str]) -
     if home and directory.parts[:1] == ("~",):
         directory = FilePath(home, *directory.parts[1:])
     return base / directory.expanduser()
+
+
+def _with_places(
+    settings: Settings, base: FilePath, environ: Mapping[str, str], found: list[Finding]
+) -> Settings:
+    """Make the directories absolute that may be left out; a bad one is noted."""
+    for path in (_ARCHIVE_DIR, _LOG_DIR):
+        section, member = str(path[0]), str(path[1])
+        part = getattr(settings, section)
+        place: FilePath | None = getattr(part, member)
+        if place is None:
+            continue
+        try:
+            part = msgspec.structs.replace(part, **{member: _absolute(place, base, environ)})
+        except RuntimeError:
+            found.append(Finding(path=path, message=_NO_USER))
+        settings = msgspec.structs.replace(settings, **{section: part})
+    return settings
 
 
 def _provider_names(root: dict[str, Value], found: Iterable[Finding]) -> Collection[str] | None:

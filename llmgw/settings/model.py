@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from llmgw.settings.call_log import CallLog
 from llmgw.settings.issuers import Issuer
 from llmgw.settings.limits import Limits
 from llmgw.settings.signals import Signals
@@ -306,3 +307,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is told about money, and to whom."""
     telemetry: Telemetry = Telemetry()
     """What is told about calls, and to whom."""
+    call_log: CallLog = CallLog()
+    """One row for every call, kept in files that answer questions."""

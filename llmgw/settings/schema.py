@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from llmgw.policy.rules.terms import SubjectLimits
 from llmgw.providers.registry import ROWS
+from llmgw.settings.call_log import CallLog
 from llmgw.settings.issuers import Issuer, IssuerRoles, IssuerTenant
 from llmgw.settings.limits import Limits, TenantLimits
 from llmgw.settings.model import (
@@ -62,6 +63,7 @@ _STRUCTS: tuple[type[Struct], ...] = (
     SignalSpikes,
     SignalWebhook,
     Telemetry,
+    CallLog,
 )
 _REFERENCE = {
     "title": "Reference",
