@@ -12,7 +12,7 @@ from msgspec import Struct
 from llmgw.calllog.cache import Cache
 from llmgw.calllog.cursors import Cursor
 from llmgw.calllog.datasets import CALLS, Dataset
-from llmgw.calllog.engine.client import Engine
+from llmgw.calllog.engine.client import Engine, Vanished
 from llmgw.calllog.engine.frames import (
     Ask,
     Export,
@@ -244,7 +244,7 @@ class Reading:
                 source = await self._source(dataset, seen, filters)
                 operation: Operation = make(source)
                 reply = await self._engine.ask(operation, within_s)
-            except (CallLogUnavailable, FileNotFoundError, FilesUnavailable):
+            except (Vanished, FileNotFoundError, FilesUnavailable):
                 self._listed.pop(dataset.name, None)
                 if attempt == _ATTEMPTS - 1:
                     break

@@ -37,6 +37,10 @@ _KEPT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "SYSTEMROOT")
 _decoder: Final = msgspec.msgpack.Decoder(Reply)
 
 
+class Vanished(CallLogUnavailable):
+    """A file went while it was read, or cannot be: a fresh look at what there is may help."""
+
+
 class EngineLimits(Struct, frozen=True, kw_only=True):
     """What an engine may use, and how long it may be idle."""
 
@@ -210,7 +214,7 @@ _ERRORS: Final[dict[str, Callable[[str], Exception]]] = {
     "refused": lambda message: QueryRefused(message, param="sql"),
     "large": QueryTooLarge,
     "slow": DeadlineExceeded,
-    "away": lambda message: CallLogUnavailable(message, retry_after_s=1),
+    "away": lambda message: Vanished(message, retry_after_s=1),
 }
 
 
