@@ -109,6 +109,7 @@ class Engine:
         self._closed = True
         self._rest()
         await self._stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _done(self, task: "asyncio.Task[object]") -> None:
         self._waiting -= 1
@@ -175,20 +176,26 @@ class Engine:
     def _end_idle(self) -> None:
         if self._turn.locked():
             return
-        task = asyncio.get_running_loop().create_task(self._stop())
+        # Nobody gets a process that is about to end.
+        process, self._process = self._process, None
+        task = asyncio.get_running_loop().create_task(_end(process))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _stop(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        transport = getattr(process, "_transport", None)
-        if transport is not None:
-            transport.close()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process | None) -> None:
+    if process is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+    transport = getattr(process, "_transport", None)
+    if transport is not None:
+        transport.close()
 
 
 async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> Reply:
