@@ -46,6 +46,7 @@ _CONTEXT = "/v1/contexts/{context}"
 ROWS = (
     Row("GET", "/livez", P.PUBLIC),
     Row("GET", "/readyz", P.PUBLIC),
+    Row("GET", "/metrics", P.VIEW),
     Row("GET", "/v1/models", P.CALL),
     Row("GET", "/v1/models/{model}", P.CALL, theirs=None),
     Row("*", "/v1/chat/completions", P.CALL, {}),

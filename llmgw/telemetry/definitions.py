@@ -1,13 +1,14 @@
-"""Every metric there is: name, unit, meaning, labels, bounds.
+"""Every metric there is: name, unit, meaning, labels, bounds; those of the service in `service_definitions`.
 
-No label holds an id, or text that a caller chose: models are those the configuration names, prompts those that
-publishers do.
+No label holds an id, or text that a caller chose: models, targets and providers are those the configuration names,
+tenants and budgets those that operators do, prompts those that publishers do.
 """
 
 from typing import Final
 
 from llmgw.telemetry import semconv
 from llmgw.telemetry.aggregates import Definition
+from llmgw.telemetry.service_definitions import SERVICE
 from llmgw.types.money import NANO
 
 _OF_OPERATIONS: Final = (
@@ -169,7 +170,7 @@ TELEMETRY_DROPPED: Final = Definition(
     name=semconv.LLMGW_TELEMETRY_DROPPED,
     kind="counter",
     unit="{item}",
-    description="Spans and lines of the call log that were kept and could not be delivered.",
+    description="What telemetry could not tell: spans and lines that were kept, and workers that a scrape missed.",
     labels=(semconv.KIND,),
 )
 
@@ -195,7 +196,7 @@ LEDGER_LOST: Final = Definition(
 JOURNAL_READY: Final = Definition(
     name=semconv.LLMGW_JOURNAL_READY,
     kind="gauge",
-    unit="1",
+    unit="{journal}",
     description="1 while this worker's journal takes records, else 0.",
 )
 
@@ -238,4 +239,5 @@ DEFINITIONS: Final = (
     LEDGER_LOST,
     JOURNAL_READY,
     TELEMETRY_DROPPED,
+    *SERVICE,
 )

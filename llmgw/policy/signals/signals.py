@@ -68,6 +68,16 @@ class Signals:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def waiting(self) -> int:
+        """Events that wait for the store, at most `waiting_max`."""
+        return len(self._waiting)
+
+    @property
+    def waiting_max(self) -> int:
+        """Events that there is room for."""
+        return WAITING_MAX
+
     def note_settled(self, tenant: str, settled: Settled) -> None:
         """A call was charged: where it took a budget over a threshold, let those know who wait for events."""
         if settled.spents and crossed(settled.spents, self.rules.thresholds):

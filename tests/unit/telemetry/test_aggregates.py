@@ -141,8 +141,10 @@ def test_names_units_and_labels_are_as_the_conventions_ask() -> None:
     names = [each.name for each in DEFINITIONS]
     assert len(set(names)) == len(names)
     for each in DEFINITIONS:
-        assert each.name.startswith(("gen_ai.client.", "llmgw."))
-        assert each.unit in {"s", "1"} or (each.unit[0], each.unit[-1]) == ("{", "}")
+        assert each.name.startswith(
+            ("gen_ai.client.", "gen_ai.server.", "http.server.", "llmgw.", "process.")
+        )
+        assert each.unit in {"s", "1", "By"} or (each.unit[0], each.unit[-1]) == ("{", "}")
         assert each.description.endswith(".")
         assert list(each.bounds) == sorted(set(each.bounds))
         assert bool(each.bounds) is (each.kind == "histogram")
@@ -150,9 +152,9 @@ def test_names_units_and_labels_are_as_the_conventions_ask() -> None:
 
 
 def test_no_label_is_an_id_or_a_tenants_text() -> None:
-    """Labels are these: words of ours, of the conventions, of the configuration, and names of prompts.
+    """Labels are these: words of ours, of the conventions, of the configuration, and names of prompts and tenants.
 
-    None is an id, a tenant, an alias or a tag.
+    None is an id, an alias or a tag.
     """
     labels = {label for each in DEFINITIONS for label in each.labels}
     assert labels == {
@@ -161,22 +163,32 @@ def test_no_label_is_an_id_or_a_tenants_text() -> None:
         "gen_ai.request.model",
         "gen_ai.token.type",
         "error.type",
+        "http.request.method",
+        "http.response.status_code",
         "http.route",
+        "llmgw.provider",
+        "llmgw.target",
+        "llmgw.tenant",
         "arm",
+        "budget",
         "cache",
         "code",
         "from",
+        "invariant",
         "kind",
         "level",
         "op",
         "outcome",
         "prompt",
+        "queue",
+        "reason",
         "result",
         "rule",
         "scope",
         "source",
         "severity",
         "size_class",
+        "state",
         "to",
         "unit",
         "verdict",
