@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from llmgw.calllog.columns import columns_of, defaults_of
 from llmgw.calllog.event import CallEvent
+from llmgw.types.feedback import FeedbackEvent
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
@@ -48,3 +49,4 @@ class ContentEvent(Struct, frozen=True, kw_only=True):
 
 CALLS: Final = dataset_of("calls", CallEvent)
 CONTENT: Final = dataset_of("content", ContentEvent)
+FEEDBACK: Final = dataset_of("feedback", FeedbackEvent)

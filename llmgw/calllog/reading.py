@@ -83,7 +83,16 @@ class Found(Struct, frozen=True, kw_only=True):
 class Reading:
     """Answers questions of one worker; asks its engine, and knows what the engine may look at."""
 
-    def __init__(self, log: LiveRows, files: Files, engine: Engine, cache: Cache) -> None:
+    def __init__(
+        self,
+        log: LiveRows,
+        files: Files,
+        engine: Engine,
+        cache: Cache,
+        tables: tuple[Dataset, ...] = (CALLS,),
+    ) -> None:
+        """Put it together; `tables` are the datasets that callers' statements may read."""
+        self._tables = tables
         self._log = log
         self._files = files
         self._engine = engine
@@ -154,15 +163,19 @@ class Reading:
             QueryRefused: it says what it may not.
             GatewayError: as the engine's `ask` does.
         """
-        seen = await self.seen(CALLS)
         from_us, to_us = between
+        others = [each for each in self._tables if each is not CALLS]
+        span = Filters(from_us=from_us, to_us=to_us)
+        beside = [(each, await self.seen(each)) for each in others]
+        sources = [await self._source(dataset, seen, span) for dataset, seen in beside]
+        seen = await self.seen(CALLS)
         table = await self._told(
-            seen, Filters(from_us=from_us, to_us=to_us), Table, SQL_S, lambda source: Sql(
-                sources=(source,), statement=statement, values=values, tenant=tenant, from_us=from_us, to_us=to_us,
-                most=MAX_ROWS,
+            seen, span, Table, SQL_S, lambda source: Sql(
+                sources=(source, *sources), statement=statement, values=values, tenant=tenant, from_us=from_us,
+                to_us=to_us, most=MAX_ROWS,
             ),
         )  # fmt: skip
-        return table, seen.live
+        return table, seen.live and all(each.live for _, each in beside)
 
     async def parquet(self, filters: Filters) -> tuple[File, bool]:
         """Write the calls that match to a file, which the caller deletes.

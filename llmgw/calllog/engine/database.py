@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import duckdb
 
-from llmgw.calllog.datasets import CALLS, CONTENT, Dataset
+from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, Dataset
 from llmgw.calllog.engine.frames import Opening, Source
 from llmgw.calllog.engine.writing import select_lines
 
-DATASETS: Final = {each.name: each for each in (CALLS, CONTENT)}
+DATASETS: Final = {each.name: each for each in (CALLS, CONTENT, FEEDBACK)}
 """What an engine writes and reads, by name."""
 LIVE: Final = "_live_"
 """What the tables of rows that are in no segment begin with; no caller may name one."""

@@ -25,6 +25,10 @@ def _endless(within_s: float, log: AskedLog, statement: str = ENDLESS) -> "async
     return asyncio.get_running_loop().create_task(log.engine.ask(asked, within_s))
 
 
+def _environment(pid: int | None) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
 def _alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -77,7 +81,7 @@ def test_whoever_goes_away_leaves_no_answer_to_the_next(tmp_path: Path) -> None:
         async with asked_log(tmp_path) as log:
             await log.keep([call(1, TUESDAY_US), call(2, TUESDAY_US + 1)])
             gone = asyncio.create_task(log.reading.page(everything(), "oldest", 1))
-            while not gone.done() and not log.engine._waiting:
+            while not log.engine._waiting:  # noqa: ASYNC110  # no event tells of it
                 await asyncio.sleep(0)
             gone.cancel()
             found = await log.reading.page(everything(), "newest", 1)
@@ -95,8 +99,7 @@ def test_an_engine_that_idles_ends_and_comes_back(tmp_path: Path) -> None:
             await log.engine.ask(Write(dataset="calls", lines=[]), 10)
             pid = log.engine.pid
             assert pid is not None
-            while _alive(pid):  # noqa: ASYNC110  # its end raises no event
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(until, lambda: not _alive(pid), "the engine to end")
             assert log.engine.pid is None
             assert len((await log.reading.page(everything(), "newest", 10)).rows) == 1
 
@@ -135,7 +138,7 @@ def test_an_engine_has_none_of_the_worker_s_secrets(tmp_path: Path, monkeypatch:
     async def scene() -> None:
         async with asked_log(tmp_path) as log:
             await log.keep([call(1, TUESDAY_US)])
-            assert b"sk-hidden" not in Path(f"/proc/{log.engine.pid}/environ").read_bytes()
+            assert b"sk-hidden" not in _environment(log.engine.pid)
 
     run(scene())
 

@@ -1,5 +1,6 @@
 """Pages of calls: every call once, in order, wherever it is kept."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -164,7 +165,7 @@ def test_a_file_of_parquet_has_what_a_page_has(tmp_path: Path) -> None:
             file, live = await log.reading.parquet(everything())
             assert (file.rows, live) == (len(expected), True)
             kept = log.root / "calls/date=2026-11-24/hour=00/00000000000000aa_1-0_9-0.parquet"
-            data = Path(file.path).read_bytes()
+            data = await asyncio.to_thread(Path(file.path).read_bytes)
             for each in await log.files.entries("calls"):
                 await log.files.delete([each.name])
             log.buffer.lines.clear()
