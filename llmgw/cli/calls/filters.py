@@ -8,7 +8,7 @@ import rich_click as click
 
 _OPTIONS: Final = (
     ("tenant", "Only this tenant's."),
-    ("key", "Only of the key of this id."),
+    ("key-id", "Only of the key of this id."),
     ("alias", "Only of this alias."),
     ("target", "Only of this target, tried last."),
     ("provider", "Only of this provider."),
@@ -25,6 +25,8 @@ _OPTIONS: Final = (
     ("min-ms", "Only those that took so many milliseconds or more."),
     ("min-cost", "Only those that cost so many USD or more."),
 )
+_NAMES: Final = {"key_id": "key"}
+"""Where the gateway's word is another: `--key` is what opens it."""
 
 
 def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,5 +38,5 @@ def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def query(asked: dict[str, Any], **more: Any) -> str:
     """The options that were given as a query, with what is given beside them."""
-    given = {name: value for name, value in {**asked, **more}.items() if value is not None}
+    given = {_NAMES.get(name, name): value for name, value in {**asked, **more}.items() if value is not None}
     return urlencode(given)
