@@ -70,15 +70,19 @@ class ServedLog:
         }  # fmt: skip
         said: list[dict[str, Any]] = []
         read: list[bool] = []
+        over = asyncio.Event()
 
         async def receive() -> dict[str, Any]:
             if read:
-                await asyncio.Event().wait()  # the caller stays
+                await over.wait()  # the caller stays until it has its answer
+                return {"type": "http.disconnect"}
             read.append(True)
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: dict[str, Any]) -> None:
             said.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                over.set()
 
         await self._app(scope, receive, send)  # type: ignore[arg-type]
         headers = {name.decode(): value.decode() for name, value in said[0]["headers"]}
