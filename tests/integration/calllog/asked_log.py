@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from llmgw.calllog.cache import Cache
-from llmgw.calllog.datasets import CALLS, Dataset
+from llmgw.calllog.datasets import CALLS, CONTENT, ContentEvent, Dataset
 from llmgw.calllog.engine.client import Engine, EngineLimits
 from llmgw.calllog.engine.writer import EngineWriter
 from llmgw.calllog.event import CallEvent
@@ -68,6 +68,15 @@ class AskedLog:
         for piece in await self.writer.write(CALLS.name, lines):
             segment = Segment(CALLS.name, piece.partition, ORIGIN, place, place)
             await self.files.put(segment.name, piece.parquet)
+        self.buffer.last = place
+
+    async def keep_content(self, event: ContentEvent) -> None:
+        """Write what was said in a call to a segment."""
+        place = Place(self.buffer.last.ms + 1, 0)
+        for piece in await self.writer.write(CONTENT.name, [msgspec.json.encode(event)]):
+            await self.files.put(
+                Segment(CONTENT.name, piece.partition, ORIGIN, place, place).name, piece.parquet
+            )
         self.buffer.last = place
 
     def buffered(self, events: Sequence[CallEvent]) -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from llmgw.calllog.cursors import Cursor
 from llmgw.calllog.event import CallEvent
+from llmgw.calllog.files import Directory
 from llmgw.calllog.filters import Filters, Order
 from llmgw.calllog.reading import Found
 from tests.integration.calllog.asked_log import (
@@ -102,6 +103,52 @@ def test_a_filter_finds_what_matches(tmp_path: Path, asked: dict[str, object], f
         async with asked_log(tmp_path / "live") as log:
             log.buffered([one, two])
             assert ids((await log.reading.page(everything(**asked), "oldest", 10)).rows) == expected
+
+    run(scene())
+
+
+class Elsewhere(Directory):
+    """A directory as an object store is: every file has to be fetched."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.fetched: list[str] = []
+
+    def path(self, name: str) -> Path | None:
+        """As `Files`."""
+        return None
+
+    async def fetch(self, name: str, target: Path) -> None:
+        """As `Files`."""
+        self.fetched.append(name)
+        await super().fetch(name, target)
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_segments_of_an_object_store_are_fetched_once_and_no_more_than_needed(
+    tmp_path: Path, order: Order
+) -> None:
+    """The same pages; a first page takes the hours next to its end, and nothing is fetched twice."""
+
+    async def scene() -> None:
+        log = AskedLog(tmp_path, files=Elsewhere(tmp_path / "log"))
+        assert isinstance(log.files, Elsewhere)
+        try:
+            expected = [each.id for each in await _filled(log)]
+            await log.reading.page(everything(), order, 1)
+            assert 0 < len(log.files.fetched) < len(await log.files.entries("calls"))
+            for _ in range(2):
+                found = [
+                    each
+                    async for page in log.reading.pages(everything(), order, 4)
+                    for each in ids(page.rows)
+                ]
+                assert found == (expected if order == "oldest" else expected[::-1])
+            assert (
+                len(log.files.fetched) == len(set(log.files.fetched)) == len(await log.files.entries("calls"))
+            )
+        finally:
+            await log.reading.aclose()
 
     run(scene())
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from llmgw.calllog.datasets import ContentEvent
 from llmgw.cli import main
 from llmgw.types.call import Caller, Role
 from tests.integration.calllog.asked_log import HOUR_US, TUESDAY_US, call
@@ -162,6 +163,34 @@ def test_what_is_not_there_is_a_404(served: ServedLog, monkeypatch: pytest.Monke
     answer = served.ask("/admin/v1/calls")
     assert answer.status == 404
     assert "call_log" in answer.json()["detail"]
+
+
+def test_what_was_said_is_for_administrators_and_each_look_is_told(
+    served: ServedLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Opened for its tenant and call; the log names who looked and none of the words."""
+    event = ContentEvent(id=KEPT[0].id, tenant="acme", ended_us=KEPT[0].ended_us, sealed=b"sealed")
+    served.run(served.log.keep_content(event))
+    opened: list[tuple[str, str, bytes]] = []
+
+    def unseal(*given: Any) -> dict[str, Any]:
+        opened.append(given)
+        return {"request": "zebra"}
+
+    monkeypatch.setattr(served.runtime, "unseal", unseal)
+    answer = served.ask(f"/admin/v1/calls/{KEPT[0].id}/content")
+    assert (answer.status, answer.json().get("request")) == (200, "zebra"), answer.body
+    assert opened == [("acme", KEPT[0].id, b"sealed")]
+    assert "key_admin" in caplog.text
+    assert "zebra" not in caplog.text
+    monkeypatch.setattr(served.runtime, "unseal", _cannot)
+    assert served.ask(f"/admin/v1/calls/{KEPT[0].id}/content").status == 404
+    served.caller = as_role("admin", "globex")
+    assert served.ask(f"/admin/v1/calls/{KEPT[0].id}/content").status == 404
+
+
+def _cannot(*_: Any) -> dict[str, Any]:
+    raise ValueError("no key")
 
 
 def test_the_store_away_is_said_in_each_answer(served: ServedLog) -> None:
