@@ -6,9 +6,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from llmgw.types.call import Attempt, Call, ContextFacts
+from llmgw.types.call import Call, ContextFacts
 from llmgw.types.errors import ClientGone
-from llmgw.types.event import Usage
 from llmgw.types.prompt import PromptFacts
 from llmgw.types.text import cut
 
@@ -111,93 +110,95 @@ def event_of(call: Call, capture: Capture, parent: str = "") -> CallEvent:
     facts = _sums(call)
     if capture == "none":
         return CallEvent(id=f"none_{secrets.token_hex(8)}", capture=capture, **facts)
+    attempts = call.attempts
+    facts["id"] = call.id
+    facts["parent"] = parent
+    facts["request_id"] = _text(call.request_id)
+    facts["trace_id"] = f"{call.trace_id:032x}"
+    facts["span_id"] = f"{call.span_id:016x}"
+    facts["capture"] = capture
+    if call.answered_model:
+        facts["answered_model"] = _text(call.answered_model)
+    if call.tags:
+        facts["tags"] = _texts(call.tags)
+    if attempts:
+        facts["targets"] = _texts([each.target for each in attempts])
+        facts["attempt_codes"] = _texts([each.error or str(each.status or "") for each in attempts])
     if call.prompt is not None:
-        facts.update(_prompt(call.prompt))
+        _prompt(call.prompt, facts)
     if call.context is not None:
-        facts.update(_context(call.context))
+        _context(call.context, facts)
     if call.admission is not None:
-        facts.update(admission=call.admission.outcome, limit=call.admission.limit)
+        facts["admission"], facts["limit"] = call.admission.outcome, call.admission.limit
     if call.caller is not None:
-        facts.update(team=call.caller.team, key_id=call.caller.key_id)
-    return CallEvent(
-        id=call.id,
-        parent=parent,
-        request_id=_text(call.request_id),
-        trace_id=f"{call.trace_id:032x}",
-        span_id=f"{call.span_id:016x}",
-        tags=_texts(call.tags),
-        answered_model=_text(call.answered_model or ""),
-        targets=_texts([each.target for each in call.attempts]),
-        attempt_codes=_texts([_code(each) for each in call.attempts]),
-        capture=capture,
-        **facts,
-    )
+        facts["team"], facts["key_id"] = call.caller.team, call.caller.key_id
+    return CallEvent(**facts)
 
 
 def _sums(call: Call) -> dict[str, Any]:
     """What sums need of a call."""
     total = call.total_ns
-    usage = call.usage or _NO_USAGE
-    last = call.attempts[-1] if call.attempts else None
-    first = call.first_content_ns
-    charge = next((each.charge for each in reversed(call.attempts) if each.charge is not None), None)
-    return {
+    facts: dict[str, Any] = {
         "ended_us": (call.started_unix_ns + total) // 1000,
         "tenant": call.caller.tenant if call.caller else "",
         "endpoint": call.endpoint,
         "alias": _text(call.alias or ""),
-        "target": _text(last.target) if last else "",
-        "provider": last.provider if last else "",
-        "model": _text(last.model) if last else "",
         "stream": call.stream,
         "outcome": _outcome(call),
         "status": call.status,
         "error": call.error or "",
-        "finish_reasons": _texts(call.finish_reasons),
-        "input_tokens": _count(usage.input_tokens),
-        "output_tokens": _count(usage.output_tokens),
-        "cache_read_tokens": _count(usage.cached_read_tokens),
-        "cache_write_tokens": _count(usage.cache_write_tokens),
-        "reasoning_tokens": _count(usage.reasoning_tokens),
         "cost_nano": _count(call.cost_nano),
-        "prices": charge.prices if charge else "",
         "duration_us": total // 1000,
-        "overhead_us": call.overhead_ns // 1000,
-        "first_content_us": None if first is None else max(0, first - call.started_ns) // 1000,
+        "overhead_us": max(0, total - call.waited_ns) // 1000,
     }
+    if call.attempts:
+        last = call.attempts[-1]
+        facts["target"], facts["model"] = _text(last.target), _text(last.model)
+        facts["provider"] = last.provider
+        for each in reversed(call.attempts):
+            if each.charge is not None:
+                facts["prices"] = each.charge.prices
+                break
+    if (usage := call.usage) is not None:
+        facts["input_tokens"] = _count(usage.input_tokens)
+        facts["output_tokens"] = _count(usage.output_tokens)
+        facts["cache_read_tokens"] = _count(usage.cached_read_tokens)
+        facts["cache_write_tokens"] = _count(usage.cache_write_tokens)
+        facts["reasoning_tokens"] = _count(usage.reasoning_tokens)
+    if call.finish_reasons:
+        facts["finish_reasons"] = _texts(call.finish_reasons)
+    if (first := call.first_content_ns) is not None:
+        facts["first_content_us"] = max(0, first - call.started_ns) // 1000
+    return facts
 
 
-def _prompt(facts: PromptFacts) -> dict[str, Any]:
-    return {
-        "prompt": facts.served,
-        "prompt_label": facts.label,
-        "prompt_arm": facts.arm or "",
-        "prompt_hash": facts.hash,
-        "prompt_output": facts.output,
-    }
+def _prompt(told: PromptFacts, facts: dict[str, Any]) -> None:
+    facts["prompt"] = told.served
+    facts["prompt_label"] = told.label
+    facts["prompt_arm"] = told.arm or ""
+    facts["prompt_hash"] = told.hash
+    facts["prompt_output"] = told.output
 
 
-def _context(facts: ContextFacts) -> dict[str, Any]:
-    reported = bool(facts.verdict)
-    codes = {loss.code for loss in facts.losses} | {finding.code for finding in facts.findings}
-    return {
-        "context": _text(facts.id),
-        "rev": _count(facts.rev) if facts.etag else None,
-        "head": facts.etag.partition("-")[2],
-        "verdict": facts.verdict,
-        "score": facts.score if reported else None,
-        "losses": len(facts.losses) + len(facts.findings) if reported else None,
-        "loss_codes": _texts(sorted(codes)),
-        "checks_failed": tuple(check for check, result in facts.checks.items() if result == "fail"),
-        "turns": facts.turns,
-        "turns_sent": facts.turns_sent,
-        "context_tokens": _count(facts.tokens),
-        "provider_before": facts.kind_before,
-        "conflict": facts.conflict if facts.conflict != "none" else "",
-        "fit": facts.fit,
-        "cache": facts.cache,
-        "replayed": facts.replayed,
-    }
+def _context(told: ContextFacts, facts: dict[str, Any]) -> None:
+    facts["context"] = _text(told.id)
+    if told.etag:
+        facts["rev"] = _count(told.rev)
+        facts["head"] = told.etag.partition("-")[2]
+    if told.verdict:
+        facts["verdict"], facts["score"] = told.verdict, told.score
+        facts["losses"] = len(told.losses) + len(told.findings)
+    if told.losses or told.findings:
+        codes = {loss.code for loss in told.losses} | {finding.code for finding in told.findings}
+        facts["loss_codes"] = _texts(sorted(codes))
+    if "fail" in told.checks.values():
+        facts["checks_failed"] = tuple(check for check, result in told.checks.items() if result == "fail")
+    facts["turns"], facts["turns_sent"] = told.turns, told.turns_sent
+    facts["context_tokens"] = _count(told.tokens)
+    facts["provider_before"] = told.kind_before
+    if told.conflict != "none":
+        facts["conflict"] = told.conflict
+    facts["fit"], facts["cache"], facts["replayed"] = told.fit, told.cache, told.replayed
 
 
 def _outcome(call: Call) -> Outcome:
@@ -208,21 +209,19 @@ def _outcome(call: Call) -> Outcome:
     return "refused" if call.error is not None else "ok"
 
 
-def _code(attempt: Attempt) -> str:
-    return attempt.error or str(attempt.status or "")
-
-
 def _text(text: str) -> str:
-    return cut(text, MAX_TEXT)
+    return text if len(text) <= MAX_TEXT and text.isascii() else cut(text, MAX_TEXT)
 
 
 def _texts(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple([cut(text, _MAX_ITEM) for text in texts[:MAX_ITEMS]]) if texts else ()
+    return tuple(
+        [
+            text if len(text) <= _MAX_ITEM and text.isascii() else cut(text, _MAX_ITEM)
+            for text in texts[:MAX_ITEMS]
+        ]
+    )
 
 
 def _count(number: int | None) -> int | None:
     """A number as it is reported, unless no column takes it."""
     return number if number is not None and abs(number) <= _MAX_COUNT else None
-
-
-_NO_USAGE: Final = Usage()

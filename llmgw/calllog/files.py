@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -34,7 +34,7 @@ class Files(Protocol):
     """A place for files. Every method raises `FilesUnavailable` where that cannot be done now."""
 
     async def entries(self, folder: str) -> list[Entry]:
-        """List all files below a folder, whoever made them; none where there is no such folder."""
+        """List all files below a folder, or "" for all, whoever made them; none where there is no such folder."""
 
     async def put(self, name: str, data: bytes | Path) -> None:
         """Write a file, in the place of one of that name; a path's own file may be moved there."""
@@ -73,7 +73,7 @@ class Directory:
 
     async def put(self, name: str, data: bytes | Path) -> None:
         """As `Files`."""
-        await _in_thread(self._put, name, data)
+        await _in_thread(self._put, name, data, absent="its folder is gone")
 
     async def read(self, name: str) -> bytes:
         """As `Files`."""
@@ -105,7 +105,9 @@ class Directory:
 
     def _put(self, name: str, data: bytes | Path) -> None:
         path = self._root / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Only the last one that `parents=True` makes has the mode.
+        for folder in (self._root, *reversed([self._root / each for each in Path(name).parents])):
+            folder.mkdir(mode=0o700, parents=folder == self._root, exist_ok=True)
         draft = path.with_name(f"{DRAFT}{secrets.token_hex(8)}")
         try:
             _write(draft, data)
@@ -130,43 +132,44 @@ CLIENT_OPTIONS: Final = frozenset({"allow_http", "connect_timeout", "timeout"})
 """Options of all stores."""
 
 
+def open_bucket(url: str, options: Mapping[str, str]) -> "Bucket":
+    """Open an object store by a URL as `s3://bucket/prefix`, with options by their names; asks nothing of it yet.
+
+    Raises:
+        ValueError: the URL or an option cannot be meant; the message repeats no value.
+    """
+    # Costs a worker nothing that keeps its log in a directory.
+    from obstore.exceptions import BaseError  # noqa: PLC0415
+    from obstore.store import from_url  # noqa: PLC0415
+
+    prefix = SCHEMES.get(url.partition("://")[0])
+    if prefix is None:
+        known = ", ".join(SCHEMES)
+        raise ValueError(
+            f"is no URL of an object store: its scheme is one of {known}, as in s3://bucket/prefix"
+        )
+    if any(each not in CLIENT_OPTIONS and not each.startswith(prefix) for each in options):
+        raise ValueError(f"has an option whose name does not begin with {prefix}")
+    config: Any = {name: value for name, value in options.items() if name not in CLIENT_OPTIONS}
+    client: Any = {name: value for name, value in options.items() if name in CLIENT_OPTIONS}
+    retry: Any = {"max_retries": _RETRIES}
+    try:
+        return Bucket(from_url(url, config=config, client_options=client, retry_config=retry))
+    except (BaseError, ValueError, TypeError):
+        raise ValueError("cannot be opened: the URL or an option is not as its store wants it") from None
+
+
 class Bucket:
-    """An object store, by a URL as `s3://bucket/prefix`, with options of `obstore` by their names."""
+    """An object store."""
 
-    def __init__(self, url: str, options: Mapping[str, str]) -> None:
-        """Open it; asks nothing of it yet.
-
-        Raises:
-            ValueError: the URL or an option cannot be meant; the message repeats no value.
-        """
-        # Costs a worker nothing that keeps its log in a directory.
-        from obstore.exceptions import BaseError  # noqa: PLC0415
-        from obstore.store import from_url  # noqa: PLC0415
-
-        prefix = SCHEMES.get(url.partition("://")[0])
-        if prefix is None:
-            raise ValueError(
-                f"is no URL of an object store: write one of {', '.join(SCHEMES)}, as s3://bucket/prefix"
-            )
-        unknown = [each for each in options if each not in CLIENT_OPTIONS and not each.startswith(prefix)]
-        if unknown:
-            raise ValueError(f"has an option whose name does not begin with {prefix}")
-        config: Any = {name: value for name, value in options.items() if name not in CLIENT_OPTIONS}
-        client: Any = {name: value for name, value in options.items() if name in CLIENT_OPTIONS}
-        try:
-            self._store: Any = from_url(
-                url, config=config, client_options=client, retry_config={"max_retries": _RETRIES}
-            )
-        except (BaseError, ValueError, TypeError):
-            raise ValueError(
-                "cannot be opened: the URL or an option of it is not as its store wants it"
-            ) from None
+    def __init__(self, store: Any) -> None:
+        self._store = store
 
     async def entries(self, folder: str) -> list[Entry]:
         """As `Files`."""
         found: list[Entry] = []
-        async with _telling():
-            async for page in self._store.list(prefix=folder):
+        async with _telling("there is no such bucket"):
+            async for page in self._store.list(prefix=folder or None):
                 found += [
                     Entry(each["path"], each["size"], round(each["last_modified"].timestamp() * 1000))
                     for each in page
@@ -175,7 +178,7 @@ class Bucket:
 
     async def put(self, name: str, data: bytes | Path) -> None:
         """As `Files`."""
-        async with _telling():
+        async with _telling("there is no such bucket"):
             await self._store.put_async(name, data)
 
     async def read(self, name: str) -> bytes:
@@ -205,13 +208,18 @@ class Bucket:
 
 
 @contextlib.asynccontextmanager
-async def _telling() -> Any:
-    """Turn the store's errors into ours, with no word of theirs, which may hold a credential."""
+async def _telling(absent: str = "") -> AsyncIterator[None]:
+    """Turn the store's errors into ours, with no word of theirs, which may hold a credential.
+
+    What is not there is told as `absent`, or left to the caller.
+    """
     from obstore.exceptions import BaseError  # noqa: PLC0415
 
     try:
         yield
     except FileNotFoundError:
+        if absent:
+            raise FilesUnavailable(f"the object store failed: {absent}") from None
         raise
     except BaseError as error:
         raise FilesUnavailable(f"the object store failed: {type(error).__name__}") from None
@@ -219,10 +227,12 @@ async def _telling() -> Any:
         raise FilesUnavailable(f"the object store failed: {error.strerror}") from None
 
 
-async def _in_thread(do: Any, *arguments: Any) -> Any:
+async def _in_thread(do: Any, *arguments: Any, absent: str = "") -> Any:
     try:
         return await asyncio.to_thread(do, *arguments)
     except FileNotFoundError:
+        if absent:
+            raise FilesUnavailable(f"the directory cannot be used: {absent}", "disk") from None
         raise
     except OSError as error:
         raise FilesUnavailable(f"the directory cannot be used: {error.strerror}", "disk") from error

@@ -73,7 +73,8 @@ class Ingest:
         self._writer = writer
         self._max_rows = max_rows
         self._origin = ""
-        self._fence = 0
+        self.fence = 0
+        """That of the worker's last claim."""
         self._refused = 0
 
     async def claim(self, origin: str) -> None:
@@ -82,7 +83,7 @@ class Ingest:
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        self._fence, self._origin, _ = await self._stream.claim(origin)
+        self.fence, self._origin, _ = await self._stream.claim(origin)
 
     async def step(self) -> Written:
         """Write the next events, at most about as many as a segment has.
@@ -100,22 +101,22 @@ class Ingest:
         try:
             written, put_aside = await self._write(batches)
         except (FilesUnavailable, WriterUnavailable) as error:
-            await self._stream.halt(self._fence, error.reason)
+            await self._stream.halt(self.fence, error.reason)
             raise
         taken, size = sum(each.rows for each in batches), sum(each.size for each in batches)
-        await self._stream.finish(self._fence, batches[-1].place, taken, size)
+        await self._stream.finish(self.fence, batches[-1].place, taken, size)
         self._refused = 0
         return Written(taken, written, put_aside)
 
     async def _take(self) -> list[Batch]:
         """The draft that there is, or a new one."""
         found: list[Batch] = []
-        while page := await self._stream.drafted(self._fence, found[-1].place if found else _BEFORE_ALL):
+        while page := await self._stream.drafted(self.fence, found[-1].place if found else _BEFORE_ALL):
             found += page
         if found:
             return found
         while sum(each.rows for each in found) < self._max_rows and _bytes(found) < MAX_BYTES:
-            page = await self._stream.extend(self._fence)
+            page = await self._stream.extend(self.fence)
             if not page:
                 break
             found += page

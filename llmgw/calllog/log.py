@@ -1,5 +1,6 @@
 """One worker's call log: it takes events, and with the other workers brings them to segments."""
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -7,7 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from llmgw.calllog.datasets import CALLS, CONTENT, Dataset
+from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, Dataset
 from llmgw.calllog.event import Capture, event_of
 from llmgw.calllog.files import Files
 from llmgw.calllog.ingest import Ingest, Writer
@@ -57,7 +58,7 @@ class CallLog:
         means: Means,
         settings: CallLogSettings,
         capture_of: Callable[[str], Capture],
-        datasets: tuple[Dataset, ...] = (CALLS, CONTENT),
+        datasets: tuple[Dataset, ...] = (CALLS, CONTENT, FEEDBACK),
     ) -> None:
         """Put it together; `capture_of` says how much is kept of a tenant's calls."""
         self._capture_of = capture_of
@@ -73,7 +74,7 @@ class CallLog:
             self._shelves[each.name] = Shelf(
                 stream,
                 Ingest(each, stream, means.files, means.writer, settings.segment_events),
-                Tidying(each, means.files, means.writer, _keep_days(each, settings)),
+                Tidying(each, stream, means.files, means.writer, _keep_days(each, settings)),
                 self._lost[each.name],
                 (settings.segment_events, settings.segment_s),
             )
@@ -97,8 +98,7 @@ class CallLog:
     async def aclose(self, timeout_s: float = CLOSING_S) -> None:
         """Send what waits, for at most about so long, and stop."""
         await self._upkeep.aclose()
-        for each in self._outlets.values():
-            await each.aclose(timeout_s)
+        await asyncio.gather(*(each.aclose(timeout_s) for each in self._outlets.values()))
 
     async def live(self, dataset: Dataset) -> Live:
         """Read what is in no segment yet; list segments afterwards, and take those that `visible` says.

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from llmgw.calllog.stream import Bounds, Depth, Stream
 from llmgw.types.clock import Clock
-from llmgw.types.errors import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +95,7 @@ class Outlet:
             async with asyncio.timeout(timeout_s):
                 while self._queue or self._sending:
                     await self._send()
-        except (TimeoutError, StoreUnavailable):
+        except Exception:  # noqa: BLE001  # a worker that stops has no other try
             self._lose("store", self.waiting)
             self._queue.clear()
             self._bytes, self._sending = 0, None
@@ -110,7 +109,7 @@ class Outlet:
             while self._queue or self._sending:
                 try:
                     await self._send()
-                except StoreUnavailable:
+                except Exception:  # noqa: BLE001  # whatever it was, the same is tried again
                     self._away = True
                     await asyncio.sleep(pause_s)
                     pause_s = min(2 * pause_s, _AGAIN_MOST_S)

@@ -146,14 +146,25 @@ class Stream:
         """
         await self._state.script(scripts.HALT, [self._meta], [fence, reason])
 
-    async def cursor(self) -> Cursor:
-        """How far segments are.
+    async def join(self, fence: int, name: str) -> None:
+        """Note which segment is about to be made of others; "" for none.
+
+        Raises:
+            TakenOver: another worker has claimed.
+            StoreUnavailable: it is not known whether it is noted.
+        """
+        if not await self._state.script(scripts.JOIN, [self._meta], [fence, name]):
+            raise TakenOver
+
+    async def cursor(self) -> tuple[Cursor, str]:
+        """How far segments are, and the name of one that somebody began to make of others.
 
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        origin, place = await self._state.hash_fields(self._meta, "origin", "cursor")
-        return Cursor((origin or b"").decode(), Place.read((place or b"0-0").decode()))
+        found = await self._state.hash_fields(self._meta, "origin", "cursor", "joining")
+        origin, place, joining = (each.decode() if each else "" for each in found)
+        return Cursor(origin, Place.read(place or "0-0")), joining
 
     async def live(self) -> Live:
         """Read what is not yet in segments; list those afterwards, and take the ones that `visible` says.

@@ -13,6 +13,7 @@ from llmgw.calllog.datasets import Dataset
 from llmgw.calllog.files import DRAFT, Entry, Files
 from llmgw.calllog.ingest import Writer, WriterRefused
 from llmgw.calllog.segments import Cursor, Segment, covered, visible
+from llmgw.calllog.stream import Stream
 
 _log = logging.getLogger(__name__)
 
@@ -35,24 +36,33 @@ class Tidied(NamedTuple):
 
 
 class Tidying:
-    """One dataset's; every step is safe to do twice, and by two at once."""
+    """One dataset's; every step is safe to do twice, and by two at once.
 
-    def __init__(self, dataset: Dataset, files: Files, writer: Writer, keep_days: int) -> None:
+    What is joined is noted in the store before: whoever comes after makes that very segment first. So of any two
+    segments of an hour, whoever made them, either one has all of the other or they have nothing in common.
+    """
+
+    def __init__(
+        self, dataset: Dataset, stream: Stream, files: Files, writer: Writer, keep_days: int
+    ) -> None:
         self._dataset = dataset
+        self._stream = stream
         self._files = files
         self._writer = writer
         self._keep_days = keep_days
         self._refused: set[str] = set()
 
-    async def step(self, cursor: Cursor, now_ms: int) -> Tidied:
-        """Delete what is too old or elsewhere, and join what is small.
-
-        `cursor` is how far the stream is in segments: those behind it are still being written.
+    async def step(self, fence: int, now_ms: int) -> Tidied:
+        """Delete what is too old or elsewhere, and join what is small; `fence` is that of the worker's claim.
 
         Raises:
-            FilesUnavailable: the rest is for the next time.
-            WriterUnavailable: the same.
+            TakenOver: another worker does.
+            StoreUnavailable: the rest is for the next time, as it is for the others.
+            FilesUnavailable: files cannot be listed, read or written.
+            WriterUnavailable: segments cannot be made now.
         """
+        # In this order: a cursor is never ahead of the files that are listed after it.
+        cursor, begun = await self._stream.cursor()
         entries = await self._files.entries(self._dataset.name)
         expired = list(too_old(entries, self._dataset.name, now_ms, self._keep_days))
         expired += await self._put_aside(now_ms)
@@ -60,14 +70,25 @@ class Tidying:
         left = [each for each in entries if each.name not in expired]
         gone = [each.name for each in elsewhere(left, now_ms)]
         await self._files.delete(gone)
-        groups = [each for each in joinable(left, cursor, now_ms) if each[0].partition not in self._refused]
         made = 0
-        for group in groups:
-            made += await self._join(group)
+        if begun:
+            made += await self._join(fence, within(left, begun))
+        else:
+            for group in joinable(left, cursor, now_ms):
+                if group[0].partition not in self._refused:
+                    made += await self._join(fence, group)
         return Tidied(made, len(gone), len(expired))
 
-    async def _join(self, group: Sequence[Segment]) -> bool:
-        whole = group[0]._replace(last=group[-1].last)
+    async def _join(self, fence: int, group: Sequence[Segment]) -> bool:
+        done = False
+        if len(group) > 1:
+            whole = group[0]._replace(last=group[-1].last)
+            await self._stream.join(fence, whole.name)
+            done = await self._made(whole, group)
+        await self._stream.join(fence, "")
+        return done
+
+    async def _made(self, whole: Segment, group: Sequence[Segment]) -> bool:
         with _scratch_files(self._writer.scratch, len(group) + 1) as (target, *copies):
             sources: list[str] = []
             for each, copy in zip(group, copies, strict=True):
@@ -112,6 +133,19 @@ def elsewhere(entries: Iterable[Entry], now_ms: int) -> list[Segment]:
     """Segments whose events have all been in another one for long enough."""
     old = [each for each in entries if each.modified_ms <= now_ms - GRACE_MS]
     return covered(segment for each in old if (segment := Segment.read(each.name)) is not None)
+
+
+def within(entries: Iterable[Entry], name: str) -> list[Segment]:
+    """The segments that one was to be made of; itself where it has been made."""
+    whole = Segment.read(name)
+    if whole is None:
+        return []
+    segments = (segment for each in entries if (segment := Segment.read(each.name)) is not None)
+    return [
+        each
+        for each in visible(segments)
+        if each[:3] == whole[:3] and whole.first <= each.first and each.last <= whole.last
+    ]
 
 
 def joinable(entries: Iterable[Entry], cursor: Cursor, now_ms: int) -> list[list[Segment]]:

@@ -7,7 +7,6 @@ from typing import Final
 
 from llmgw.calllog.files import FilesUnavailable
 from llmgw.calllog.ingest import Ingest, WriterRefused, WriterUnavailable
-from llmgw.calllog.segments import Cursor
 from llmgw.calllog.stream import Depth, Stream, TakenOver
 from llmgw.calllog.tidying import Tidying
 from llmgw.state.connection import State
@@ -25,6 +24,7 @@ LOOK_S: Final = 1.0
 TIDY_S: Final = 60.0
 _AGAIN_MOST_S: Final = 60.0
 _TELL_NS: Final = 60_000_000_000
+_FORESEEN: Final = (StoreUnavailable, FilesUnavailable, WriterUnavailable, WriterRefused)
 
 
 class Shelf:
@@ -135,8 +135,11 @@ class Upkeep:
             FilesUnavailable: segments cannot be listed or written.
             WriterUnavailable: they cannot be joined.
         """
-        cursor: Cursor = await shelf.stream.cursor()
-        done = await shelf.tidying.step(cursor, self._clock.unix_ns() // 1_000_000)
+        try:
+            done = await shelf.tidying.step(shelf.ingest.fence, self._clock.unix_ns() // 1_000_000)
+        except TakenOver:
+            self.leads = False
+            return
         shelf.removed.update(covered=done.covered, expired=done.expired)
         if done.expired:
             _log.info("the call log's retention deleted %d files", done.expired)
@@ -145,7 +148,7 @@ class Upkeep:
         while True:
             try:
                 await self.hold()
-            except StoreUnavailable as error:
+            except Exception as error:  # noqa: BLE001  # the next try comes, whatever this one met
                 self._tell("the call log cannot be written", error)
             await asyncio.sleep(HOLD_S)
 
@@ -155,7 +158,7 @@ class Upkeep:
             try:
                 more = await self.write(shelf)
                 pause_s = LOOK_S if self.leads else HOLD_S
-            except (StoreUnavailable, FilesUnavailable, WriterUnavailable, WriterRefused) as error:
+            except Exception as error:  # noqa: BLE001  # as in `_lead`
                 self._tell("segments of the call log cannot be written; its events wait in the store", error)
                 more, pause_s = False, min(2 * pause_s, _AGAIN_MOST_S)
             if not more:
@@ -168,7 +171,7 @@ class Upkeep:
                 for shelf in self._shelves:
                     if self.leads:
                         await self.tidy(shelf)
-            except (StoreUnavailable, FilesUnavailable, WriterUnavailable) as error:
+            except Exception as error:  # noqa: BLE001  # as in `_lead`
                 self._tell("segments of the call log cannot be looked after", error)
 
     def _tell(self, what: str, error: Exception) -> None:
@@ -176,4 +179,5 @@ class Upkeep:
         now = self._clock.monotonic_ns()
         if now - self._told_ns.get(what, -_TELL_NS) >= _TELL_NS:
             self._told_ns[what] = now
-            _log.error("%s: %s", what, error)
+            # What is not foreseen may say anything.
+            _log.error("%s: %s", what, error if isinstance(error, _FORESEEN) else type(error).__name__)

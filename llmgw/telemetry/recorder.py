@@ -22,7 +22,7 @@ from llmgw.types.operation import ContextOperation, OperationName
 SHUTDOWN_S: Final = 5.0
 
 CallSink: TypeAlias = Callable[[Call], None]
-"""Takes a call that is over."""
+"""Takes a call that is over, as it may be told of."""
 
 
 class Recorder:
@@ -78,7 +78,7 @@ class Recorder:
             self._call_log.write(each)
         self._call_log.write(told)
         for sink in self._sinks:
-            sink(call)
+            sink(told)
 
     def also_tell(self, sink: CallSink) -> None:
         """Hand finished calls, with those made for them, to somebody else, too; it must neither wait nor raise."""
