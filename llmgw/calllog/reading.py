@@ -131,11 +131,21 @@ class Reading:
         seen = await self.seen(dataset)
         begun = _begun_us(call_id)
         within = (0, FOREVER_US) if begun is None else (begun, begun + 24 * _HOUR_US)
-        asked = Filters(from_us=within[0], to_us=within[1])
-        reply = await self._told(
-            seen, asked, Rows, PAGE_S, lambda source: Find(source=source, id=call_id, tenant=tenant), dataset
-        )
-        return Found(rows=reply.rows, next=None, live=seen.live)
+        reached = Filters(from_us=within[0], to_us=within[1])
+        found = Rows(rows=[])
+        for window in self._windows(seen, reached, "oldest", None):
+            asked = Filters(from_us=window[0], to_us=window[1])
+            found = await self._told(
+                seen,
+                asked,
+                Rows,
+                PAGE_S,
+                lambda source: Find(source=source, id=call_id, tenant=tenant),
+                dataset,
+            )
+            if found.rows:
+                break
+        return Found(rows=found.rows, next=None, live=seen.live)
 
     async def ask(
         self, statement: str, values: dict[str, Any], tenant: str | None, spans: tuple[tuple[int, int], ...]
