@@ -12,7 +12,7 @@ from msgspec import Struct
 from llmgw.calllog.cache import Cache
 from llmgw.calllog.cursors import Cursor
 from llmgw.calllog.datasets import CALLS, Dataset
-from llmgw.calllog.engine.client import Engine
+from llmgw.calllog.engine.client import Engine, Vanished
 from llmgw.calllog.engine.frames import (
     Ask,
     Export,
@@ -83,7 +83,16 @@ class Found(Struct, frozen=True, kw_only=True):
 class Reading:
     """Answers questions of one worker; asks its engine, and knows what the engine may look at."""
 
-    def __init__(self, log: LiveRows, files: Files, engine: Engine, cache: Cache) -> None:
+    def __init__(
+        self,
+        log: LiveRows,
+        files: Files,
+        engine: Engine,
+        cache: Cache,
+        tables: tuple[Dataset, ...] = (CALLS,),
+    ) -> None:
+        """Put it together; `tables` are the datasets that callers' statements may read."""
+        self._tables = tables
         self._log = log
         self._files = files
         self._engine = engine
@@ -122,11 +131,21 @@ class Reading:
         seen = await self.seen(dataset)
         begun = _begun_us(call_id)
         within = (0, FOREVER_US) if begun is None else (begun, begun + 24 * _HOUR_US)
-        asked = Filters(from_us=within[0], to_us=within[1])
-        reply = await self._told(
-            seen, asked, Rows, PAGE_S, lambda source: Find(source=source, id=call_id, tenant=tenant), dataset
-        )
-        return Found(rows=reply.rows, next=None, live=seen.live)
+        reached = Filters(from_us=within[0], to_us=within[1])
+        found = Rows(rows=[])
+        for window in self._windows(seen, reached, "oldest", None):
+            asked = Filters(from_us=window[0], to_us=window[1])
+            found = await self._told(
+                seen,
+                asked,
+                Rows,
+                PAGE_S,
+                lambda source: Find(source=source, id=call_id, tenant=tenant),
+                dataset,
+            )
+            if found.rows:
+                break
+        return Found(rows=found.rows, next=None, live=seen.live)
 
     async def ask(
         self, statement: str, values: dict[str, Any], tenant: str | None, spans: tuple[tuple[int, int], ...]
@@ -154,15 +173,19 @@ class Reading:
             QueryRefused: it says what it may not.
             GatewayError: as the engine's `ask` does.
         """
-        seen = await self.seen(CALLS)
         from_us, to_us = between
+        others = [each for each in self._tables if each is not CALLS]
+        span = Filters(from_us=from_us, to_us=to_us)
+        beside = [(each, await self.seen(each)) for each in others]
+        sources = [await self._source(dataset, seen, span) for dataset, seen in beside]
+        seen = await self.seen(CALLS)
         table = await self._told(
-            seen, Filters(from_us=from_us, to_us=to_us), Table, SQL_S, lambda source: Sql(
-                sources=(source,), statement=statement, values=values, tenant=tenant, from_us=from_us, to_us=to_us,
-                most=MAX_ROWS,
+            seen, span, Table, SQL_S, lambda source: Sql(
+                sources=(source, *sources), statement=statement, values=values, tenant=tenant, from_us=from_us,
+                to_us=to_us, most=MAX_ROWS,
             ),
         )  # fmt: skip
-        return table, seen.live
+        return table, seen.live and all(each.live for _, each in beside)
 
     async def parquet(self, filters: Filters) -> tuple[File, bool]:
         """Write the calls that match to a file, which the caller deletes.
@@ -244,7 +267,7 @@ class Reading:
                 source = await self._source(dataset, seen, filters)
                 operation: Operation = make(source)
                 reply = await self._engine.ask(operation, within_s)
-            except (CallLogUnavailable, FileNotFoundError, FilesUnavailable):
+            except (Vanished, FileNotFoundError, FilesUnavailable):
                 self._listed.pop(dataset.name, None)
                 if attempt == _ATTEMPTS - 1:
                     break

@@ -20,6 +20,8 @@ _COMMANDS = (
     "reconcile",
     "events",
     "webhooks",
+    "calls",
+    "query",
     "contexts",
     "prompts",
     "config",

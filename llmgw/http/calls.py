@@ -54,7 +54,7 @@ def call_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
             return Response(_sheet(found.rows, head=True), media_type=_CSV, headers=headers)
         if form == "ndjson":
             return Response(_lines(found.rows), media_type=NDJSON, headers=headers)
-        return _page(found, following)
+        return Response(_page(found, following), media_type="application/json", headers=headers)
 
     @get("/admin/v1/calls/{call_id:str}", opt={"permission": Permission.VIEW})
     async def one(request: HttpRequest, call_id: FromPath[str]) -> Response[bytes]:
@@ -87,12 +87,11 @@ def call_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     return [calls, one, export, *content_routes(runtime), *question_routes(runtime)]
 
 
-def _page(found: Found, following: str | None) -> Response[bytes]:
+def _page(found: Found, following: str | None) -> bytes:
     tail = b'],"next":"%s"' % following.encode() if following else b'],"next":null'
-    body = (
+    return (
         b'{"calls":[' + b",".join(found.rows) + tail + b',"live":' + str(found.live).lower().encode() + b"}"
     )
-    return Response(body, media_type="application/json")
 
 
 def _lines(rows: Iterable[bytes]) -> bytes:

@@ -53,7 +53,14 @@ def sql(database: Database, asked: Sql) -> Table | Failed:
             text = told(error)
             about_parameters = "parameter" in text.lower()
             return Failed(kind="refused", message=text if about_parameters else _UNFIT)
-        except (duckdb.DataError, duckdb.NotImplementedException, duckdb.NotSupportedError):
+        except (
+            duckdb.InterruptException,
+            duckdb.IOException,
+            duckdb.FatalException,
+            duckdb.InternalException,
+        ):
+            raise
+        except duckdb.Error:
             return Failed(kind="refused", message=_UNFIT)
 
 

@@ -37,6 +37,10 @@ _KEPT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "SYSTEMROOT")
 _decoder: Final = msgspec.msgpack.Decoder(Reply)
 
 
+class Vanished(CallLogUnavailable):
+    """A file went while it was read, or cannot be: a fresh look at what there is may help."""
+
+
 class EngineLimits(Struct, frozen=True, kw_only=True):
     """What an engine may use, and how long it may be idle."""
 
@@ -105,6 +109,7 @@ class Engine:
         self._closed = True
         self._rest()
         await self._stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _done(self, task: "asyncio.Task[object]") -> None:
         self._waiting -= 1
@@ -171,20 +176,26 @@ class Engine:
     def _end_idle(self) -> None:
         if self._turn.locked():
             return
-        task = asyncio.get_running_loop().create_task(self._stop())
+        # Nobody gets a process that is about to end.
+        process, self._process = self._process, None
+        task = asyncio.get_running_loop().create_task(_end(process))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _stop(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        transport = getattr(process, "_transport", None)
-        if transport is not None:
-            transport.close()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process | None) -> None:
+    if process is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+    transport = getattr(process, "_transport", None)
+    if transport is not None:
+        transport.close()
 
 
 async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> Reply:
@@ -210,7 +221,7 @@ _ERRORS: Final[dict[str, Callable[[str], Exception]]] = {
     "refused": lambda message: QueryRefused(message, param="sql"),
     "large": QueryTooLarge,
     "slow": DeadlineExceeded,
-    "away": lambda message: CallLogUnavailable(message, retry_after_s=1),
+    "away": lambda message: Vanished(message, retry_after_s=1),
 }
 
 

@@ -44,6 +44,8 @@ class Database:
             }
         )
         self.connection.execute("SET parquet_metadata_cache = true")
+        # The system keeps what was read; a second copy of it costs more than it saves.
+        self.connection.execute("SET enable_external_file_cache = false")
         self.connection.execute("SET TimeZone = 'UTC'")
         places = ", ".join(map(quoted, (opening.scratch, *opening.directories)))
         self.connection.execute(f"SET allowed_directories = [{places}]")

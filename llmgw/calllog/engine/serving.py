@@ -40,6 +40,7 @@ from llmgw.calllog.engine.writing import compact, write
 BESIDE: Final = 1536 * 1024 * 1024
 """Bytes that the process may take beside what DuckDB counts: it does not count all texts on their way."""
 _NICE: Final = 5
+_BROKEN: Final = 70
 _FIRST_TO_GO: Final = "1000"
 
 
@@ -70,6 +71,9 @@ def answered(database: Database, request: Request) -> Reply:
         return Failed(kind="slow", message=f"there was no answer within {request.within_s:g} s")
     except (duckdb.OutOfMemoryException, MemoryError):
         return Failed(kind="large", message="this takes more memory than one question may")
+    except (duckdb.FatalException, duckdb.InternalException):
+        # Nothing that this database says from here on can be relied on: the worker starts another.
+        os._exit(_BROKEN)
     except (duckdb.IOException, OSError) as error:
         return Failed(
             kind="away", message=f"what is stored cannot be read or written: {type(error).__name__}"

@@ -7,7 +7,8 @@ to the whole change.
 
 A value that has a large part of everything has a large part of each change, and explains nothing by it; and where
 one value takes the place of another, as a prompt's new version does, both move the sum and cancel. So the score of
-a value is its part of all that moved in its dimension, less its part of everything before.
+a value is its part of all that moved in its dimension, less its part of everything before, or of the calls now
+where that is more. What comes of a call, such as its error or verdict, is no dimension: it is no cause.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +25,7 @@ from llmgw.calllog.questions.question import (
     shown,
 )
 
-DIMENSIONS: Final = (
-    "target", "prompt", "key", "team", "alias", "provider", "tenant", "endpoint", "context loss",
-)  # fmt: skip
+DIMENSIONS: Final = ("target", "prompt", "key", "team", "alias", "provider", "tenant", "endpoint")
 """In the order in which they are told where they explain a change alike."""
 _STEPS: Final = 20
 _COLUMNS: Final = {
@@ -38,7 +37,6 @@ _COLUMNS: Final = {
     "provider": "provider",
     "prompt": "prompt",
     "endpoint": "endpoint",
-    "context loss": "verdict",
 }
 # Each as a sum over calls; a mean is that divided by how many calls the third part counts.
 _MEASURES: Final = {
@@ -122,7 +120,7 @@ def _explained(
         else:
             part = after[1] - before[1]
             weight = before[1] / sum_before if sum_before else 0.0
-        moved.append((name, part, weight, before, after))
+        moved.append((name, part, max(weight, after[0] / calls_after), before, after))
     everything = sum(abs(part) for _, part, _, _, _ in moved)
     for name, part, weight, before, after in moved:
         yield {
