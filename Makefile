@@ -27,8 +27,13 @@ demo: $(STAMP)  ## Start everything with a simulated provider and walk through i
 serve: $(STAMP)  ## Run the gateway (ARGS="--port 8080 --workers 2").
 	@$(BIN)/llmgw serve $(ARGS)
 
-test: lint  ## Lint, then run every test.
+test: lint tools  ## Lint, then run every test.
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Alert rules are tested by Prometheus' own tools: fetched once where there is apt, done without elsewhere.
+.PHONY: tools
+tools:
+	@scripts/prometheus_tools
 
 lint: $(STAMP)  ## Formatting, lint rules, types and import contracts.
 	@$(BIN)/ruff format --check .
@@ -57,4 +62,4 @@ lock: $(STAMP)  ## Resolve the locks again (hash-pinned, no index named in them)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/dev.lock pyproject.toml --extra demo --extra dev
 
 clean:  ## Remove the environment and caches.
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

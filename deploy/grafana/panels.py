@@ -1,4 +1,4 @@
-"""Dashboards in Grafana's classic JSON model, schema version 42 (Grafana 12): panels, their queries and their places.
+"""Dashboards in Grafana's classic JSON model, schema version 42 (Grafana 12): panels, queries, places.
 
 Grafana 13 reads the same files and shows them by its newer schema.
 """
@@ -23,7 +23,7 @@ MAPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
 
 
 class Query(Struct, frozen=True):
-    """One PromQL expression, and what a series of it is called; `instant` asks for the end of the time range alone."""
+    """A PromQL expression and what its series are called; `instant` asks for the end of the time range alone."""
 
     expr: str
     legend: str = ""

@@ -19,7 +19,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     """A relative link or a path in code marks that looks like one of ours exists."""
     text = page.read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
-    paths = re.findall(r"`((?:llmgw|tests|docs|schemas|loadtests|requirements|deploy|scripts)/[\w./-]+)`", text)
+    paths = re.findall(
+        r"`((?:llmgw|tests|docs|schemas|loadtests|requirements|deploy|scripts)/[\w./-]+)`", text
+    )
     missing = [link for link in links if not (page.parent / link).exists()]
     missing += [path for path in paths if not (ROOT / path).exists()]
     assert missing == []
