@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+PHOENIX := .phoenix
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format bench faults fuzz lock clean
+.PHONY: help demo serve test phoenix lint format bench faults fuzz lock clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -28,7 +29,15 @@ serve: $(STAMP)  ## Run the gateway (ARGS="--port 8080 --workers 2").
 	@$(BIN)/llmgw serve $(ARGS)
 
 test: lint tools  ## Lint, then run every test.
+	@$(MAKE) --no-print-directory phoenix || echo "Phoenix cannot be installed here: the tests that ask it are skipped"
 	@$(BIN)/python -m pytest $(ARGS)
+
+phoenix: $(STAMP)  ## Install the tracing backend that tests ask, into an environment of its own.
+	@cmp -s requirements/phoenix.lock $(PHOENIX)/lock || { \
+	  echo "Setting up $(PHOENIX) (once; again when requirements/phoenix.lock changes)"; \
+	  rm -rf $(PHOENIX) && $(BIN)/python -m venv $(PHOENIX) && \
+	  $(PHOENIX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+	    -r requirements/phoenix.lock && cp requirements/phoenix.lock $(PHOENIX)/lock; }
 
 # Alert rules are tested by Prometheus' own tools: fetched once where there is apt, done without elsewhere.
 .PHONY: tools
@@ -60,6 +69,7 @@ lock: $(STAMP)  ## Resolve the locks again (hash-pinned, no index named in them)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/run.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/dev.lock pyproject.toml --extra demo --extra dev
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -o requirements/phoenix.lock requirements/phoenix.in
 
-clean:  ## Remove the environment and caches.
-	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean:  ## Remove the environments and caches.
+	@rm -rf $(VENV) $(PHOENIX) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

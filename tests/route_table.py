@@ -46,6 +46,7 @@ _CONTEXT = "/v1/contexts/{context}"
 ROWS = (
     Row("GET", "/livez", P.PUBLIC),
     Row("GET", "/readyz", P.PUBLIC),
+    Row("GET", "/metrics", P.VIEW),
     Row("GET", "/v1/models", P.CALL),
     Row("GET", "/v1/models/{model}", P.CALL, theirs=None),
     Row("*", "/v1/chat/completions", P.CALL, {}),
@@ -145,6 +146,14 @@ ROWS = (
     # Proves books and changes nothing.
     Row("POST", "/admin/v1/reconcile", P.VIEW),
     Row("GET", "/admin/v1/tokens/calibration", P.VIEW),
+    Row("GET", "/admin/v1/calls", P.VIEW),
+    Row("GET", "/admin/v1/calls/{call_id}", P.VIEW),
+    Row("GET", "/admin/v1/calls/{call_id}/content", P.ADMINISTER),
+    Row("GET", "/admin/v1/calls/export", P.VIEW),
+    Row("GET", "/admin/v1/calls/questions", P.VIEW),
+    Row("GET", "/admin/v1/calls/questions/{question}", P.VIEW),
+    # A SELECT, in a body because it is long.
+    Row("POST", "/admin/v1/calls/query", P.ADMINISTER, {"sql": ""}),
     Row("GET", "/admin/v1/events", P.VIEW),
     Row("GET", "/admin/v1/webhooks", P.VIEW),
     Row("GET", "/admin/v1/issuers", P.ADMINISTER),

@@ -1,11 +1,17 @@
 """Calls as telemetry gets them, on a clock that stands still."""
 
+from collections.abc import Sequence
+
 from llmgw.telemetry.call_log import CallLog
 from llmgw.telemetry.lines import LineWriter
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import AdmissionFacts, Attempt, Call, ContextFacts
+from llmgw.types.completion import Choice, Completion
+from llmgw.types.content import CaptureLevel, Content
+from llmgw.types.feedback import FeedbackEvent
+from llmgw.types.message import Message, Part, TextPart
 from llmgw.types.preservation import Check, CheckResult, PartLoss
 from llmgw.types.prompt import PromptFacts
 
@@ -103,6 +109,42 @@ def finished(call: Call, **facts: object) -> Call:
     return call
 
 
+def captured(
+    level: CaptureLevel = "full",
+    *,
+    told: Sequence[Message] = (),
+    answer: Sequence[Part] = (TextPart(text="It is four."),),
+    **facts: object,
+) -> Call:
+    """A call whose words may be told: those given, between a system message and an answer of these parts."""
+    begun = Call(
+        id="call_1",
+        request_id="req_1",
+        endpoint="/v1/chat/completions",
+        trace_id=1,
+        span_id=2,
+        chat_span_id=3,
+        started_ns=10 * MS,
+        started_unix_ns=UNIX,
+        capture=level,
+        content=Content(
+            max_bytes=64 * 1024,
+            wire="openai_chat",
+            path="/v1/chat/completions",
+            told=(
+                Message(role="system", parts=(TextPart(text="Be brief."),)),
+                *(told or (Message(role="user", parts=(TextPart(text="What is 2 + 2?"),)),)),
+            ),
+        ),
+    )
+    assert begun.content is not None
+    message = Message(role="assistant", parts=tuple(answer))
+    begun.content.settle(
+        Completion(id="a", model="m", created=1, choices=(Choice(index=0, message=message, reason="stop"),))
+    )
+    return finished(begun, **facts)
+
+
 ALL_PASS: dict[Check, CheckResult] = {
     "c1": "pass",
     "c2": "pass",
@@ -144,6 +186,36 @@ def continued(**facts: object) -> ContextFacts:
     return ContextFacts(**{**known, **facts})  # type: ignore[arg-type]
 
 
+def judged(**facts: object) -> FeedbackEvent:
+    """A user's opinion of a call of which everything is known, but for the facts given."""
+    known: dict[str, object] = {
+        "ended_us": UNIX // 1000,
+        "id": "fb_1",
+        "tenant": "acme",
+        "key_id": "key_1",
+        "call": "call_1",
+        "name": "helpful",
+        "kind": "bool",
+        "source": "user",
+        "score": 1.0,
+        "label": "true",
+        "comment": "my own words",
+        "tags": ("beta",),
+        "call_ended_us": UNIX // 1000 - 5,
+        "trace_id": f"{0xABC:032x}",
+        "span_id": f"{0xDEF:016x}",
+        "alias": "smart",
+        "target": "openai/gpt-5",
+        "prompt": "support/triage@7",
+        "prompt_label": "production",
+        "prompt_arm": "candidate",
+        "context": "ctx_1",
+        "verdict": "preserved",
+        "error": "stream_interrupted",
+    }
+    return FeedbackEvent(**{**known, **facts})  # type: ignore[arg-type]  # fields by their names
+
+
 def lost(number: int = 0, **members: object) -> PartLoss:
     """One thing that was not told as it is stored."""
     known = {
@@ -153,3 +225,17 @@ def lost(number: int = 0, **members: object) -> PartLoss:
         "source": "render",
     }
     return PartLoss(**{**known, **members})  # type: ignore[arg-type]
+
+
+def begun_alone(trace_id: int = 1) -> Call:
+    """A call that nobody keeps an eye on, begun at 10 ms."""
+    return Call(
+        id="call_1",
+        request_id="req_1",
+        endpoint="/v1/chat/completions",
+        trace_id=trace_id,
+        span_id=2,
+        chat_span_id=3,
+        started_ns=10 * MS,
+        started_unix_ns=UNIX,
+    )

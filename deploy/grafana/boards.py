@@ -166,7 +166,7 @@ OVERVIEW: Final = Board(
                     width=24,
                     queries=(
                         Query(
-                            'max by (alertname, severity, instance) (ALERTS{job="llmgw",alertstate="firing"})',
+                            'max by (alertname,severity,area,instance) (ALERTS{job="llmgw",alertstate="firing"})',
                             instant=True,
                         ),
                     ),
@@ -201,7 +201,7 @@ PROVIDERS: Final = Board(
                     width=12,
                     most=1,
                     steps=ERRORS,
-                    about="Of 10 minutes, all instances; refusals of what callers ask wrong are none.",
+                    about="Of 10 minutes, all instances; a refusal of the caller's mistake is none.",
                     queries=(Query("llmgw:attempts_failed:ratio10m", "{{llmgw_provider}}"),),
                 ),
                 Panel(
@@ -211,7 +211,7 @@ PROVIDERS: Final = Board(
                     queries=(
                         Query(
                             rate("llmgw_attempts_total", OF_MODEL, "llmgw_provider, outcome"),
-                            "{{llmgw_provider}} {{outcome}}",
+                            "{{llmgw_provider}}: {{outcome}}",
                         ),
                     ),
                 ),

@@ -23,7 +23,7 @@ MAPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
 
 
 class Query(Struct, frozen=True):
-    """A PromQL expression and what its series are called; `instant` asks for the end of the time range alone."""
+    """One PromQL expression, and what a series of it is called; `instant` asks for the end of the range alone."""
 
     expr: str
     legend: str = ""

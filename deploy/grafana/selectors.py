@@ -1,4 +1,4 @@
-"""What several dashboards share: which series they look at, and from which values on they change colour."""
+"""What several dashboards have in common: which series they look at, and where they change colour."""
 
 from typing import Final
 

@@ -21,6 +21,7 @@ from llmgw.settings.signals import signal_rules, webhooks
 from llmgw.state.connection import State
 from llmgw.state.identity import StoreIdentity
 from llmgw.telemetry.recorder import Recorder
+from llmgw.telemetry.service_definitions import BOOKS_VIOLATIONS
 from llmgw.types.clock import Clock
 from llmgw.upstream import Upstream
 from llmgw.upstream.posting import post
@@ -70,6 +71,9 @@ class Books:
             waiting=lambda: journal.state.counts.open_operations,
             lost=lambda: settler.lost,
             ready=lambda: float(journal.state.ready),
+        )
+        recorder.watch(
+            BOOKS_VIOLATIONS, lambda: {(name,): count for name, count in self._upkeep.violations.items()}
         )
 
     async def start(self) -> None:

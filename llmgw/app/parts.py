@@ -28,6 +28,7 @@ from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.telemetry.trace_context import new_span_id
 from llmgw.types.clock import Clock, SystemClock
+from llmgw.types.content import Capture
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
 
@@ -97,25 +98,37 @@ def open_keyring(
     )
 
 
-def open_recorder(telemetry: Telemetry, environ: Mapping[str, str], clock: Clock) -> Recorder:
-    """Open the one place where what is over is told."""
-    process = {"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"}
-    return Recorder(
-        Tracing(
-            telemetry.otlp_endpoint,
-            sample=telemetry.sample,
-            slow_ms=telemetry.slow_ms,
-            version=__version__,
-            clock=clock,
-            resource=process,
-        ),
-        Metrics(
-            telemetry.otlp_endpoint,
-            every_s=telemetry.metrics_s,
-            version=__version__,
-            clock=clock,
-            resource=process,
-        ),
-        logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ)),
-        clock,
+def open_metrics(telemetry: Telemetry, clock: Clock) -> Metrics:
+    """Open what is measured, and what tells a collector of it."""
+    return Metrics(
+        telemetry.otlp_endpoint,
+        every_s=telemetry.metrics_s,
+        version=__version__,
+        clock=clock,
+        resource=_process(),
     )
+
+
+def open_recorder(
+    telemetry: Telemetry, environ: Mapping[str, str], clock: Clock, metrics: Metrics
+) -> Recorder:
+    """Open the one place where what is over is told."""
+    tracing = Tracing(
+        telemetry.otlp_endpoint,
+        sample=telemetry.sample,
+        slow_ms=telemetry.slow_ms,
+        version=__version__,
+        clock=clock,
+        resource=_process(),
+    )
+    log = logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ))
+    capture = Capture(
+        level=telemetry.capture,
+        by_tenant=telemetry.capture_by_tenant,
+        max_bytes=telemetry.content_max_bytes,
+    )
+    return Recorder(tracing, metrics, log, clock, capture)
+
+
+def _process() -> Mapping[str, str]:
+    return {"service.instance.id": f"{socket.gethostname()}:{os.getpid()}"}

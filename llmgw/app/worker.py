@@ -15,8 +15,16 @@ from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.app.books import Books
 from llmgw.app.callers import authenticator, shared_issuers
+from llmgw.app.gauges import Lag, watch
 from llmgw.app.life import stop_when_orphaned, supervisor, sweep
-from llmgw.app.parts import Secrets, open_archive, open_dispatch, open_keyring, open_recorder
+from llmgw.app.parts import (
+    Secrets,
+    open_archive,
+    open_dispatch,
+    open_keyring,
+    open_metrics,
+    open_recorder,
+)
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.gateway import Gateway
@@ -26,6 +34,7 @@ from llmgw.http.data_plane import wire_route
 from llmgw.http.errors import make_error_answer, make_request_id_stamp
 from llmgw.http.front import Front
 from llmgw.http.guard import make_guard
+from llmgw.http.metrics import metrics_routes
 from llmgw.http.models import model_routes
 from llmgw.http.ops import ops_routes
 from llmgw.http.own_routes import own_routes
@@ -34,13 +43,17 @@ from llmgw.http.prompt_calls import prompt_call_routes, prompt_routes
 from llmgw.http.runtime import Generation, Runtime
 from llmgw.http.tokens import token_routes
 from llmgw.policy.key_watch import KeyWatch
+from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
-from llmgw.settings import ConfigError, Loaded, load
+from llmgw.settings import ConfigError, Loaded, Settings, load
 from llmgw.settings.rooms import exchange_limits, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
 from llmgw.state.identity import StoreIdentity
+from llmgw.telemetry.points import Known
+from llmgw.telemetry.scraping import Scraping
+from llmgw.telemetry.siblings import Place
 from llmgw.types.clock import SystemClock
 from llmgw.types.secret import Secret
 from llmgw.upstream import Upstream
@@ -62,13 +75,23 @@ def create_app(
     generation: int = 1,
     state_url: Secret,
     secrets: Secrets,
+    place: Place | None = None,
 ) -> Front:
     """Build one worker's application.
 
     `generation` numbers the configuration, from 1; `state_url` is where Redis is, the embedded one's socket
-    included.
+    included. `place` is the worker's among its siblings; without one it has none.
     """
-    return Worker(loaded, environ, generation=generation, state_url=state_url, secrets=secrets).app()
+    alone = Place(directory=loaded.settings.state.dir, gateway="alone", workers=1)
+    worker = Worker(
+        loaded,
+        environ,
+        generation=generation,
+        state_url=state_url,
+        secrets=secrets,
+        place=alone if place is None else place,
+    )
+    return worker.app()
 
 
 class Worker:
@@ -82,6 +105,7 @@ class Worker:
         generation: int,
         state_url: Secret,
         secrets: Secrets,
+        place: Place,
     ) -> None:
         settings = loaded.settings
         self._environ = environ
@@ -96,7 +120,9 @@ class Worker:
         keyring = open_keyring(settings, self._state, secrets, self._identity)
         self._issuers = shared_issuers(settings, self._upstream, self._state, self._clock)
         self._key_watch = KeyWatch(self._state, keyring) if keyring is not None else None
-        self._recorder = open_recorder(settings.telemetry, environ, self._clock)
+        metrics = open_metrics(settings.telemetry, self._clock)
+        self._recorder = open_recorder(settings.telemetry, environ, self._clock, metrics)
+        self._scraping = Scraping(metrics, place)
         self._counter = TokenCounter()
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
@@ -116,7 +142,13 @@ class Worker:
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._books.watched_by(self._recorder)
-        self._runtime = Runtime(
+        self._runtime = self._opened(settings, keyring, self._generation(loaded, number=generation))
+        watch(self._recorder, self._runtime, self._upstream)
+        self._lag = Lag(self._recorder)
+
+    def _opened(self, settings: Settings, keyring: Keyring | None, generation: Generation) -> Runtime:
+        """Put together what the routes need."""
+        return Runtime(
             state=self._state,
             keyring=keyring,
             authenticator=authenticator(settings, keyring, self._issuers, self._clock),
@@ -131,8 +163,10 @@ class Worker:
             webhooks=self._books.webhooks,
             clock=self._clock,
             limits=exchange_limits(settings),
-            generation=self._generation(loaded, number=generation),
+            generation=generation,
             new_id=self._new_id,
+            scraping=self._scraping,
+            open_metrics=settings.server.metrics == "public",
         )
 
     def app(self) -> Front:
@@ -145,6 +179,7 @@ class Worker:
             *prompt_routes(runtime),
             *prompt_admin_routes(runtime),
             *ops_routes(runtime),
+            *metrics_routes(runtime),
             *admin_routes(runtime),
         ]
         control_plane = Router(
@@ -182,11 +217,13 @@ class Worker:
         if self._key_watch is not None:
             self._key_watch.start()
         self._issuers.start()
+        await self._scraping.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         # The thread that encodes spans would else keep the loop from running for 5 ms at a time.
         sys.setswitchinterval(0.0005)
+        self._lag.start()
         try:
             yield
         finally:
@@ -194,6 +231,8 @@ class Worker:
                 loop.remove_signal_handler(number)
             orphaned.cancel()
             sweeping.cancel()
+            self._lag.stop()
+            await self._scraping.aclose()
             if self._key_watch is not None:
                 await self._key_watch.aclose()
             await self._issuers.aclose()
@@ -226,7 +265,14 @@ class Worker:
 
     def _generation(self, loaded: Loaded, number: int) -> Generation:
         catalog = build_catalog(loaded.settings)
-        self._recorder.know(frozenset(target.model for target in catalog.targets()))
+        targets = catalog.targets()
+        self._recorder.know(
+            Known(
+                models=frozenset(target.model for target in targets),
+                targets=frozenset(target.name for target in targets),
+                providers=frozenset(loaded.settings.providers),
+            )
+        )
         return Generation(
             number=number,
             source=loaded.source,

@@ -10,7 +10,6 @@ from rich.text import Text
 from llmgw.cli.printing import json
 from llmgw.context.erasure import Receipt
 from llmgw.context.library import Verified
-from llmgw.telemetry.text import printable
 from llmgw.types.context import ContextInfo
 from llmgw.types.message import (
     MediaPart,
@@ -23,6 +22,7 @@ from llmgw.types.message import (
     ToolResultPart,
 )
 from llmgw.types.preservation import Check, PartLoss, Report, ReportRecord
+from llmgw.types.text import printable
 from llmgw.types.turn import Turn
 
 __all__ = ["Turn", "explanation", "json", "page", "receipt", "table", "verdict"]

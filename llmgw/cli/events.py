@@ -12,7 +12,7 @@ from rich.text import Text
 
 from llmgw.cli.printing import json, note, safe, show
 from llmgw.cli.remote import Remote, connected
-from llmgw.telemetry.text import printable
+from llmgw.types.text import printable
 
 LOOK_S: Final = 1.0
 _PAGE: Final = 500

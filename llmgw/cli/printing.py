@@ -8,8 +8,8 @@ from typing import Any, Final
 import rich_click as click
 from rich.console import Console, RenderableType
 
-from llmgw.telemetry.text import printable
 from llmgw.types.json import encode
+from llmgw.types.text import printable
 
 LONGEST_LINE: Final = 2000
 """Characters of one line of an error that are printed."""

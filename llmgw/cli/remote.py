@@ -17,10 +17,10 @@ from llmgw.cli.printing import LONGEST_LINE
 from llmgw.cli.runfile import RunFile
 from llmgw.cli.stored import CONFIG
 from llmgw.settings import ConfigError, load
-from llmgw.telemetry.text import printable
 from llmgw.types.errors import InvalidJson
 from llmgw.types.json import Json, decode, encode
 from llmgw.types.secret import Secret
+from llmgw.types.text import printable
 
 P = ParamSpec("P")
 T = TypeVar("T")

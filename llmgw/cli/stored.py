@@ -14,8 +14,8 @@ from llmgw.settings import ConfigError, Settings, load
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedStateError, attach_or_start
 from llmgw.state.private_file import PrivateFileError
-from llmgw.telemetry.text import printable
 from llmgw.types.errors import GatewayError, StoreUnavailable
+from llmgw.types.text import printable
 
 T = TypeVar("T")
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from llmgw.cli.runfile import RunFile, Running
 from llmgw.http.front import MAX_HEADER_BYTES, Front
 from llmgw.settings import ConfigError, Loaded, Problem, Settings, load, restart_needed
 from llmgw.telemetry import logs
+from llmgw.telemetry.siblings import Place, gathered
 from llmgw.types.secret import Secret
 
 KILL_AFTER_DRAIN_S = 5
@@ -63,18 +65,20 @@ class Supervisor:
         """
         if not self._runfile.claim():
             _log.warning("another gateway uses this state directory: 'llmgw config reload' reaches that one")
-        server = _Server(self._loaded.settings, self._reload)
+        settings = self._loaded.settings
+        server = _Server(settings, self._reload)
         # The server has just set up logging for itself, and silenced everybody else.
-        configure_logs(self._loaded.settings, self._environ)
+        configure_logs(settings, self._environ)
         # Once signals are handled, commands may find us.
         server.on_startup(lambda: self._runfile.write(self._running))
         try:
-            server.serve(target_loader=self._worker_app, wrap_loader=False)
+            with gathered(settings.state.dir, settings.server.workers) as place:
+                server.serve(target_loader=partial(self._worker_app, place), wrap_loader=False)
         finally:
             self._runfile.release()
 
-    def _worker_app(self) -> Front:
-        """Build the application; runs in each worker after the fork, first of all."""
+    def _worker_app(self, place: Place, worker: int) -> Front:
+        """Build the application of a worker, by its number; runs in each after the fork, first of all."""
         # The supervisor's own handlers came along with the fork and mean nothing here. That of a reload is held
         # back until the application has its own: what this worker has read may be old by then.
         signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
@@ -87,6 +91,7 @@ class Supervisor:
             generation=self._running.generation,
             state_url=self._state_url,
             secrets=self._secrets,
+            place=msgspec.structs.replace(place, worker=worker),
         )
 
     def _reload(self, workers: list[int]) -> None:
@@ -175,6 +180,12 @@ class _Server(MPServer):
         for pid in self._worker_pids():
             os.kill(pid, DRAIN_SIGNAL)
         super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _spawn_worker(  # type: ignore[override]  # as the class in between has it
+        self, idx: int, target: Any, callback_loader: Callable[[int], Front]
+    ) -> Any:
+        """Tell a worker its number, which one that takes its place inherits; they count from 1, as in the log."""
+        return super()._spawn_worker(idx, target, partial(callback_loader, idx + 1))
 
     def _spawn_workers(self, *args: Any, **kwargs: Any) -> None:
         with self._holding_reloads():

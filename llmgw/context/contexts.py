@@ -107,6 +107,7 @@ class Contexts:
         wish = Begin(
             op=asker.op,
             who=asker.who,
+            trace=asker.trace,
             lease_ms=round(self.settings.lease_s * 1000),
             # Whether the context is encrypted is not known yet; what is written ahead is, whatever it is.
             input=wrapped(self.chain_keys, asker.tenant, keys.context, encode_json(messages), IN_FLIGHT),

@@ -16,11 +16,16 @@ from llmgw.types.turn import Binding
 
 
 class Asker(Struct, frozen=True, kw_only=True):
-    """Who wants something of a context, and within which call."""
+    """Who wants something of a context, and within which call.
+
+    `trace` is the place of the call's span, as `SpanPlace.written` has it, to be found with what the call leaves
+    behind.
+    """
 
     tenant: str
     who: str
     op: str
+    trace: str = ""
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,8 @@ from llmgw.types.message import Message
 from llmgw.types.preservation import ReportRecord
 from llmgw.types.turn import Turn
 
+Kind: TypeAlias = Literal["fenced", "abandoned"]
+
 _PLACE: Final = re.compile(r"\d{1,20}-\d{1,20}")
 """An entry of a stream."""
 
@@ -31,12 +33,15 @@ _decode_record = msgspec.json.Decoder(ReportRecord).decode
 class Orphan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a call left that was not stored: its answer where it lost its lease, its question where it died.
 
-    `call` is its id. `turns` are those it would have stored, `said` is what it was asked.
+    `call` is its id. `turns` are those it would have stored, `said` is what it was asked. `trace_id` and `span_id`
+    name the span of the call, where that was noted.
     """
 
     call: str
-    kind: str
+    kind: Kind
     at: str
+    trace_id: str = ""
+    span_id: str = ""
     turns: tuple[Turn, ...] = ()
     said: tuple[Message, ...] = ()
 
@@ -91,13 +96,17 @@ class Records:
         entries = await self._store.command(keys, "XRANGE", ORPHANS, "-", "+")
         found: dict[tuple[str, str], Orphan] = {}
         for _, said in entries:
-            call, kind = said[b"op"].decode(), said[b"kind"].decode()
+            call = said[b"op"].decode()
+            kind: Kind = "fenced" if said[b"kind"] == b"fenced" else "abandoned"
+            trace_id, _, span_id = said.get(b"trace", b"").decode().partition("-")
             turns = self._orphaned(keys, stored, kind, said[b"data"])
             before = found.get((call, kind))
             found[call, kind] = Orphan(
                 call=call,
                 kind=kind,
                 at=moment(int(said[b"at"])),
+                trace_id=trace_id,
+                span_id=span_id,
                 turns=(*(before.turns if before else ()), *turns),
                 said=self._asked(keys, said[b"data"]) if kind == "abandoned" else (),
             )

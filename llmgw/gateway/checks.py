@@ -158,7 +158,8 @@ class Checks:
             with self._tell("read_back", call.caller or ANYBODY, receipt.context, trace) as operation:
                 stored = await self._contexts.store.command(opened.keys, "LINDEX", TURNS, place)
                 same = stored == frame
-                operation.rev, operation.checks = receipt.rev, {"c8": "pass" if same else "fail"}
+                operation.rev, operation.call = receipt.rev, call.id
+                operation.checks = {"c8": "pass" if same else "fail"}
             if not same:
                 _log.error("context %s: revision %d does not read back", receipt.context, receipt.rev)
             checks: dict[Check, CheckResult] = {**record.report.checks, "c8": "pass" if same else "fail"}

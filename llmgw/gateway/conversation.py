@@ -84,6 +84,8 @@ class Conversation:
         telling = await self._tell(provider, target)
         await self._checks.begin(telling, self._violations)
         self._telling = telling
+        if self._call.content is not None:
+            self._call.content.told = (*telling.before, *telling.view.messages)
         self._folding = Folding()
         self._asked = None
         report = self._asked = self._report(telling, self.opened.stored.rev + 1, telling.losses)

@@ -67,9 +67,7 @@ class Conversations:
         contexts = self.contexts
         tenant = call.caller.tenant if call.caller is not None else "default"
         facts = call.context = ContextFacts(id=_named(options), begin_started_ns=contexts.monotonic_ns())
-        asker = Asker(
-            tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
-        )
+        asker = _asker(call, tenant)
         base = contexts.settings.base(tenant, alias_policy)
         if options.create and not contexts.is_known(tenant, options.id):
             policy = (options.policy or Policy()).over(base)
@@ -118,9 +116,7 @@ class Conversations:
             return None
         contexts = self.contexts
         tenant = call.caller.tenant if call.caller is not None else "default"
-        asker = Asker(
-            tenant=tenant, who=call.caller.key_id if call.caller is not None else "none", op=call.id
-        )
+        asker = _asker(call, tenant)
         try:
             opened = await contexts.open(
                 asker, ContextOptions(id=context.id), (), contexts.settings.base(tenant, None), idempotency
@@ -175,6 +171,12 @@ class Conversations:
         return Conversation(
             self.contexts, self._counting, teller, opened, invocation, call, facts, self._tell
         )
+
+
+def _asker(call: Call, tenant: str) -> Asker:
+    """Who asks, within which call."""
+    who = call.caller.key_id if call.caller is not None else "none"
+    return Asker(tenant=tenant, who=who, op=call.id, trace=call.place.written)
 
 
 def _named(options: ContextOptions) -> str:

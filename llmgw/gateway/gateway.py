@@ -134,6 +134,8 @@ class Gateway:
         if compiled is not None and isinstance(asked, ChatInvocation):
             ask = InTime(partial(self.ask, call), now_ns, ends_at(began_ns, asked, reply.target))
             completion = await judged(completion, asked, compiled, call, ask)
+            if call.content is not None:
+                call.content.settle(completion)
         return Answered(completion, reply)
 
     async def _prompted(self, invocation: Invocation, call: Call) -> Prompted | Replay:
@@ -228,6 +230,8 @@ class Gateway:
         if isinstance(said, ChatInvocation) and said.options.verify is not None and said.messages:
             verification = self._conversations.verifier.begin(said, call)
         claim = await self._accounts.claim(call, invocation, targets)
+        if call.content is not None and isinstance(invocation, ChatInvocation):
+            call.content.told = invocation.messages
         reply = await self._asked(targets, Plain(claim.invocation), call, claim)
         if verification is not None:
             reply.kept_by(verification)

@@ -181,6 +181,8 @@ class Reply:
             batch = self._first
             while True:
                 self._note(batch)
+                if self.call.content is not None:
+                    self.call.content.hear(batch)
                 if self._answer.finished:
                     # Ended before the last events go out, so that whoever saw the end sees it settled.
                     self.end(None)
@@ -212,6 +214,9 @@ class Reply:
         """
         self._note(self._first)
         self.end(None)
+        if self.call.content is not None:
+            # Before it is kept, as that may fail.
+            self.call.content.settle(fold(self._first))
         return fold(await self._kept(self._first, streamed=False), self._answer.raw)
 
     async def remember(self, media_type: str, body: bytes) -> None:

@@ -6,6 +6,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from llmgw.http.access import access_routes
+from llmgw.http.calls import call_routes
 from llmgw.http.events import event_routes
 from llmgw.http.issuers import issuer_routes
 from llmgw.http.keys import key_routes
@@ -46,6 +47,7 @@ def admin_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         *usage_routes(runtime),
         *ledger_routes(runtime),
         *event_routes(runtime),
+        *call_routes(runtime),
         *limit_routes(runtime.rules),
         *own_limit_routes(runtime),
     ]

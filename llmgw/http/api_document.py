@@ -53,6 +53,7 @@ _PROBLEMS: Final = {
 _HEADERS: Final = {
     "x-llmgw-prompt": "The prompt version that served the call, as `name@7`.",
     "x-llmgw-call-id": "The call's id.",
+    "x-llmgw-trace-id": "The id of the trace the call is in, whether the trace is kept or not.",
 }
 
 

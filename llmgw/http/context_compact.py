@@ -39,7 +39,7 @@ def compact_route(runtime: Runtime) -> HTTPRouteHandler:
         call = begun(runtime, request, _ENDPOINT)
         facts = call.context = ContextFacts(id=context if CONTEXT_ID.fullmatch(context) else "")
         options = ContextOptions(id=context, if_match=if_match_of(request))
-        asker = Asker(tenant=actor.tenant, who=actor.who, op=call.id)
+        asker = Asker(tenant=actor.tenant, who=actor.who, op=call.id, trace=call.place.written)
         with recorded(runtime, call):
             try:
                 await runtime.generation.gateway.compact(asker, options, wanted.alias, wanted.keep_last, call)

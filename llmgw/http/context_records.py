@@ -1,16 +1,19 @@
 """What is written down about a conversation: reports, what calls left behind, who looked at it."""
 
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from llmgw.context.records import Orphan
 from llmgw.http.asked import MAX_PAGE, HttpRequest, actor_of, answer, number_of
 from llmgw.http.operations import telling
 from llmgw.http.permissions import Permission
 from llmgw.http.runtime import Runtime
 from llmgw.types.errors import InvalidRequest
+from llmgw.types.links import SpanLink, place_of
 
 Id: TypeAlias = FromPath[str]
 
@@ -30,8 +33,9 @@ def record_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
     @get("/v1/contexts/{context:str}/orphans", opt={"permission": Permission.CALL})
     async def orphans(request: HttpRequest, context: Id) -> Response[bytes]:
-        with telling(runtime, request, "read", context):
+        with telling(runtime, request, "read", context) as operation:
             found = await records.orphans(actor_of(request), context)
+            operation.links = _links(found)
         return answer({"orphans": found})
 
     @get("/v1/contexts/{context:str}/access-log", opt={"permission": Permission.INSPECT})
@@ -43,6 +47,14 @@ def record_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         return answer({"entries": entries, "next": after})
 
     return [report, orphans, access_log]
+
+
+def _links(found: Sequence[Orphan]) -> tuple[SpanLink, ...]:
+    """The calls that left something behind, as far as it is known where they are told of."""
+    places = ((each, place_of(f"{each.trace_id}-{each.span_id}")) for each in found)
+    return tuple(
+        SpanLink(place=place, call=each.call, reason=each.kind) for each, place in places if place is not None
+    )
 
 
 def _revision(written: str) -> int | None:

@@ -104,10 +104,13 @@ class Endpoint:
             raise Draining("the gateway is stopping", retry_after_s=1)
         if len(runtime.exchanges) > runtime.limits.max_in_flight:
             raise Overloaded("the gateway handles as many calls as it may", retry_after_s=1)
-        call.caller = await runtime.authenticator.caller(exchange.headers, exchange.scope.get("client"))
-        require(call.caller, Permission.CALL)
+        caller = await runtime.authenticator.caller(exchange.headers, exchange.scope.get("client"))
+        runtime.recorder.admit(call, caller, str(exchange.scope.get("path", "")))
+        require(caller, Permission.CALL)
         exchange.require_json()
         body = await exchange.body(runtime.limits.max_body, runtime.limits.body_timeout_s)
+        if call.content is not None:
+            call.content.wire, call.content.body = self._wire.name, body
         exchange.watch()
         decoded = self._wire.decode_request(body, prompted=PROMPT_HEADER in exchange.headers)
         invocation = with_header_options(decoded, exchange, body)
@@ -128,6 +131,8 @@ class Endpoint:
 
     async def _replay(self, exchange: Exchange, call: Call, invocation: Invocation, replay: Replay) -> None:
         """Answer as before: the same bytes, or what is stored of them."""
+        if call.content is not None and replay.completion is not None:
+            call.content.settle(replay.completion)
         body, media_type = replay.body, replay.media_type
         if replay.completion is not None:
             body, media_type = self._told_again(invocation, replay.completion)
@@ -208,7 +213,8 @@ class Endpoint:
         try:
             if exchange.gone or not await writer.has_begun():
                 raise error
-            _note(call, error, error.status)
+            # What the caller got is the status of the stream as it began.
+            _note(call, error, 200)
             await writer.end(last, [])
         finally:
             writer.abandon()
@@ -229,7 +235,11 @@ class Endpoint:
 
     def _identity(self, call: Call) -> Headers:
         request = call.request_id.encode()
-        return [*((name, request) for name in self._id_headers), (b"x-llmgw-call-id", call.id.encode())]
+        return [
+            *((name, request) for name in self._id_headers),
+            (b"x-llmgw-call-id", call.id.encode()),
+            (b"x-llmgw-trace-id", b"%032x" % call.trace_id),
+        ]
 
     def _routing(self, call: Call) -> Headers:
         """Tell where a call went, and what its caller has left."""

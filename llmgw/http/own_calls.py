@@ -24,7 +24,7 @@ def begun(runtime: Runtime, request: HttpRequest, endpoint: str, *, named: str |
         traceparent=request.headers.get("traceparent"),
         tracestate=request.headers.get("tracestate"),
     )
-    call.caller = caller_of(request)
+    runtime.recorder.admit(call, caller_of(request), request.url.path)
     return call
 
 

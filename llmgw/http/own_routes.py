@@ -1,4 +1,4 @@
-"""All routes of contexts and schemas."""
+"""All routes of contexts, schemas and feedback."""
 
 from litestar.handlers import HTTPRouteHandler
 
@@ -8,6 +8,7 @@ from llmgw.http.context_state import state_routes
 from llmgw.http.context_transfer import transfer_routes
 from llmgw.http.context_turns import turn_routes
 from llmgw.http.contexts import context_routes
+from llmgw.http.feedback import feedback_routes
 from llmgw.http.runtime import Runtime
 from llmgw.http.schemas import schema_routes
 from llmgw.http.sessions import session_routes
@@ -15,7 +16,9 @@ from llmgw.http.sessions import session_routes
 
 def own_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Make the routes that are no vendor's."""
+    feedbacks = runtime.feedbacks
     return [
+        *([] if feedbacks is None else feedback_routes(feedbacks, runtime.recorder, runtime.clock)),
         *context_routes(runtime),
         *turn_routes(runtime),
         *state_routes(runtime),

@@ -10,6 +10,7 @@ PROBLEM: Final = "application/problem+json"
 _OURS_UNDER_V1: Final = (
     "/v1/apis",
     "/v1/contexts",
+    "/v1/feedback",
     "/v1/me",
     "/v1/prompts",
     "/v1/schemas",

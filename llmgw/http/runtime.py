@@ -1,12 +1,15 @@
 """What the door works with: the parts that live as long as the process, and those a reload swaps."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
+from llmgw.calllog.reading import Reading
 from llmgw.context.archive import Archive
 from llmgw.gateway.accounts.accounts import Accounts
+from llmgw.gateway.feedback import Feedbacks
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
 from llmgw.http.exchange import Exchange
@@ -20,6 +23,7 @@ from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
 from llmgw.state.connection import State
 from llmgw.telemetry.recorder import Recorder
+from llmgw.telemetry.scraping import Scraping
 from llmgw.types.clock import Clock
 from llmgw.types.errors import Draining
 
@@ -71,6 +75,11 @@ class Runtime:
         limits: Limits,
         generation: Generation,
         new_id: Callable[[], str],
+        scraping: Scraping | None = None,
+        open_metrics: bool = False,
+        feedbacks: Feedbacks | None = None,
+        calls: Reading | None = None,
+        unseal: Callable[[str, str, bytes], Mapping[str, Any]] | None = None,
     ) -> None:
         self.state = state
         self.keyring = keyring
@@ -88,6 +97,15 @@ class Runtime:
         self.limits = limits
         self.generation = generation
         self.new_id = new_id
+        self.scraping = scraping
+        self.open_metrics = open_metrics
+        """Whether what is measured is shown without a key."""
+        self.feedbacks = feedbacks
+        """Takes judgements of answers; None where nobody remembers calls."""
+        self.calls = calls
+        """What reads the call log, where there is one."""
+        self.unseal = unseal
+        """Opens what was said in a call of a tenant, by its id, where words are kept."""
         self.draining = False
         self.exchanges: set[Exchange] = set()
         """Calls at work."""

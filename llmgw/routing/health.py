@@ -177,6 +177,10 @@ class Health:
         states += [self._states[name] for name in sorted(self._states.keys() - set(names))]
         return [state.describe(now) for state in states]
 
+    def states(self) -> dict[str, BreakerState]:
+        """Say where the breaker of each target stands that was called; may be asked from another thread."""
+        return {name: state.breaker.state for name, state in self._states.copy().items()}
+
     def record(self, state: "_State", outcome: BaseException | None, *, probe: bool) -> None:
         """Note how an attempt ended and free its place; called by its lease."""
         now = self._clock()

@@ -78,6 +78,8 @@ def check(settings: Settings, provider_names: Collection[str] | None) -> Iterato
     endpoint = settings.telemetry.otlp_endpoint
     if endpoint and (problem := http_url_problem(endpoint)):
         yield Finding(path=("telemetry", "otlp_endpoint"), message=problem)
+    for name in settings.telemetry.capture_by_tenant:
+        yield from _tenant(name, ("telemetry", "capture_by_tenant", name))
     if 0 < settings.telemetry.metrics_s < 1:
         yield Finding(path=("telemetry", "metrics_s"), message="must be 0, or at least 1")
 
@@ -171,11 +173,7 @@ def _contexts(settings: Settings) -> Iterator[Finding]:
         if not _PUBLIC_KEY.fullmatch(key):
             yield Finding(path=(*path, "trust", number), message="is not a public key: 64 hexadecimal digits")
     for name in settings.contexts.tenants:
-        if not TENANT.fullmatch(name):
-            message = (
-                "a tenant's name has 1 to 63 of a-z, 0-9, '_' and '-', and begins with a letter or digit"
-            )
-            yield Finding(path=(*path, "tenants", name), message=message)
+        yield from _tenant(name, (*path, "tenants", name))
     policies = [
         ((*path, "policy"), settings.contexts.policy),
         *(((*path, "tenants", name), policy) for name, policy in settings.contexts.tenants.items()),
@@ -189,6 +187,12 @@ def _contexts(settings: Settings) -> Iterator[Finding]:
         summariser = policy.summary_alias
         if summariser is not None and "/" not in summariser and summariser not in settings.aliases:
             yield _unknown("alias", summariser, settings.aliases, (*where, "summary_alias"))
+
+
+def _tenant(name: str, path: Path) -> Iterator[Finding]:
+    if not TENANT.fullmatch(name):
+        message = "a tenant's name has 1 to 63 of a-z, 0-9, '_' and '-', and begins with a letter or digit"
+        yield Finding(path=path, message=message)
 
 
 def _prices(settings: Settings, provider_names: Collection[str] | None) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 from llmgw.settings.issuers import Issuer
 from llmgw.settings.limits import Limits
 from llmgw.settings.signals import Signals
+from llmgw.types.content import CaptureLevel
 from llmgw.types.context import Policy
 from llmgw.types.feature import Feature
 from llmgw.types.money import ModelPrices, Unknown
@@ -61,6 +62,9 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds of silence on a stream before a ping."""
     drain_s: Pause = 30.0
     """Seconds that running calls get to finish when the gateway stops."""
+    metrics: Literal["key", "public"] = "key"
+    """Who may read `/metrics`: `key` for keys of the default tenant that may view, `public` for whoever reaches the
+    port. It names tenants, budgets and what they spent."""
 
 
 class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -266,6 +270,13 @@ class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Send `traceparent` to providers."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least serious log line written."""
+    capture: CaptureLevel = "metadata"
+    """How much is told of calls. `none`: what sums need; `metadata`: all but words; `redacted`: words, too, without
+    secrets and personal data; `full`: words as they are."""
+    capture_by_tenant: Annotated[dict[str, CaptureLevel], Meta(max_length=10_000)] = {}
+    """The same for single tenants, by their names."""
+    content_max_bytes: Annotated[int, Meta(ge=1024, le=16_777_216)] = 262_144
+    """Bytes that are kept of what a call asks, and of what it is answered, where words are told."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -40,6 +40,11 @@ class Breaker:
         """Seconds until the next probe is due; 0 when closed."""
         return 0.0 if self._open_until is None else max(0.0, self._open_until - self._now_s())
 
+    @property
+    def closed(self) -> bool:
+        """Whether calls go out."""
+        return self._open_until is None
+
     def succeeded(self) -> None:
         """The store answered: close."""
         self._count = 0

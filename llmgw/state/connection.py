@@ -60,6 +60,11 @@ class State:
     def __repr__(self) -> str:
         return f"State({self.url!r})"
 
+    @property
+    def up(self) -> bool:
+        """Whether the store is asked; False while it does not answer and calls are kept from it."""
+        return self._breaker.closed
+
     async def connect(self) -> None:
         """Open a first connection if the store is there; a store that is away is `health`'s to report."""
         await self.health()

@@ -1,35 +1,97 @@
-"""Attributes made fit to be sent: what is unknown left out, what is long cut."""
+"""Spans made fit to be sent: what is unknown left out, what is long cut, each as a whole of a bounded size."""
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
+from opentelemetry.sdk.trace import Event
+from opentelemetry.sdk.util import BoundedList
 from opentelemetry.util.types import AttributeValue
 
-from llmgw.telemetry.text import cut
+from llmgw.telemetry import semconv
+from llmgw.types.text import cut
 
-MAX_ATTRIBUTE_BYTES = 8192
-MAX_NAME_BYTES = 256
+MAX_ATTRIBUTE_BYTES: Final = 8192
+MAX_NAME_BYTES: Final = 256
+MAX_SPAN_BYTES: Final = 64 * 1024
+"""Bytes of all that a span says, its events included: names and values."""
 
 Attributes: TypeAlias = dict[str, AttributeValue]
 Facts: TypeAlias = Mapping[str, AttributeValue | None]
 """Attributes as far as they are known."""
 
 _MAX_INT = (1 << 63) - 1
+_NUMBER: Final = 8
+"""Bytes of a number."""
+_EVENT: Final = 32
+"""Bytes of an event beside its name and attributes."""
+_LONG: Final = 128
+"""Bytes from which a value is left out where there is no room."""
 
 
 def bounded(facts: Facts) -> Attributes:
     """Leave out what is unknown or does not fit the protocol's 64 bits; cut what is long."""
+    return _bounded(facts)[0]
+
+
+def bounded_span(facts: Facts, events: Sequence[Event]) -> tuple[Attributes, Sequence[Event]]:
+    """Bound what a span says: each value, and all of them with its events.
+
+    Where there is no room for all, the last events go, then the longest values. `llmgw.truncated` says that
+    something is missing, wherever it was left out.
+    """
+    attributes, was_cut = _bounded(facts)
+    left = MAX_SPAN_BYTES - size_of(attributes) - len(semconv.LLMGW_TRUNCATED) - _NUMBER
+    sizes = [len(event.name) + size_of(event.attributes or {}) + _EVENT for event in events]
+    if left < sum(sizes):
+        was_cut = True
+        kept: list[Event] = []
+        for event, size in zip(events, sizes, strict=True):
+            if left < size:
+                break
+            left -= size
+            kept.append(event)
+        dropped = len(events) - len(kept) + getattr(events, "dropped", 0)
+        events = BoundedList.from_seq(max(1, len(kept)), kept)
+        events.dropped = dropped
+        for name in sorted(attributes, key=lambda name: -_size(attributes[name])):
+            if left >= 0 or _size(attributes[name]) < _LONG:
+                break
+            left += len(name) + _size(attributes.pop(name))
+    if was_cut:
+        attributes[semconv.LLMGW_TRUNCATED] = True
+    return attributes, events
+
+
+def size_of(attributes: Mapping[str, AttributeValue]) -> int:
+    """Bytes of names and values."""
+    return sum(len(name) + _size(value) for name, value in attributes.items())
+
+
+def _size(value: AttributeValue) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    if isinstance(value, Sequence):
+        return sum(map(_size, value))
+    return _NUMBER
+
+
+def _bounded(facts: Facts) -> tuple[Attributes, bool]:
     attributes: Attributes = {}
+    was_cut = False
     for name, value in facts.items():
         if value is None:
             continue
         if isinstance(value, str):
-            attributes[name] = cut(value, MAX_ATTRIBUTE_BYTES)
+            told = cut(value, MAX_ATTRIBUTE_BYTES)
+            was_cut = was_cut or len(told) < len(value)
+            attributes[name] = told
         elif isinstance(value, tuple):
-            attributes[name] = _bounded_list(value)
+            words = _bounded_list(value)
+            was_cut = was_cut or words != list(value)
+            attributes[name] = words
         elif not isinstance(value, int) or -_MAX_INT <= value <= _MAX_INT:
             attributes[name] = value
-    return attributes
+    return attributes, was_cut
 
 
 def _bounded_list(values: tuple[object, ...]) -> list[str]:

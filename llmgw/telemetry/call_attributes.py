@@ -1,5 +1,7 @@
 """What the spans of a call say, its stored conversation apart."""
 
+from collections.abc import Sequence
+
 from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import Facts
 from llmgw.types.call import AdmissionFacts, Attempt, Call
@@ -27,15 +29,16 @@ def server_attributes(call: Call) -> Facts:
         semconv.HTTP_ROUTE: call.endpoint,
         semconv.HTTP_RESPONSE_STATUS_CODE: call.status or None,
         semconv.ERROR_TYPE: call.error,
-        semconv.LLMGW_CALL_ID: call.id,
-        semconv.LLMGW_REQUEST_ID: call.request_id,
-        semconv.LLMGW_KEY_ID: call.caller.key_id if call.caller else None,
+        semconv.LLMGW_CALL_ID: call.id or None,
+        semconv.LLMGW_REQUEST_ID: call.request_id or None,
+        semconv.LLMGW_KEY_ID: (call.caller.key_id or None) if call.caller else None,
         semconv.LLMGW_TENANT: call.caller.tenant if call.caller else None,
         semconv.LLMGW_ALIAS: call.alias,
         semconv.LLMGW_TARGET: call.target,
         semconv.LLMGW_TAGS: call.tags or None,
         semconv.LLMGW_ATTEMPTS: len(call.attempts),
         semconv.LLMGW_FALLBACKS: call.fallbacks,
+        semconv.LLMGW_RETRIES: call.retries,
         semconv.LLMGW_OVERHEAD: call.overhead_ns / 1e9,
         semconv.LLMGW_COST: _usd(call),
     }
@@ -81,25 +84,29 @@ def chat_attributes(call: Call, last: Attempt) -> Facts:
         semconv.ERROR_TYPE: last.error,
         semconv.LLMGW_ATTEMPTS: len(call.attempts),
         semconv.LLMGW_FALLBACKS: call.fallbacks,
+        semconv.LLMGW_RETRIES: call.retries,
         semconv.LLMGW_COST: _usd(call),
         **(_usage_attributes(call.usage) if call.usage else {}),
     }
 
 
-def attempt_attributes(attempt: Attempt, index: int) -> Facts:
-    """Attributes of one try."""
+def attempt_attributes(attempt: Attempt, index: int, before: Sequence[Attempt] = ()) -> Facts:
+    """Attributes of one try, after those `before`."""
     first_byte, charge = attempt.first_byte_ns, attempt.charge
+    again = any(each.target == attempt.target for each in before)
     return {
         semconv.HTTP_REQUEST_METHOD: "POST",
         semconv.HTTP_RESPONSE_STATUS_CODE: attempt.status,
         semconv.ERROR_TYPE: attempt.error,
         semconv.LLMGW_ATTEMPT_INDEX: index,
         semconv.LLMGW_ATTEMPT_MODEL: attempt.model,
+        semconv.LLMGW_ATTEMPT_REASON: "retry" if again else "fallback" if before else "first",
         semconv.LLMGW_ATTEMPT_FIRST_BYTE: None
         if first_byte is None
         else (first_byte - attempt.started_ns) / 1e9,
         semconv.LLMGW_ATTEMPT_UPSTREAM_ID: attempt.upstream_id,
         semconv.LLMGW_TARGET: attempt.target,
+        semconv.PEER_SERVICE: attempt.provider,
         semconv.LLMGW_COST: None if charge is None else charge.nano / NANO,
         semconv.LLMGW_COST_SOURCE: None if charge is None else charge.prices,
     }

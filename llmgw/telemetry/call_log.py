@@ -7,11 +7,11 @@ from msgspec import Struct
 from msgspec.json import Encoder
 
 from llmgw.telemetry.lines import MAX_LINE, LineWriter, Rfc3339
-from llmgw.telemetry.text import printable
 from llmgw.types.call import Call
 from llmgw.types.money import NANO
 from llmgw.types.preservation import Verdict
 from llmgw.types.prompt import PromptFacts
+from llmgw.types.text import printable
 
 Style: TypeAlias = Literal["json", "text", "colour"]
 """`json` for machines; `text` and `colour` are one-liners for people."""
@@ -44,9 +44,9 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     ts: str
     level: str
     event: Literal["call"]
-    request_id: str
-    call_id: str
-    trace_id: str
+    request_id: str = ""
+    call_id: str = ""
+    trace_id: str = ""
     endpoint: str
     status: int
     stream: bool
@@ -127,7 +127,7 @@ class CallLog:
             event="call",
             request_id=printable(call.request_id, limit),
             call_id=printable(call.id, limit),
-            trace_id=f"{call.trace_id:032x}",
+            trace_id=f"{call.trace_id:032x}" if call.trace_id else "",
             endpoint=printable(call.endpoint, limit),
             status=call.status,
             stream=call.stream,
@@ -138,7 +138,7 @@ class CallLog:
                 printable(attempt.error or str(attempt.status or ""), limit)
                 for attempt in call.attempts[:_MAX_ATTEMPTS]
             ],
-            key_id=printable(caller.key_id, limit) if caller else None,
+            key_id=_optional(caller.key_id or None, limit) if caller else None,
             tenant=printable(caller.tenant, limit) if caller else None,
             alias=_optional(call.alias, limit),
             tags=[printable(tag, limit) for tag in call.tags] or None,
@@ -207,7 +207,8 @@ def one_liner(line: CallLine, *, colour: bool) -> str:
         parts.append("replayed")
     if line.error:
         parts.append(f"{paint}{line.error}{reset}")
-    parts.append(f"{dim}{line.request_id}{reset}")
+    if line.request_id:
+        parts.append(f"{dim}{line.request_id}{reset}")
     return "  ".join(part for part in parts if part)
 
 

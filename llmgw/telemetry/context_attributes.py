@@ -11,7 +11,6 @@ from opentelemetry.sdk.util import BoundedList
 
 from llmgw.telemetry import semconv
 from llmgw.telemetry.bounds import Facts, bounded
-from llmgw.telemetry.text import cut
 from llmgw.types.call import ContextFacts
 from llmgw.types.context_errors import (
     ContextFenced,
@@ -25,6 +24,7 @@ from llmgw.types.context_errors import (
 )
 from llmgw.types.loss import LossCode
 from llmgw.types.preservation import PartLoss
+from llmgw.types.text import cut
 from llmgw.types.verification import Finding
 from llmgw.types.violation import Violation, Weight
 

@@ -46,18 +46,23 @@ class SpanExport:
             return self._refused + self._offered - self._exporter.delivered
         return self._refused + self._exporter.failed
 
-    def offer(self, spans: Sequence[ReadableSpan]) -> None:
-        """Queue the spans of one trace, or drop them all where the queue has no room for them.
+    @property
+    def waiting(self) -> int:
+        """Spans in the queue."""
+        return self._offered - self._exporter.taken
+
+    def offer(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Queue the spans of one trace, or drop them all where the queue has no room for them; says which.
 
         Call it from one thread.
         """
-        waiting = self._offered - self._exporter.taken
-        if self._closed or waiting + len(spans) > MAX_QUEUE:
+        if self._closed or self.waiting + len(spans) > MAX_QUEUE:
             self._refused += len(spans)
-            return
+            return False
         self._offered += len(spans)
         for span in spans:
             self._processor.on_end(span)
+        return True
 
     def close(self, timeout_s: float) -> None:
         """Send what is queued, for at most `timeout_s`; what is left then is dropped. Blocks; runs once."""

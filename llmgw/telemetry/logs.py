@@ -7,7 +7,6 @@ the same lines as we do. A line has the fields listed here and no others.
 import contextlib
 import logging
 import os
-import re
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import Literal, TextIO, TypeAlias
@@ -15,22 +14,17 @@ from typing import Literal, TextIO, TypeAlias
 from msgspec import Struct
 from msgspec.json import Encoder
 
+from llmgw.redaction import hide_credentials
 from llmgw.telemetry.call_log import DIM, RED, RESET, YELLOW, CallLog, Style
 from llmgw.telemetry.lines import MAX_LINE, LineWriter, Rfc3339
-from llmgw.telemetry.text import printable
+from llmgw.types.text import printable
 
 __all__ = ["CallLog", "Level", "Style", "configure", "style_for"]
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
-_CREDENTIAL = re.compile(
-    r"""(?ix)
-    (?P<name> \b(?:bearer|basic)\s+
-            | (?:authorization|api[-_]?key|password|secret)["']?\s*[:=]\s*["']?(?:(?:bearer|basic)\s+)?
-            | ://(?=[^/\s@]*@) ) [^\s"',;@]+
-    | \bsk-[\w-]{8,}"""
-)
-"""What looks like a credential in somebody else's sentence; ours never hold one."""
+_MORE = 1024
+"""Characters beyond the bound that are looked at, so that none of a secret is left where it is cut."""
 
 
 class _Limits(Struct, frozen=True):
@@ -159,8 +153,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _safe(text: str, limits: _Limits) -> str:
-    hidden = _CREDENTIAL.sub(lambda match: f"{match['name'] or ''}***", text[: limits.characters])
-    return printable(hidden, limits.characters)
+    return printable(hide_credentials(text[: limits.characters + _MORE]), limits.characters)
 
 
 def _extra(record: logging.LogRecord, name: str, limit: int) -> str | None:

@@ -1,15 +1,16 @@
 """What is counted and measured of finished calls and operations, in one place."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeAlias, TypeGuard
 
 from opentelemetry.sdk.metrics.export import Metric
 
-from llmgw.telemetry import definitions, semconv
-from llmgw.telemetry.aggregates import OTHER, Counter, Definition, Gauge, Histogram
+from llmgw.telemetry import definitions, semconv, service_definitions
+from llmgw.telemetry.aggregates import OTHER, Counter, Definition, Histogram, Shown, Watched
 from llmgw.telemetry.call_attributes import first_chunk_s, operation_of
 from llmgw.telemetry.context_attributes import overhead_ns, size_class
+from llmgw.telemetry.points import Known, Labels, Point, Seen
 from llmgw.types.call import Call, ContextFacts
 from llmgw.types.context_errors import (
     ContextErased,
@@ -22,6 +23,7 @@ from llmgw.types.context_errors import (
     IntegrityFailed,
     RevisionMismatch,
 )
+from llmgw.types.errors import MethodNotAllowed
 from llmgw.types.operation import ContextOperation
 from llmgw.types.prompt import PromptFacts
 
@@ -41,7 +43,14 @@ _CONFLICTS: Final[Mapping[str, str]] = {
     RevisionMismatch.code: "mismatch",
 }
 _CALL: Final = "call"
+_OTHER_METHOD: Final = "_OTHER"
+"""The conventions' word for methods that are not told apart."""
 _MAX_COUNT: Final = (1 << 63) - 1
+_RARE: Final[Mapping[str, frozenset[Labels]]] = {
+    definitions.INTEGRITY_FAILURES.name: frozenset({(_CALL,), ("read",), ("read_back",), ("verify",)}),
+    definitions.ERASURES.name: frozenset({()}),
+}
+"""Series that begin at 0 where they are scraped: one that begins at 1 would hide the first thing that it counts."""
 
 
 class Measurements:
@@ -52,8 +61,13 @@ class Measurements:
 
     def __init__(self, start: int) -> None:
         self._lock = threading.Lock()
+        self._seen: Seen | None = None
         self._models: frozenset[str] = frozenset()
-        self._all: list[Counter | Gauge | Histogram] = []
+        self._targets: frozenset[str] = frozenset()
+        self._providers: frozenset[str] = frozenset()
+        self._start = start
+        self._all: list[Counter | Histogram] = []
+        self._watched: list[Watched] = []
 
         def counter(definition: Definition) -> Counter:
             made = Counter(definition, start)
@@ -82,28 +96,45 @@ class Measurements:
         self._compactions = counter(definitions.COMPACTIONS)
         self._shortfall = histogram(definitions.UPSTREAM_SHORTFALL)
         self._operations = histogram(definitions.CONTEXT_OPERATION_DURATION)
-        self._dropped = counter(definitions.TELEMETRY_DROPPED)
         self._prompt_calls = counter(definitions.PROMPT_CALLS)
         self._refusals = counter(definitions.ADMISSION_REFUSALS)
+        self._requests = counter(service_definitions.REQUESTS)
+        self._request_duration = histogram(service_definitions.REQUEST_DURATION)
+        self._first_token = histogram(service_definitions.TIME_TO_FIRST_TOKEN)
+        self._per_token = histogram(service_definitions.TIME_PER_OUTPUT_TOKEN)
+        self._attempts = counter(service_definitions.ATTEMPTS)
+        self._fallbacks = counter(service_definitions.FALLBACKS)
+        self._tenant_cost = counter(service_definitions.TENANT_COST)
+        self._lag = histogram(service_definitions.LOOP_LAG)
 
-    def watch(self, definition: Definition, value: Callable[[], float]) -> None:
-        """Report what a gauge shows; asked from the reporting thread."""
-        self._all.append(Gauge(definition, value))
+    def watch(self, definition: Definition, read: Callable[[], Shown]) -> None:
+        """Report what others keep, of one series or of several by their labels; asked from the reporting thread."""
+        self._watched.append(Watched(definition, read, self._start))
 
-    def know(self, models: Iterable[str]) -> None:
-        """Say which models go by their names; callers may ask for any, and those are `other`."""
-        self._models = frozenset(models)
+    def know(self, known: Known) -> None:
+        """Say what goes by its name; callers may ask for any model, and those are `other`."""
+        self._models, self._targets, self._providers = known.models, known.targets, known.providers
 
-    def call(self, call: Call) -> None:
-        """Take in a finished call, with those made for it."""
+    def lag(self, seconds: float) -> None:
+        """Take in how late the event loop came to a timer."""
         with self._lock:
+            self._lag.record((), seconds)
+
+    def call(self, call: Call, seen: Seen | None = None) -> None:
+        """Take in a finished call, with those made for it; `seen` is where to look at it, if its trace is kept."""
+        with self._lock:
+            self._seen = seen
+            self._of_request(call)
             for inner in call.inner:
                 self._of_provider(inner)
             if call.attempts:
                 self._of_provider(call)
-                self._overhead.record((call.endpoint,), call.overhead_ns / 1e9)
+                self._overhead.record((call.endpoint,), call.overhead_ns / 1e9, seen)
+                if call.stream:
+                    self._of_stream(call)
             if call.admission is not None and call.admission.limit:
-                self._refusals.add((call.error or "", call.admission.limit.partition(":")[0]))
+                scope = call.admission.limit.partition(":")[0]
+                self._refusals.add((call.error or "", scope), seen=seen)
             if call.prompt is not None:
                 self._of_prompt(call, call.prompt)
             if call.context is not None:
@@ -121,88 +152,123 @@ class Measurements:
             if operation.name == "erase" and not error:
                 self._erasures.add((), operation.contexts)
 
-    def dropped(self, kind: str, so_far: int) -> None:
-        """Take in how many things of a kind telemetry has failed to deliver since the start."""
-        with self._lock:
-            more = so_far - self._dropped.total((kind,))
-            if more > 0:
-                self._dropped.add((kind,), more)
-
     def metrics(self, now: int) -> list[Metric]:
         """Everything as it stands at the unix nanosecond `now`; what never happened is left out."""
-        found: list[Metric] = []
+        found = [instrument.metric(now) for instrument in self._watched]
         for instrument in self._all:
             # One at a time, so that no call ever waits long.
             with self._lock:
-                metric = instrument.metric(now)
-            if metric is not None:
-                found.append(metric)
-        return found
+                found.append(instrument.metric(now))
+        return [metric for metric in found if metric is not None]
+
+    def points(self) -> dict[str, list[Point]]:
+        """Everything as it stands, by the names of the definitions; what never happened is left out."""
+        found = {instrument.definition.name: instrument.points() for instrument in self._watched}
+        for instrument in self._all:
+            with self._lock:
+                found[instrument.definition.name] = instrument.points()
+        for name, rare in _RARE.items():
+            missing = rare - {point.labels for point in found[name]}
+            found[name] += [Point(labels, 0) for labels in sorted(missing)]
+        return {name: points for name, points in found.items() if points}
+
+    def _of_request(self, call: Call) -> None:
+        status, error = str(call.status) if call.status else "", call.error or ""
+        method = _OTHER_METHOD if error == MethodNotAllowed.code else "POST"
+        self._requests.add((call.endpoint, status, error), seen=self._seen)
+        self._request_duration.record((method, call.endpoint, status, error), call.total_ns / 1e9, self._seen)
+
+    def _of_stream(self, call: Call) -> None:
+        """Measure what its caller saw of a stream: how soon it began, and how fast it went on."""
+        first, last = call.first_content_ns, call.attempts[-1]
+        if first is None:
+            return
+        model = last.model if last.model in self._models else OTHER
+        of = operation_of(call), semconv.provider_name(last.kind), model
+        self._first_token.record(of, max(0, first - call.started_ns) / 1e9, self._seen)
+        tokens = call.usage.output_tokens if call.usage is not None else None
+        if _is_count(tokens) and tokens > 1 and call.error is None and last.ended_ns is not None:
+            self._per_token.record(of, max(0, last.ended_ns - first) / 1e9 / (tokens - 1), self._seen)
 
     def _of_provider(self, call: Call) -> None:
         if not call.attempts:
             return
+        seen = self._seen
         first, last = call.attempts[0], call.attempts[-1]
         operation, provider = operation_of(call), semconv.provider_name(last.kind)
         model = last.model if last.model in self._models else OTHER
         ended = last.ended_ns or call.ended_ns or last.started_ns
         self._duration.record(
-            (operation, provider, model, last.error or ""), max(0, ended - first.started_ns) / 1e9
+            (operation, provider, model, last.error or ""), max(0, ended - first.started_ns) / 1e9, seen
         )
         if call.usage is not None:
             if _is_count(call.usage.input_tokens):
-                self._usage.record((operation, provider, model, "input"), call.usage.input_tokens)
+                self._usage.record((operation, provider, model, "input"), call.usage.input_tokens, seen)
             if _is_count(call.usage.output_tokens):
-                self._usage.record((operation, provider, model, "output"), call.usage.output_tokens)
-        for attempt in call.attempts:
-            if attempt.charge is not None:
-                asked = attempt.model if attempt.model in self._models else OTHER
-                of = (operation, semconv.provider_name(attempt.kind), asked, attempt.charge.source)
-                self._cost.add(of, attempt.charge.nano)
+                self._usage.record((operation, provider, model, "output"), call.usage.output_tokens, seen)
+        self._of_attempts(call, operation)
         first_chunk = first_chunk_s(call)
         if first_chunk is not None:
-            self._first_chunk.record((operation, provider, model), first_chunk)
+            self._first_chunk.record((operation, provider, model), first_chunk, seen)
+
+    def _of_attempts(self, call: Call, operation: str) -> None:
+        seen, before = self._seen, call.attempts[0].target
+        for attempt in call.attempts:
+            model = attempt.model if attempt.model in self._models else OTHER
+            provider = attempt.provider if attempt.provider in self._providers else OTHER
+            self._attempts.add((provider, model, attempt.error or "ok"), seen=seen)
+            if attempt.target != before:
+                self._fallbacks.add((self._target(before), self._target(attempt.target)), seen=seen)
+                before = attempt.target
+            charge = attempt.charge
+            if charge is not None:
+                of = (operation, semconv.provider_name(attempt.kind), model, charge.source)
+                self._cost.add(of, charge.nano, seen)
+                self._tenant_cost.add((call.caller.tenant if call.caller else "",), charge.nano, seen)
+
+    def _target(self, name: str) -> str:
+        return name if name in self._targets else OTHER
 
     def _of_prompt(self, call: Call, facts: PromptFacts) -> None:
         outcome = "ok" if call.error is None else "failed" if call.failed else "refused"
         if facts.output == "invalid":
             outcome = "invalid_output"
-        self._prompt_calls.add((facts.name, str(facts.version), facts.arm or "", outcome))
+        self._prompt_calls.add((facts.name, str(facts.version), facts.arm or "", outcome), seen=self._seen)
 
     def _of_context(self, call: Call, facts: ContextFacts) -> None:
-        result = _retrieval(call, facts)
+        result, seen = _retrieval(call, facts), self._seen
         if result is not None:
-            self._retrieval.add((result,))
+            self._retrieval.add((result,), seen=seen)
         if facts.conflict != "none":
-            self._conflicts.add((facts.conflict,))
+            self._conflicts.add((facts.conflict,), seen=seen)
         if facts.checks.get("c1") == "fail" or call.error == IntegrityFailed.code:
-            self._integrity_failures.add((_CALL,))
+            self._integrity_failures.add((_CALL,), seen=seen)
         if facts.summary:
-            self._compactions.add((facts.summary,))
+            self._compactions.add((facts.summary,), seen=seen)
         for violation in facts.violations:
-            self._violations.add((violation.rule, violation.level or ""))
+            self._violations.add((violation.rule, violation.level or ""), seen=seen)
         if not facts.etag or facts.replayed:
             return
         begin, commit = overhead_ns(facts)
         size = size_class(facts.turns)
-        self._context_overhead.record(("begin", size, facts.cache), begin / 1e9)
+        self._context_overhead.record(("begin", size, facts.cache), begin / 1e9, seen)
         if facts.commit_ended_ns:
-            self._context_overhead.record(("commit", size, facts.cache), commit / 1e9)
+            self._context_overhead.record(("commit", size, facts.cache), commit / 1e9, seen)
         if facts.final:
             self._of_report(call, facts)
 
     def _of_report(self, call: Call, facts: ContextFacts) -> None:
         """Measure what an answer that came to its end says of its context."""
-        to = call.attempts[-1].kind if call.attempts else ""
-        self._size.record(("turns",), facts.turns)
-        self._size.record(("bytes",), facts.bytes)
-        self._size.record(("tokens",), facts.tokens)
-        self._score.record((facts.verdict,), facts.score)
+        to, seen = call.attempts[-1].kind if call.attempts else "", self._seen
+        self._size.record(("turns",), facts.turns, seen)
+        self._size.record(("bytes",), facts.bytes, seen)
+        self._size.record(("tokens",), facts.tokens, seen)
+        self._score.record((facts.verdict,), facts.score, seen)
         for loss in facts.losses:
-            self._losses.add((loss.code, loss.severity, facts.kind_before, to))
+            self._losses.add((loss.code, loss.severity, facts.kind_before, to), seen=seen)
         reported = call.usage.input_tokens if call.usage is not None else None
         if _is_count(reported) and facts.tokens and facts.checks.get("c6") != "skip":
-            self._shortfall.record((to,), max(0.0, 1.0 - reported / facts.tokens))
+            self._shortfall.record((to,), max(0.0, 1.0 - reported / facts.tokens), seen)
 
 
 def _is_count(tokens: int | None) -> TypeGuard[int]:

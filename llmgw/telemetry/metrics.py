@@ -1,8 +1,8 @@
-"""Metrics on their way to a collector: added up as calls end, sent by a thread of its own every so often."""
+"""Metrics of this worker: added up as calls end, shown to who scrapes them, sent to a collector every so often."""
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -10,9 +10,11 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData, ResourceMetrics, ScopeMetrics
 
-from llmgw.telemetry.aggregates import Definition
+from llmgw.telemetry import definitions
+from llmgw.telemetry.aggregates import Definition, Shown
 from llmgw.telemetry.collector import EXPORT_TIMEOUT_S, metrics_url, new_session, quiet
 from llmgw.telemetry.measurements import Measurements
+from llmgw.telemetry.points import Known, Point, Seen
 from llmgw.telemetry.process import resource_of, scope_of
 from llmgw.types.call import Call
 from llmgw.types.clock import Clock
@@ -27,7 +29,7 @@ SHUTDOWN_S: Final = 5.0
 class Metrics:
     """Measures finished calls and operations, and tells a collector over OTLP/HTTP.
 
-    `otlp_endpoint` is its base URL; with "", or with 0 for `every_s`, nothing is measured and nothing started.
+    `otlp_endpoint` is its base URL; with "", or with 0 for `every_s`, nothing is sent and no thread started.
     `every_s` are the seconds between two reports. `resource` describes this process further. Use one per process,
     from one thread.
     """
@@ -42,36 +44,48 @@ class Metrics:
         resource: Mapping[str, str],
     ) -> None:
         self._dropped: dict[str, Callable[[], int]] = {}
-        self._measurements: Measurements | None = None
+        self._measurements = Measurements(clock.unix_ns())
+        self._measurements.watch(definitions.TELEMETRY_DROPPED, self._so_far)
+        self._clock = clock
         self._export: _Export | None = None
         if otlp_endpoint and every_s:
-            self._measurements = Measurements(clock.unix_ns())
-            source = _Source(self._measurements, self._dropped, clock, version, resource)
+            source = _Source(self._measurements, clock, version, resource)
             self._export = _Export(otlp_endpoint, every_s, source)
 
-    def know(self, models: Iterable[str]) -> None:
-        """Say which models the configuration names; all others are `other`."""
-        if self._measurements is not None:
-            self._measurements.know(models)
+    def know(self, known: Known) -> None:
+        """Say what the configuration names; all else is `other`."""
+        self._measurements.know(known)
 
-    def show(self, definition: Definition, value: Callable[[], float]) -> None:
-        """Report what a gauge shows; `value` is asked from another thread."""
-        if self._measurements is not None:
-            self._measurements.watch(definition, value)
+    def show(self, definition: Definition, read: Callable[[], Shown]) -> None:
+        """Report what others keep: one value, or those of several series by their labels.
+
+        `read` is asked from another thread, and only when there is a report or a scrape.
+        """
+        self._measurements.watch(definition, read)
 
     def watch(self, kind: str, dropped: Callable[[], int]) -> None:
         """Report how many things of a kind telemetry failed to deliver; `dropped` is asked from another thread."""
         self._dropped[kind] = dropped
 
-    def record(self, call: Call) -> None:
-        """Measure a finished call, with those made for it; never waits and never raises."""
-        if self._measurements is not None:
-            self._measurements.call(call)
+    def record(self, call: Call, *, kept: bool = False) -> None:
+        """Measure a finished call, with those made for it, whose trace is kept or not; never waits or raises."""
+        seen = Seen(call.trace_id, call.span_id, self._clock.unix_ns()) if kept else None
+        self._measurements.call(call, seen)
 
     def record_operation(self, operation: ContextOperation) -> None:
         """Measure a finished operation; never waits and never raises."""
-        if self._measurements is not None:
-            self._measurements.operation(operation)
+        self._measurements.operation(operation)
+
+    def lag(self, seconds: float) -> None:
+        """Measure how late the event loop came to a timer."""
+        self._measurements.lag(seconds)
+
+    def points(self) -> dict[str, list[Point]]:
+        """Everything as it stands, by the names of the definitions; takes a while, so call it from a thread."""
+        return self._measurements.points()
+
+    def _so_far(self) -> Shown:
+        return {(kind,): dropped() for kind, dropped in tuple(self._dropped.items())}
 
     def shutdown(self, timeout_s: float = SHUTDOWN_S) -> None:
         """Report a last time, for at most `timeout_s`. Blocks, so call it from a thread; runs once."""
@@ -85,21 +99,17 @@ class _Source:
     def __init__(
         self,
         measurements: Measurements,
-        dropped: Mapping[str, Callable[[], int]],
         clock: Clock,
         version: str,
         resource: Mapping[str, str],
     ) -> None:
         self._measurements = measurements
-        self._dropped = dropped
         self._clock = clock
         self._scope = scope_of(version)
         self._resource = resource_of(version, resource)
 
     def data(self) -> MetricsData | None:
         """Everything as it stands now; None while there is nothing."""
-        for kind, so_far in tuple(self._dropped.items()):
-            self._measurements.dropped(kind, so_far())
         metrics = self._measurements.metrics(self._clock.unix_ns())
         if not metrics:
             return None

@@ -1,7 +1,7 @@
 """What metrics and labels are called where Prometheus reads them, as OpenTelemetry translates them.
 
 Dots become underscores, the unit is a suffix, what only counts ends in `_total` and a share in `_ratio`; a unit in
-braces says what is counted and is left out. The collector's exporter and Prometheus' own OTLP receiver arrive at the
+braces says what is counted and is left out. The collector's exporter and Prometheus' own OTLP receiver come to the
 same names.
 """
 

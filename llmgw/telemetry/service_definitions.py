@@ -1,7 +1,7 @@
 """Metrics of the service as such: what it answers, whom it asks, what it waits for, and what it takes itself.
 
-Bounds of `gen_ai.server.*` and of `http.server.request.duration` are the conventions' advice, carried on to a minute
-and to ten, as models take their time, and down to a millisecond per token.
+Bounds of `gen_ai.server.*` and of `http.server.request.duration` are the conventions' advice, carried on to one and
+to ten minutes, as models take their time, and down to a millisecond per token.
 """
 
 from typing import Final

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from llmgw.telemetry.context_attributes import is_telling
 from llmgw.telemetry.export import SpanExport
+from llmgw.telemetry.feedback_attributes import GivenFeedback
 from llmgw.telemetry.trace_context import (
     Parent,
     new_span_id,
@@ -22,6 +23,7 @@ from llmgw.types.call import Call
 from llmgw.types.clock import Clock
 from llmgw.types.context_errors import ContextFenced
 from llmgw.types.errors import ClientGone, ProviderRefused
+from llmgw.types.feedback import FeedbackEvent
 from llmgw.types.operation import ContextOperation, OperationName
 
 SHUTDOWN_S = 5.0
@@ -62,6 +64,11 @@ class Tracing:
     def dropped(self) -> int:
         """Spans that were kept and will never arrive."""
         return self._export.dropped if self._export is not None else 0
+
+    @property
+    def waiting(self) -> int:
+        """Spans that wait to be sent, at most `MAX_QUEUE`."""
+        return self._export.waiting if self._export is not None else 0
 
     def begin(
         self, *, request_id: str, call_id: str, endpoint: str, traceparent: str | None, tracestate: str | None
@@ -109,15 +116,37 @@ class Tracing:
             trace_state=parse_tracestate(tracestate) if parent and tracestate else "",
         )
 
-    def record(self, call: Call) -> None:
-        """Hand over a finished call, with those made for it; never waits and never raises."""
-        if self._builder is not None and self._export is not None and self._keeps(call):
-            self._export.offer(self._builder.trace(call))
+    def record(self, call: Call, told: Call | None = None) -> bool:
+        """Hand over a finished call, with those made for it, and say whether it is kept; never waits or raises.
 
-    def record_operation(self, operation: ContextOperation) -> None:
-        """Hand over a finished operation; never waits and never raises."""
+        `told` is as much of it as may be told, where that is not all of it.
+        """
+        if self._builder is None or self._export is None or not self._keeps(call):
+            return False
+        return self._export.offer(self._builder.trace(told or call))
+
+    def record_operation(self, operation: ContextOperation, told: ContextOperation | None = None) -> None:
+        """Hand over a finished operation, as `record` does."""
         if self._builder is not None and self._export is not None and self._keeps_operation(operation):
-            self._export.offer(self._builder.operation(operation))
+            self._export.offer(self._builder.operation(told or operation))
+
+    def record_feedback(
+        self, event: FeedbackEvent, began_unix_ns: int, *, traceparent: str | None, tracestate: str | None
+    ) -> None:
+        """Hand over a judgement, whatever is sampled: it is what people go by; never waits and never raises."""
+        if self._builder is None or self._export is None:
+            return
+        parent, trace_id, _ = self._join(traceparent)
+        given = GivenFeedback(
+            event=event,
+            trace_id=trace_id,
+            span_id=new_span_id(),
+            parent_span_id=parent.span_id if parent else None,
+            trace_state=parse_tracestate(tracestate) if parent and tracestate else "",
+            started_unix_ns=began_unix_ns,
+            ended_unix_ns=self._clock.unix_ns(),
+        )
+        self._export.offer(self._builder.feedback(given))
 
     def shutdown(self, timeout_s: float = SHUTDOWN_S) -> None:
         """Send what is queued, for at most `timeout_s`. Blocks, so call it from a thread; runs once."""
@@ -147,6 +176,7 @@ class Tracing:
             operation.sampled
             or operation.failed
             or operation.broken
+            or bool(operation.links)
             or operation.error == ContextFenced.code
             or operation.total_ns >= self._slow_ns
         )

@@ -13,22 +13,25 @@
 
     llmgw.context.{operation}       INTERNAL  what was done with a context without asking a model; `read_back` is
                                               a child of the request whose turns it looks at
+    llmgw.feedback                  INTERNAL  what somebody thinks of an answer; it links to the call's request
 
 A call without a context has no `llmgw.context` spans, one without a prompt no `llmgw.prompt` span, one that nothing
 limits no `llmgw.admission` span: an ordinary trace has three spans, and none of one attempt more than eight. Names
 hold no ids.
-Spans carry no words of a conversation, and no error message of a provider, which may quote them.
+Spans carry no error message of a provider, and no words of a conversation unless its tenant's level of capture
+says so.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from llmgw.telemetry import semconv
-from llmgw.telemetry.bounds import MAX_NAME_BYTES, Facts, bounded
+from llmgw.telemetry.bounds import MAX_NAME_BYTES, Facts, bounded_span
 from llmgw.telemetry.call_attributes import (
     admission_attributes,
     attempt_attributes,
@@ -37,10 +40,12 @@ from llmgw.telemetry.call_attributes import (
     prompt_attributes,
     server_attributes,
 )
+from llmgw.telemetry.content_attributes import content_attributes
 from llmgw.telemetry.context_attributes import REFUSED_BY_CONTEXT, context_attributes, context_events
+from llmgw.telemetry.feedback_attributes import GivenFeedback, feedback_attributes, feedback_events
+from llmgw.telemetry.links import span_links
 from llmgw.telemetry.process import resource_of, scope_of
-from llmgw.telemetry.text import cut
-from llmgw.telemetry.trace_context import new_span_id
+from llmgw.telemetry.trace_context import new_span_id, new_trace_id
 from llmgw.types.call import AdmissionFacts, Call, ContextFacts
 from llmgw.types.context_errors import (
     ContextErased,
@@ -55,6 +60,7 @@ from llmgw.types.errors import ClientGone, StoreUnavailable
 from llmgw.types.operation import ContextOperation
 from llmgw.types.prompt import PromptFacts
 from llmgw.types.prompt_errors import InputViolation, TemplateError, TemplateTooComplex
+from llmgw.types.text import cut
 
 _ERROR: Final = Status(StatusCode.ERROR)
 _UNSET: Final = Status(StatusCode.UNSET)
@@ -79,6 +85,7 @@ class _Part(Struct, frozen=True, kw_only=True):
     start: int
     end: int
     events: Sequence[Event] = ()
+    links: Sequence[Link] = ()
 
 
 class TraceBuilder:
@@ -94,6 +101,8 @@ class TraceBuilder:
 
     def trace(self, call: Call) -> list[ReadableSpan]:
         """Return the call's spans, those of calls made for it included, children first."""
+        if not call.trace_id:
+            call = _in_trace(call, new_trace_id())
         context = _context(call, call.span_id)
         parent = _context(call, call.parent_span_id, remote=True) if call.parent_span_id else None
         end = _end(call)
@@ -101,7 +110,7 @@ class TraceBuilder:
         parts: list[_Part] = []
         for inner in call.inner:
             if inner.attempts:
-                parts += _chat(inner, context, _end(inner), {semconv.LLMGW_CALL_ID: inner.id})
+                parts += _chat(inner, context, _end(inner), {semconv.LLMGW_CALL_ID: inner.id or None})
         prompt = prompt_attributes(call.prompt) if call.prompt is not None else {}
         if call.prompt is not None:
             parts.append(_resolve(call, call.prompt, context))
@@ -132,9 +141,13 @@ class TraceBuilder:
 
     def operation(self, operation: ContextOperation) -> list[ReadableSpan]:
         """Return the one span of an operation."""
+        if not operation.trace_id:
+            operation = replace(operation, trace_id=new_trace_id())
         parent = operation.parent_span_id
         end = max(operation.started_ns, operation.ended_ns or operation.started_ns)
         red = operation.failed or operation.broken or operation.error in REFUSED_BY_CONTEXT
+        # What a call's own spans said of its turn was said before that was read back.
+        lost = operation.name == "read_back" and operation.broken
         part = _Part(
             name=f"llmgw.context.{operation.name}",
             context=_context(operation, operation.span_id),
@@ -143,6 +156,8 @@ class TraceBuilder:
             facts={
                 semconv.GEN_AI_CONVERSATION_ID: operation.context or None,
                 semconv.ERROR_TYPE: operation.error,
+                semconv.LLMGW_CALL_ID: operation.call,
+                semconv.LLMGW_CONTEXT_PRESERVATION_VERDICT: "lost" if lost else None,
                 semconv.LLMGW_CONTEXT_CONTEXTS: operation.contexts,
                 semconv.LLMGW_CONTEXT_FORKED_FROM: operation.forked_from,
                 semconv.LLMGW_CONTEXT_OPERATION: operation.name,
@@ -155,17 +170,37 @@ class TraceBuilder:
             status=_ERROR if red else _UNSET,
             start=operation.started_unix_ns,
             end=_unix(operation, end),
+            links=span_links(operation.links),
+        )
+        return [self._span(part)]
+
+    def feedback(self, given: GivenFeedback) -> list[ReadableSpan]:
+        """Return the one span of a judgement, which links to the call it is about."""
+        parent = given.parent_span_id
+        part = _Part(
+            name=semconv.LLMGW_FEEDBACK,
+            context=_context(given, given.span_id),
+            parent=_context(given, parent, remote=True) if parent else None,
+            kind=SpanKind.INTERNAL,
+            facts=feedback_attributes(given.event),
+            status=_UNSET,
+            start=given.started_unix_ns,
+            end=max(given.started_unix_ns, given.ended_unix_ns),
+            events=feedback_events(given.event),
+            links=span_links(given.about),
         )
         return [self._span(part)]
 
     def _span(self, part: _Part) -> ReadableSpan:
+        attributes, events = bounded_span(part.facts, part.events)
         return ReadableSpan(
             name=cut(part.name, MAX_NAME_BYTES),
             context=part.context,
             parent=part.parent,
             resource=self._resource,
-            attributes=bounded(part.facts),
-            events=part.events,
+            attributes=attributes,
+            events=events,
+            links=part.links,
             kind=part.kind,
             status=part.status,
             start_time=part.start,
@@ -186,7 +221,7 @@ def _chat(call: Call, parent: SpanContext, end: int, more: Facts) -> list[_Part]
             context=_context(call, attempt.span_id, state=parent.trace_state),
             parent=context,
             kind=SpanKind.CLIENT,
-            facts=attempt_attributes(attempt, index),
+            facts=attempt_attributes(attempt, index, call.attempts[:index]),
             status=_status(attempt.error),
             start=_unix(call, attempt.started_ns),
             end=_unix(call, end if attempt.ended_ns is None else attempt.ended_ns),
@@ -199,7 +234,7 @@ def _chat(call: Call, parent: SpanContext, end: int, more: Facts) -> list[_Part]
             context=context,
             parent=parent,
             kind=SpanKind.CLIENT,
-            facts={**chat_attributes(call, last), **more},
+            facts={**chat_attributes(call, last), **content_attributes(call), **more},
             status=_status(last.error),
             start=start,
             end=ended,
@@ -280,11 +315,20 @@ def _steps(call: Call, facts: ContextFacts, parent: SpanContext) -> list[_Part]:
 
 
 def _context(
-    traced: Call | ContextOperation, span_id: int, *, state: TraceState | None = None, remote: bool = False
+    traced: Call | ContextOperation | GivenFeedback,
+    span_id: int,
+    *,
+    state: TraceState | None = None,
+    remote: bool = False,
 ) -> SpanContext:
     if state is None and traced.trace_state:
         state = TraceState.from_header([traced.trace_state])
     return SpanContext(traced.trace_id, span_id, is_remote=remote, trace_flags=_SAMPLED, trace_state=state)
+
+
+def _in_trace(call: Call, trace_id: int) -> Call:
+    """The call in a trace that leads to nothing else."""
+    return replace(call, trace_id=trace_id, inner=[_in_trace(each, trace_id) for each in call.inner])
 
 
 def _end(call: Call) -> int:

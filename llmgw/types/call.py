@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from llmgw.types.allotment import Allotment
 from llmgw.types.allowance import Allowance
+from llmgw.types.content import CaptureLevel, Content
 from llmgw.types.errors import ClientGone
 from llmgw.types.event import Usage
+from llmgw.types.links import SpanPlace
 from llmgw.types.loss import Loss
 from llmgw.types.money import Charge
 from llmgw.types.preservation import Check, CheckResult, PartLoss
@@ -202,6 +204,11 @@ class Call(Struct, kw_only=True):
     status: int = 0
     error: str | None = None
     error_message: str | None = None
+    """What its caller was told. It may quote a provider or the caller, so it is told with words only."""
+    capture: CaptureLevel = "metadata"
+    """How much of it may be told."""
+    content: Content | None = None
+    """Its words, where they may be told."""
 
     def within(self, new_span_id: Callable[[], int], now_ns: int) -> "Call":
         """Begin a call that is made for this one, in its trace; `now_ns` is `time.monotonic_ns`."""
@@ -220,7 +227,14 @@ class Call(Struct, kw_only=True):
             caller=self.caller,
             admitted=self.alias,
             within_another=True,
+            capture=self.capture,
+            content=None if self.content is None else Content(max_bytes=self.content.max_bytes),
         )
+
+    @property
+    def place(self) -> SpanPlace:
+        """Where its span stands, for those that come later."""
+        return SpanPlace(self.trace_id, self.span_id)
 
     @property
     def cost_nano(self) -> int | None:
@@ -248,6 +262,11 @@ class Call(Struct, kw_only=True):
     def fallbacks(self) -> int:
         """How often the call moved on to another target."""
         return sum(before.target != after.target for before, after in pairwise(self.attempts))
+
+    @property
+    def retries(self) -> int:
+        """How often a target was tried again."""
+        return len(self.attempts) - len({attempt.target for attempt in self.attempts})
 
     @property
     def failed(self) -> bool:

@@ -4,6 +4,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from llmgw.types.content import CaptureLevel
+from llmgw.types.links import SpanLink
 from llmgw.types.preservation import Check, CheckResult
 
 OperationName: TypeAlias = Literal[
@@ -57,8 +59,14 @@ class ContextOperation(Struct, kw_only=True):
     """How many contexts it was about: with a subject's erasure, or forks that go too, several."""
     forked_from: str | None = None
     """The context of which it made a fork."""
+    call: str | None = None
+    """The call it is about, where it is about one."""
+    links: tuple[SpanLink, ...] = ()
+    """Calls of other traces whose work it came upon."""
     checks: dict[Check, CheckResult] = {}
     """What it found out about stored bytes being what was stored."""
+    capture: CaptureLevel = "metadata"
+    """How much of it may be told."""
 
     @property
     def broken(self) -> bool:

@@ -15,7 +15,7 @@ from llmgw.providers.base import UpstreamRequest
 from llmgw.types.errors import Draining, InternalError
 from llmgw.types.target import Target
 from llmgw.upstream.failures import FAILURES, before_head, first_byte_late, means_stale, total_over
-from llmgw.upstream.pool import LINE, Line, Pool, new_session, origin_of
+from llmgw.upstream.pool import LINE, Connector, Line, Pool, new_session, origin_of
 from llmgw.upstream.response import TIMER_GRAIN_S, UpstreamResponse
 
 MAX_BODY: Final = 32 * 1024 * 1024
@@ -46,6 +46,15 @@ class Upstream:
     def draining(self) -> int:
         """How many connections wait for the end of an answer, or for their own."""
         return len(self._closing)
+
+    def connections(self) -> dict[tuple[str, ...], int]:
+        """Count connections by provider, and as `used` or `idle`; may be asked from another thread."""
+        found: dict[tuple[str, ...], int] = {}
+        for pool in list(self._pools.values()):
+            for state, count in zip(("used", "idle"), pool.connector.count(), strict=True):
+                key = pool.provider, state
+                found[key] = found.get(key, 0) + count
+        return found
 
     async def open(self, request: UpstreamRequest, target: Target, deadline: float) -> UpstreamResponse:
         """Send `request` and return the answer once its head is here; the body is then read or closed.
@@ -117,7 +126,7 @@ class Upstream:
             raise InternalError(f"a request to {target.name} would leave the origin of its provider")
         pool = self._pools.get(origin)
         if pool is None:
-            pool = self._pools[origin] = Pool(new_session(self._tls, keep=True))
+            pool = self._pools[origin] = Pool(Connector(self._tls, keep=True), target.provider)
         return pool
 
     async def _exchange(
@@ -129,7 +138,7 @@ class Upstream:
             # Its siblings in the pool may be as stale: the second try gets a connection made for it alone.
             self.stale_retries += 1
             if self._single is None:
-                self._single = new_session(self._tls, keep=False)
+                self._single = new_session(Connector(self._tls, keep=False))
         return await _try(self._single, request, target, deadline)
 
     def _leave(self, pool: Pool) -> None:

@@ -116,6 +116,11 @@ class Connector(aiohttp.TCPConnector):
             LINE.get().ready(protocol, link, self._loop.time(), reused=reused)
         return connection
 
+    def count(self) -> tuple[int, int]:
+        """Connections that carry a call, and those kept for the next one; may be asked from another thread."""
+        idle = sum(map(len, list(self._conns.values())))
+        return len(self._acquired), idle
+
     def _linked(self, protocol: ResponseHandler) -> Link:
         link = Link()
         closed = protocol.closed
@@ -135,18 +140,21 @@ class Connector(aiohttp.TCPConnector):
 class Pool:
     """The connections of one origin and the number of calls that use them."""
 
-    __slots__ = ("calls", "retired", "session")
+    __slots__ = ("calls", "connector", "provider", "retired", "session")
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
+    def __init__(self, connector: Connector, provider: str) -> None:
+        self.connector = connector
+        self.session = new_session(connector)
+        self.provider = provider
+        """The first one that was asked there."""
         self.calls = 0
         self.retired = False
 
 
-def new_session(tls: ssl.SSLContext, *, keep: bool) -> aiohttp.ClientSession:
+def new_session(connector: Connector) -> aiohttp.ClientSession:
     """Make a session that adds nothing of its own to a request but who we are."""
     return aiohttp.ClientSession(
-        connector=Connector(tls, keep=keep),
+        connector=connector,
         headers=_HEADERS,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

@@ -90,7 +90,7 @@ def test_a_stream_that_breaks_costs_what_its_provider_told_before(priced: Runnin
     """Claude's input is told at the beginning, and paid for however the answer ends."""
     answer = priced.chat("claude/sim-cut-after-3", stream=True)
     line = log_line(priced, answer)
-    assert line["error"] == "stream_interrupted"
+    assert (line["status"], line["error"]) == (200, "stream_interrupted")
     assert line["cost_usd"] >= worked_out(1, 0)
 
 

@@ -74,6 +74,7 @@ class Lease(Struct, frozen=True, kw_only=True):
     who: str
     stored: Stored
     again: bool
+    trace: str = ""
 
     @property
     def fence(self) -> int:
@@ -97,11 +98,13 @@ class Replay(Struct, frozen=True, kw_only=True):
 class Begin(Struct, frozen=True, kw_only=True):
     """What a call wants of a context: `known` turns of `epoch` need not be sent again, `input` is written ahead.
 
-    `fields` make the context where it is not there; without them it must be.
+    `fields` make the context where it is not there; without them it must be. `trace` is noted beside what the call
+    leaves if it is not stored.
     """
 
     op: str
     who: str
+    trace: str = ""
     lease_ms: int
     input: bytes
     if_match: str = ""

@@ -77,6 +77,7 @@ class ContextStore:
                 *known,
                 idempotency.key if idempotency else "",
                 idempotency.fingerprint if idempotency else "",
+                wish.trace,
                 len(fields),
                 *fields,
             ],
@@ -84,7 +85,9 @@ class ContextStore:
         match answer[0]:
             case b"OK":
                 stored = stored_of(b"active", answer[2:])
-                return Lease(op=wish.op, who=wish.who, stored=stored, again=answer[1] == b"1")
+                return Lease(
+                    op=wish.op, who=wish.who, stored=stored, again=answer[1] == b"1", trace=wish.trace
+                )
             case b"REPLAY":
                 _, media_type, body, rev, head = answer
                 return Replay(
@@ -135,6 +138,7 @@ class ContextStore:
                 work.key,
                 len(work.blobs),
                 *work.render,
+                lease.trace,
                 *blobs,
                 *work.frames,
             ],

@@ -22,6 +22,7 @@ from llmgw.gateway.accounts.claim import Claim, Held
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.accounts.records import charge_of, intent_bytes, result_bytes
 from llmgw.gateway.accounts.settler import Settler
+from llmgw.gateway.accounts.standings import Standings
 from llmgw.gateway.accounts.tending import Tending
 from llmgw.gateway.accounts.wanted import Wanted, counting_alone, reservation_of
 from llmgw.policy.rules.rules import Rules
@@ -66,6 +67,7 @@ class Accounts:
         self.identity = identity
         self.settler = Settler(spending, journal, clock, identity, signals.note_settled)
         identity.when_taken_over = self.settler.forget_books
+        self.standings = Standings(spending.state, clock)
         self._signals = signals
         self._spending = spending
         self._counting = counting
@@ -84,6 +86,7 @@ class Accounts:
         trouble = await self._open_journal()
         self.settler.start()
         self._tending.start()
+        self.standings.start()
         if trouble:
             _log.error("the journal cannot be read or written, and is tried again: %s", trouble)
             self._reopening = asyncio.get_running_loop().create_task(self._reopen_journal())
@@ -93,6 +96,7 @@ class Accounts:
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.gather(self._reopening, return_exceptions=True)
+        await self.standings.aclose()
         await self._tending.aclose()
         await self._care.aclose()
         await self.settler.aclose()
@@ -245,7 +249,9 @@ class Accounts:
         self._put(Kind.INTENT, reservation.operation, intent_bytes(reservation, "asked"))
         try:
             await self.settler.open_books(reservation.tenant)
-            claim.call.allotment = allotment(await self._spending.admit(reservation))
+            admitted = await self._spending.admit(reservation)
+            claim.call.allotment = allotment(admitted)
+            self.standings.admitted(reservation, admitted.lefts)
         except StoreUnavailable as error:
             self._admit_here(claim, error)
             if error.asked:
@@ -255,6 +261,8 @@ class Accounts:
             # Nothing was taken.
             if isinstance(refusal, LimitExceeded):
                 claim.call.allotment = after_refusal(reservation, refusal)
+            if isinstance(refusal, BudgetExceeded):
+                self.standings.refused(reservation, refusal)
             self._put(Kind.DONE, reservation.operation)
             raise
         except BaseException:

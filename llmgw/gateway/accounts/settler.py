@@ -84,6 +84,21 @@ class Settler:
         return frozenset(self._books)
 
     @property
+    def queued(self) -> int:
+        """Results that wait to be settled behind their calls."""
+        return len(self._queue)
+
+    @property
+    def held(self) -> int:
+        """Results that neither the journal nor the store has taken yet, at most `held_max`."""
+        return len(self._held)
+
+    @property
+    def held_max(self) -> int:
+        """Results that there is room for."""
+        return HELD_MAX
+
+    @property
     def behind(self) -> bool:
         """Whether results may wait in the journal for the store."""
         return self._behind

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from llmgw.policy.signals import scripts
 from llmgw.policy.signals.events import EventLog, Place
-from llmgw.policy.signals.lease import Lease
+from llmgw.policy.signals.leases import signal_lease
 from llmgw.policy.signals.webhook import Webhook, body_of, message_id, signed_headers
 from llmgw.state.connection import Argument, State
 from llmgw.types.clock import Clock
@@ -121,7 +121,7 @@ class Delivery:
     def __init__(self, hook: Webhook, means: Means) -> None:
         self.hook = hook
         self._means = means
-        self._lease = Lease(means.state, f"webhook:{hook.id}")
+        self._lease = signal_lease(means.state, f"webhook:{hook.id}")
 
     async def step(self) -> int:
         """Deliver what is due, unless another worker does; says in how many milliseconds to come again.

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from llmgw.policy.signals.bell import Bell
 from llmgw.policy.signals.events import EventLog
-from llmgw.policy.signals.lease import Lease
+from llmgw.policy.signals.leases import signal_lease
 from llmgw.policy.signals.spikes import SpikeRule, tell_spikes
 from llmgw.policy.spending import keys
 from llmgw.policy.spending.crossing import THRESHOLDS, crossed
@@ -62,11 +62,21 @@ class Signals:
         """Events that could not be told."""
         self._state = state
         self._clock = clock
-        self._lease = Lease(state, "spikes", _SPIKES_KEPT_MS)
+        self._lease = signal_lease(state, "spikes", _SPIKES_KEPT_MS)
         self._waiting: deque[tuple[str, Event | None, float]] = deque()
         self._known: dict[tuple[str, str], None] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for the store, at most `waiting_max`."""
+        return len(self._waiting)
+
+    @property
+    def waiting_max(self) -> int:
+        """Events that there is room for."""
+        return WAITING_MAX
 
     def note_settled(self, tenant: str, settled: Settled) -> None:
         """A call was charged: where it took a budget over a threshold, let those know who wait for events."""

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.archive.draft import ArchiveBusy, ArchiveError
-from llmgw.policy.spending.books import Cut, base_of, move, reconcile, sweep
+from llmgw.policy.spending.books import Cut, Reconciled, base_of, move, reconcile, sweep
 from llmgw.policy.spending.ledger import order_of
 from llmgw.policy.spending.usage import tenants
 from llmgw.state.connection import State
@@ -26,6 +26,8 @@ FILES: Final = 20
 """Files that one look makes for a tenant."""
 LEASE_MS: Final = 120_000
 """How long one worker may be at a tenant's books without a sign."""
+_FRESH_ROUNDS: Final = 3
+"""After so many rounds another worker has looked, if this one has not."""
 _EVER_MS: Final = 2**52
 _SHOWN: Final = 5
 """Windows that one line of the log names."""
@@ -47,6 +49,14 @@ class Keep(NamedTuple):
     rest_ms: int = 0
 
 
+class _Found(NamedTuple):
+    """Windows of a tenant's books that do not agree, and when that was found, by the monotonic clock."""
+
+    spent: int
+    held: int
+    at_ns: int
+
+
 class Upkeep:
     """One task; `jitter` draws from 0 to 1, so that workers do not all come at once.
 
@@ -64,6 +74,17 @@ class Upkeep:
         self._jitter = jitter
         self._holder = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
+        self._found: dict[str, _Found] = {}
+
+    @property
+    def violations(self) -> dict[str, int]:
+        """Windows in which what is `spent`, or `held`, is not what it adds up to, as far as this worker found it.
+
+        What others may have found to be so or otherwise since then is forgotten. May be asked from another thread.
+        """
+        fresh = self._clock.monotonic_ns() - int(_FRESH_ROUNDS * self._every_s * 1e9)
+        found = [each for each in self._found.copy().values() if each.at_ns >= fresh]
+        return {"spent": sum(each.spent for each in found), "held": sum(each.held for each in found)}
 
     def start(self) -> None:
         """Begin, after a while."""
@@ -106,6 +127,7 @@ class Upkeep:
 
     async def _look_after(self, tenant: str) -> bool:
         found = await reconcile(self._state, tenant, clock=self._clock)
+        self._note(tenant, found)
         if found.drifting:
             names = ", ".join(each.name for each in found.drifting[:_SHOWN])
             _log.error(
@@ -123,6 +145,14 @@ class Upkeep:
         except (OSError, ArchiveError) as error:
             _log.warning("the rows of %s stay in the store, as they cannot be archived: %s", tenant, error)
         return True
+
+    def _note(self, tenant: str, found: Reconciled) -> None:
+        drifts = [each.drift for each in found.drifting]
+        if drifts:
+            spent, held = (sum(map(bool, each)) for each in zip(*drifts, strict=True))
+            self._found[tenant] = _Found(spent, held, self._clock.monotonic_ns())
+        else:
+            self._found.pop(tenant, None)
 
     async def _make_room(self, tenant: str) -> None:
         # A writer that died may have left rows that a sum already stands for.

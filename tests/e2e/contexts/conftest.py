@@ -1,9 +1,11 @@
 """A gateway with keys of two tenants, in front of three vendors' protocols simulated strictly."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from llmgw.simulator.process import SimulatorProcess
+from tests.collectors import Collector
 from tests.e2e.contexts.desk import Desk, config_for
 from tests.e2e.contexts.scene import Scene
 from tests.faults.conftest import base_url
@@ -48,9 +50,11 @@ def stranger(desks: dict[str, Desk]) -> Desk:
 
 @pytest.fixture(scope="session")
 def scene(strict_simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A gateway of one key whose providers can be told to wait, or to have small windows."""
+    """A gateway of one key whose providers can be told to wait, or to have small windows, and its collector."""
     config = config_for(strict_simulator.base_url)
-    with FakeProvider(("openai",)) as provider:
+    collector = Collector()
+    config["telemetry"] = {"otlp_endpoint": collector.url, "sample": 0.0, "metrics_s": 0}
+    with FakeProvider(("openai",)) as provider, closing(collector):
         config["providers"] |= {
             "fake": {
                 "kind": "openai_compatible",
@@ -65,4 +69,4 @@ def scene(strict_simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathF
             },
         }
         with RunningGateway(tmp_path_factory.mktemp("statuses"), config) as gateway:
-            yield Scene(gateway, provider)
+            yield Scene(gateway, provider, collector)

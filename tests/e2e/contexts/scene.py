@@ -10,6 +10,7 @@ from typing import Any
 from llmgw.context.storage.names import Keys
 from llmgw.state.connection import State
 from llmgw.state.embedded import attach_or_start
+from tests.collectors import Collector
 from tests.e2e.contexts.desk import Desk
 from tests.faults.provider import FakeProvider, Heard, fresh
 from tests.running import RunningGateway
@@ -19,8 +20,9 @@ from tests.waiting import ROOMY_S
 class Scene:
     """A caller, the store behind the gateway's back, and a provider that waits where it is told to."""
 
-    def __init__(self, gateway: RunningGateway, provider: FakeProvider) -> None:
+    def __init__(self, gateway: RunningGateway, provider: FakeProvider, collector: Collector) -> None:
         self.gateway = gateway
+        self.collector = collector
         self.provider = provider
         self.desk = Desk(gateway, gateway.key)
 

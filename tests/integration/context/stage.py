@@ -23,6 +23,8 @@ from llmgw.types.turn import Turn
 from tests.waiting import ROOMY_S
 
 SECRET = Secret("a-chain-key-for-tests-only-0123456789")
+PLACE = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
+"""Where the spans of all calls stand."""
 T = TypeVar("T")
 _calls = itertools.count()
 
@@ -67,7 +69,7 @@ class Worker:
         **options: Any,
     ) -> Opened | Replay:
         """Take a context's lease, with the turns that are said drafted."""
-        asker = Asker(tenant=self.tenant, who="tester", op=op or f"call_{next(_calls)}")
+        asker = Asker(tenant=self.tenant, who="tester", op=op or f"call_{next(_calls)}", trace=PLACE)
         opened = await self.contexts.open(
             asker,
             ContextOptions(id=context, create=create, **options),

@@ -22,7 +22,7 @@ from llmgw.types.context_errors import (
 )
 from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.secret import Secret
-from tests.integration.context.stage import SECRET, Worker, all_of, assistant, play, policy, user
+from tests.integration.context.stage import PLACE, SECRET, Worker, all_of, assistant, play, policy, user
 from tests.waiting import until_async
 
 C = "c-1"
@@ -167,9 +167,11 @@ def test_a_stale_writer_is_fenced(store_url: str) -> None:
         from llmgw.context.records import Records
 
         orphans = await Records(quick.library).orphans(quick.actor, C)
-        assert [(each.call, each.kind, len(each.turns)) for each in orphans if each.kind == "fenced"] == [
-            ("call_slow", "fenced", 2)
-        ]
+        assert [
+            (each.call, each.kind, len(each.turns), f"{each.trace_id}-{each.span_id}")
+            for each in orphans
+            if each.kind == "fenced"
+        ] == [("call_slow", "fenced", 2, PLACE)]
 
     play(store_url, scene)
 
@@ -295,6 +297,7 @@ def test_a_call_that_dies_is_noticed(store_url: str) -> None:
         assert [(said[b"op"], said[b"kind"]) for _, said in entries] == [(b"call_lost", b"abandoned")]
         (orphan,) = await next_one.archive.records.orphans(next_one.actor, C)
         assert (orphan.call, orphan.kind, orphan.said) == ("call_lost", "abandoned", (user("lost"),))
+        assert f"{orphan.trace_id}-{orphan.span_id}" == PLACE
 
     play(store_url, scene)
 

@@ -95,6 +95,7 @@ def test_what_does_not_read_back_is_told(
     report = asyncio.run(read_back()).report
     (operation,) = told.operations
     assert (operation.name, operation.context, operation.rev) == ("read_back", "c", 1)
+    assert operation.call == "call_1"
     assert operation.checks == {"c8": result}
     assert operation.broken is (result == "fail")
     assert told.callers == [CALLER]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from llmgw.telemetry.collector import quiet
 from llmgw.telemetry.metrics import Metrics
+from llmgw.telemetry.points import Known
 from llmgw.types.call import Call
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint
 from tests.collectors import BlackHole, Collector, attributes
@@ -101,11 +102,11 @@ def test_an_idle_process_reports_nothing(collector: Collector, metrics: Start) -
 
 
 @pytest.mark.parametrize(("endpoint", "every_s"), [("", 60.0), ("http://127.0.0.1:9", 0.0)])
-def test_metrics_that_are_not_wanted_start_nothing(metrics: Start, endpoint: str, every_s: float) -> None:
-    """No thread, and nothing adds up."""
+def test_metrics_that_are_not_sent_start_nothing(metrics: Start, endpoint: str, every_s: float) -> None:
+    """No thread, and no report."""
     before = threading.active_count()
     told = metrics(endpoint, every_s=every_s)
-    told.know(["gpt-5"])
+    told.know(Known(models=frozenset({"gpt-5"})))
     told.record(call())
     told.shutdown()
     assert threading.active_count() == before

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from llmgw.telemetry.call_log import CallLog
 from llmgw.telemetry.lines import LineWriter
+from llmgw.telemetry.links import MAX_LINKS
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
@@ -22,6 +23,7 @@ from llmgw.types.context_errors import (
     RevisionMismatch,
 )
 from llmgw.types.errors import StoreUnavailable
+from llmgw.types.links import SpanLink, SpanPlace
 from llmgw.types.operation import OperationName
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from tests.collectors import Collector, attributes
@@ -93,6 +95,33 @@ def test_an_operation_is_one_span(at: Callable[[float], Desk], name: OperationNa
         "llmgw.key.id": "key_1",
         "llmgw.tenant": "acme",
     }
+
+
+@pytest.mark.parametrize("links", [1, MAX_LINKS + 3])
+def test_an_operation_leads_to_the_calls_it_came_upon(at: Callable[[float], Desk], links: int) -> None:
+    """It is kept for that alone, and has the latest of many links; how many more there were is said."""
+    desk = at(0.0)
+    with desk.recorder.operation("read", CALLER, "ctx_1") as operation:
+        operation.links = tuple(
+            SpanLink(place=SpanPlace(number, 7), call=f"call_{number}", reason="fenced")
+            for number in range(1, links + 1)
+        )
+    (span,) = desk.close().values()
+    assert len(span.links) == min(links, MAX_LINKS)
+    assert span.dropped_links_count == max(0, links - MAX_LINKS)
+    last = span.links[-1]
+    assert (int.from_bytes(last.trace_id), int.from_bytes(last.span_id)) == (links, 7)
+    assert attributes(last.attributes) == {"llmgw.call.id": f"call_{links}", "llmgw.link": "fenced"}
+
+
+def test_a_turn_that_does_not_read_back_is_found_as_lost(at: Callable[[float], Desk]) -> None:
+    """The call's own spans were told before; the one that found it has the verdict and the call's id."""
+    desk = at(0.0)
+    with desk.recorder.operation("read_back", CALLER, "ctx_1") as operation:
+        operation.call, operation.checks = "call_1", {"c8": "fail"}
+    (span,) = desk.close().values()
+    said = attributes(span.attributes)
+    assert (said["llmgw.context.preservation.verdict"], said["llmgw.call.id"]) == ("lost", "call_1")
 
 
 @pytest.mark.parametrize(

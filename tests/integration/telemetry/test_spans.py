@@ -94,6 +94,7 @@ def test_a_streamed_call_with_a_fallback_is_one_tree(collector: Collector, start
         "llmgw.target": "xai/grok",
         "llmgw.attempts": 2,
         "llmgw.fallbacks": 1,
+        "llmgw.retries": 0,
         "llmgw.overhead": 0.01,
     }
     assert attributes(chat.attributes) == {
@@ -112,6 +113,7 @@ def test_a_streamed_call_with_a_fallback_is_one_tree(collector: Collector, start
         "gen_ai.usage.reasoning.output_tokens": 20,
         "llmgw.attempts": 2,
         "llmgw.fallbacks": 1,
+        "llmgw.retries": 0,
     }
     assert attributes(first.attributes) == {
         "http.request.method": "POST",
@@ -119,9 +121,11 @@ def test_a_streamed_call_with_a_fallback_is_one_tree(collector: Collector, start
         "error.type": "provider_overloaded",
         "llmgw.attempt.index": 0,
         "llmgw.attempt.model": "opus",
+        "llmgw.attempt.reason": "first",
         "llmgw.attempt.first_byte": 0.008,
         "llmgw.attempt.upstream_id": "up_1",
         "llmgw.target": "claude/opus",
+        "peer.service": "claude",
     }
     (resource,) = collector.resources()
     assert (
@@ -150,6 +154,7 @@ def test_an_embedding_call_names_its_operation(collector: Collector, start: Star
         "gen_ai.usage.input_tokens": 3,
         "llmgw.attempts": 1,
         "llmgw.fallbacks": 0,
+        "llmgw.retries": 0,
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from llmgw.telemetry import definitions
 from llmgw.telemetry.measurements import Measurements
+from llmgw.telemetry.points import Known
 from llmgw.types.call import Call, Caller
 from llmgw.types.event import Usage
 from llmgw.types.money import Charge
@@ -14,6 +15,8 @@ from tests.traced_calls import ALL_PASS, MS, admitted, continued, finished, lost
 
 Points = dict[str, list[tuple[dict[str, Any], Any]]]
 
+PROVIDERS = ("openai", "anthropic")
+TARGETS = ("openai/gpt-5", "anthropic/claude")
 NOT_OPENED: dict[str, Any] = {
     "etag": "",
     "verdict": "",
@@ -43,7 +46,9 @@ def call(**facts: object) -> Call:
 def measured(*calls: Call, models: tuple[str, ...] = ("gpt-5",)) -> Points:
     """What is told of these calls: per metric its points' labels and values, a histogram's as count and sum."""
     measurements = Measurements(0)
-    measurements.know(models)
+    measurements.know(
+        Known(models=frozenset(models), targets=frozenset(TARGETS), providers=frozenset(PROVIDERS))
+    )
     for each in calls:
         measurements.call(each)
     return {
@@ -87,6 +92,20 @@ def test_a_call_that_told_everything_is_measured_so() -> None:
     assert measured(call()) == {
         "gen_ai.client.operation.duration": [(provider, (1, 0.04))],
         "gen_ai.client.token.usage": [({**provider, "gen_ai.token.type": "input"}, (1, 90))],
+        "llmgw.attempts": [
+            ({"llmgw.provider": "openai", "gen_ai.request.model": "gpt-5", "outcome": "ok"}, 1)
+        ],
+        "llmgw.requests": [({"http.route": "/v1/chat/completions", "http.response.status_code": "200"}, 1)],
+        "http.server.request.duration": [
+            (
+                {
+                    "http.request.method": "POST",
+                    "http.route": "/v1/chat/completions",
+                    "http.response.status_code": "200",
+                },
+                (1, 0.05),
+            )
+        ],
         "llmgw.overhead": [({"http.route": "/v1/chat/completions"}, (1, 0.01))],
         "llmgw.context.overhead": [
             ({"op": "begin", "size_class": "short", "cache": "hit"}, (1, 0.001)),
@@ -334,5 +353,5 @@ def test_nothing_a_tenant_writes_is_ever_a_label() -> None:
         ),
     )
     found = measured(hostile)
-    assert len(found) == 14
+    assert len(found) == 19
     assert words not in repr(found)

@@ -18,6 +18,7 @@ from llmgw.telemetry.call_attributes import (
     server_attributes,
 )
 from llmgw.telemetry.call_log import CallLine
+from llmgw.telemetry.content_attributes import content_attributes
 from llmgw.telemetry.context_attributes import (
     REFUSED_BY_CONTEXT,
     SHORT,
@@ -26,6 +27,7 @@ from llmgw.telemetry.context_attributes import (
     size_class,
 )
 from llmgw.telemetry.definitions import DEFINITIONS
+from llmgw.telemetry.feedback_attributes import feedback_attributes, feedback_events
 from llmgw.telemetry.process import resource_of
 from llmgw.telemetry.prometheus_names import sample_of
 from llmgw.telemetry.traces import TraceBuilder
@@ -33,7 +35,7 @@ from llmgw.types.call import Call
 from llmgw.types.event import Usage
 from llmgw.types.operation import ContextOperation, OperationName
 from llmgw.types.violation import Violation
-from tests.traced_calls import MS, admitted, continued, finished, lost, prompted, tried
+from tests.traced_calls import MS, admitted, captured, continued, finished, judged, lost, prompted, tried
 
 PAGE = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 NAMES = {value for name, value in vars(semconv).items() if name.isupper() and not name.startswith("_")}
@@ -42,7 +44,7 @@ ABOUT_PROCESS = "service.instance.id"
 OPERATIONS = {f"llmgw.context.{name}" for name in get_args(OperationName)}
 SETTINGS = {f"telemetry.{name}" for name in Telemetry.__struct_fields__}
 _CELL = re.compile(r"`([^`]+)`")
-_NAME = re.compile(r"\b(?:gen_ai|llmgw|http|error|service|telemetry|process)(?:\.[a-z][a-z0-9_]*)+")
+_NAME = re.compile(r"\b(?:gen_ai|llmgw|http|error|peer|service|telemetry|process)(?:\.[a-z][a-z0-9_]*)+")
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -108,10 +110,13 @@ def said_of_operations() -> set[str]:
         rev=1,
         turns=1,
         forked_from="p",
+        call="c",
         checks={"c1": "pass", "c7": "pass", "c8": "pass"},
     )
-    (span,) = TraceBuilder("1", {}).operation(operation)
-    return set(span.attributes or {})
+    lost = msgspec.structs.replace(operation, name="read_back", checks={"c8": "fail"})
+    builder = TraceBuilder("1", {})
+    spans = [*builder.operation(operation), *builder.operation(lost)]
+    return {name for span in spans for name in span.attributes or {}}
 
 
 @pytest.mark.parametrize(
@@ -122,10 +127,12 @@ def said_of_operations() -> set[str]:
         ("Of the admission", {**admission_attributes(admitted()), semconv.ERROR_TYPE: None}),
         ("Of the prompt", {**prompt_attributes(prompted()), semconv.ERROR_TYPE: None}),
         ("Of the logical call", {**chat_attributes(call(), tried()), semconv.LLMGW_CALL_ID: None}),
+        ("Of the content", content_attributes(captured())),
         ("Of an attempt", attempt_attributes(tried(), 0)),
         ("Of the context", context_attributes(continued())),
         ("Of a step", dict.fromkeys(said_of_steps())),
         ("Of an operation", dict.fromkeys(said_of_operations())),
+        ("Of a feedback", feedback_attributes(judged())),
     ],
 )
 def test_each_spans_attributes_are_listed(heading: str, said: Facts) -> None:
@@ -162,11 +169,12 @@ def test_a_call_with_limits_has_a_span_for_its_admission() -> None:
 
 
 def test_the_members_of_events_are_listed() -> None:
-    """Of both events."""
+    """Of all events."""
     violation = Violation(rule="r", pointer="", message="m", level="warn")
     events = context_events(continued(losses=(lost(),), violations=(violation,)), 0, 0)
+    told = [*events, *feedback_events(judged())]
     assert sorted(tuple(names(row[:2])) for row in rows("Of an event")) == sorted(
-        (event.name, member) for event in events for member in event.attributes or {}
+        (event.name, member) for event in told for member in event.attributes or {}
     )
 
 

@@ -44,12 +44,13 @@ def test_overhead_is_never_negative() -> None:
 
 
 @pytest.mark.parametrize(
-    ("targets", "fallbacks"),
-    [([], 0), (["a"], 0), (["a", "a"], 0), (["a", "b"], 1), (["a", "b", "a"], 2)],
+    ("targets", "fallbacks", "retries"),
+    [([], 0, 0), (["a"], 0, 0), (["a", "a"], 0, 1), (["a", "b"], 1, 0), (["a", "b", "a"], 2, 1)],
 )
-def test_fallbacks_count_changes_of_target(targets: list[str], fallbacks: int) -> None:
-    """A retry of the same target is an attempt, not a fallback."""
-    assert fallbacks == finished(attempts=[tried(target) for target in targets]).fallbacks
+def test_fallbacks_count_changes_of_target(targets: list[str], fallbacks: int, retries: int) -> None:
+    """Retries count targets that were tried before, be it directly or with another between."""
+    call = finished(attempts=[tried(target) for target in targets])
+    assert (call.fallbacks, call.retries) == (fallbacks, retries)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,19 @@
 -- Takes the lease of a context for one call, writes its input ahead, and answers with what the caller does not know.
 -- KEYS hash turns replays replay-times in-flight orphans audit | ARGV op who if-match lease-ms known-turns known-epoch
--- input page key fingerprint n create-field…
+-- input page key fingerprint trace n create-field…
 local op, who, if_match = ARGV[1], ARGV[2], ARGV[3]
 local lease_ms, known, known_epoch = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local input, page, key, fingerprint = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local input, page, key, fingerprint, trace = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11]
 local now = now_ms()
 local status = call('HGET', H, 'status')
 if not status then
-  if ARGV[11] == '0' then return {'ABSENT'} end
+  if ARGV[12] == '0' then return {'ABSENT'} end
   if call('EXISTS', KEYS[2]) == 1 then return {'TORN'} end
-  call('HSET', H, 'maker', op, unpack(ARGV, 12, 11 + tonumber(ARGV[11])))
+  call('HSET', H, 'maker', op, unpack(ARGV, 13, 12 + tonumber(ARGV[12])))
   status = 'active'
   audit(KEYS[7], who, 'create', 'ok', '0', '')
 end
-local h = call('HMGET', H, 'rev', 'turns', 'base', 'head', 'fence', 'lease', 'holder', 'epoch')
+local h = call('HMGET', H, 'rev', 'turns', 'base', 'head', 'fence', 'lease', 'holder', 'epoch', 'trace')
 if status == 'erased' or status == 'erasing' then return {'ERASED'} end
 local turns, base = tonumber(h[2]), tonumber(h[3])
 if turns - base ~= call('LLEN', KEYS[2]) then return {'TORN'} end
@@ -39,11 +39,12 @@ if h[7] ~= '' then
   -- The holder before never came back. What it was asked is kept, for nobody has been answered.
   local lost = call('GET', KEYS[5])
   if lost then
-    call('XADD', KEYS[6], 'MAXLEN', '~', '1000', '*', 'op', h[7], 'kind', 'abandoned', 'at', string.format('%d', now), 'data', lost)
+    call('XADD', KEYS[6], 'MAXLEN', '~', '1000', '*', 'op', h[7], 'kind', 'abandoned', 'at', string.format('%d', now),
+      'trace', h[9] or '', 'data', lost)
   end
 end
 local fence = call('HINCRBY', H, 'fence', 1)
-call('HSET', H, 'lease', string.format('%d', now + lease_ms), 'holder', op)
+call('HSET', H, 'lease', string.format('%d', now + lease_ms), 'holder', op, 'trace', trace)
 call('SET', KEYS[5], input)
 if key ~= '' then
   call('HSET', KEYS[3], key .. ':print', fingerprint, key .. ':state', 'flight', key .. ':op', op)

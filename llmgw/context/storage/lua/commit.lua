@@ -1,10 +1,10 @@
 -- Appends the turns of one call, if the call still holds the lease it began with; else keeps them aside.
 -- KEYS hash turns replays replay-times in-flight orphans audit reports blobs counts state forks | ARGV op who fence
 -- rev head new-head bytes ttl-ms toolset report key n-blobs render-name
--- render blob… frame…
+-- render trace blob… frame…
 local op, who, fence, rev, head = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local key, blobs = ARGV[11], tonumber(ARGV[12])
-local first = 15 + 2 * blobs
+local first = 16 + 2 * blobs
 local h = call('HMGET', H, 'status', 'rev', 'head', 'fence', 'done', 'turns', 'base')
 if not h[1] then return {'EXPIRED'} end
 if h[5] == op then return {'OK', h[2]} end
@@ -12,7 +12,8 @@ if h[1] == 'erased' or h[1] == 'erasing' then return {'ERASED'} end
 if h[4] ~= fence then
   local at = string.format('%d', now_ms())
   for i = first, #ARGV do
-    call('XADD', KEYS[6], 'MAXLEN', '~', '1000', '*', 'op', op, 'kind', 'fenced', 'at', at, 'data', ARGV[i])
+    call('XADD', KEYS[6], 'MAXLEN', '~', '1000', '*', 'op', op, 'kind', 'fenced', 'at', at, 'trace', ARGV[15],
+      'data', ARGV[i])
   end
   audit(KEYS[7], who, 'commit', 'fenced', h[2], op)
   return {'FENCED', h[4]}
@@ -20,7 +21,7 @@ end
 if h[2] ~= rev or h[3] ~= head then return {'MISMATCH', h[2], h[3]} end
 if tonumber(h[6]) - tonumber(h[7]) ~= call('LLEN', KEYS[2]) then return {'TORN'} end
 push_all(KEYS[2], first, #ARGV)
-for i = 15, first - 1, 2 do call('HSETNX', KEYS[9], ARGV[i], ARGV[i + 1]) end
+for i = 16, first - 1, 2 do call('HSETNX', KEYS[9], ARGV[i], ARGV[i + 1]) end
 local n = call('HINCRBY', H, 'rev', 1)
 local now = string.format('%d', now_ms())
 call('HINCRBY', H, 'turns', #ARGV - first + 1)

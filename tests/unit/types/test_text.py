@@ -2,7 +2,7 @@
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from llmgw.telemetry.text import cut, printable
+from llmgw.types.text import cut, printable
 
 anything = st.text(st.characters(codec=None, exclude_categories=()))
 

@@ -1,29 +1,29 @@
 """Work that one worker of all gateways does at a time."""
 
 import secrets
+from importlib.resources import files
 from typing import Final
 
-from llmgw.policy.signals import scripts
 from llmgw.state.connection import State
+from llmgw.state.scripts import Script
 
 LEASE_MS: Final = 30_000
 """How long the others wait for a worker that died; longer than any one step under the lease."""
 
-
-def lease_key(name: str) -> str:
-    """The key of a lease; all of them, and what is written under them, share one slot."""
-    return f"llmgw:{{signals}}:lease:{name}"
+_FOLDER: Final = files("llmgw.state") / "lua"
+_HOLD: Final = Script.read(_FOLDER, "lease", "hold")
+_LET_GO: Final = Script.read(_FOLDER, "lease", "let_go", flags="allow-oom")
 
 
 class Lease:
-    """One worker's claim to a piece of work, for `kept_ms` from each `hold` on.
+    """One worker's claim to a piece of work, for `kept_ms` from each `hold` on; `key` is the store's.
 
     It keeps work from being done twice, as a rule: a worker that stands still longer than its lease goes on beside
     the next one. What must not happen twice is kept from it by other means.
     """
 
-    def __init__(self, state: State, name: str, kept_ms: int = LEASE_MS) -> None:
-        self.key = lease_key(name)
+    def __init__(self, state: State, key: str, kept_ms: int = LEASE_MS) -> None:
+        self.key = key
         self.token = secrets.token_hex(8)
         self._state = state
         self._kept_ms = kept_ms
@@ -34,7 +34,7 @@ class Lease:
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        return bool(await self._state.script(scripts.HOLD, [self.key], [self.token, self._kept_ms]))
+        return bool(await self._state.script(_HOLD, [self.key], [self.token, self._kept_ms]))
 
     async def let_go(self) -> None:
         """Give it back, for the next one not to wait.
@@ -42,4 +42,4 @@ class Lease:
         Raises:
             StoreUnavailable: the store cannot be asked; the lease then ends by itself.
         """
-        await self._state.script(scripts.LET_GO, [self.key], [self.token])
+        await self._state.script(_LET_GO, [self.key], [self.token])

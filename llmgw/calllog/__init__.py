@@ -1,0 +1,1 @@
+"""The call log: one wide event per call, kept apart from the calls, and questions about them."""

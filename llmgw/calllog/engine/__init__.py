@@ -1,0 +1,1 @@
+"""The process beside a worker in which DuckDB runs: no worker imports it."""
