@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -37,6 +38,8 @@ ROUNDS: Final = 3
 """Measurements of a kind; the median counts."""
 BATCH: Final = 250
 """Calls between two looks at whether the queue of spans has room."""
+ROOM: Final = 1500
+"""Spans that may wait while the next calls are told of: with theirs, fewer than the queue takes."""
 MS: Final = 1_000_000
 MODEL: Final = "gpt-5"
 DRAIN_S: Final = 30.0
@@ -57,7 +60,8 @@ server.serve_forever()
 """
 
 _PASSED: Final = ("c1", "c2", "c3", "c5", "c6")
-_NOW = SystemClock().monotonic_ns
+_NUMBERS: Final = count()
+"""Calls and contexts have ids of their own, so that nothing is found ready that would not be."""
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -156,9 +160,10 @@ def _measured(kind: Kind, endpoint: str) -> float | None:
 
 def _tell(recorder: Recorder, facts: Callable[[Call], None], calls: int) -> None:
     for _ in range(calls):
+        number = next(_NUMBERS)
         call = recorder.begin(
-            request_id="req_019ada5f2c3e8f1e2d3c4b5a69",
-            call_id="call_019ada5f2c3e8f1e2d3c4b5a69",
+            request_id=f"req_019ada5f2c3e8f{number:012x}",
+            call_id=f"call_019ada5f2c3e8f{number:012x}",
             endpoint="/v1/chat/completions",
             traceparent=None,
             tracestate=None,
@@ -170,7 +175,7 @@ def _tell(recorder: Recorder, facts: Callable[[Call], None], calls: int) -> None
 def _drained(tracing: Tracing) -> None:
     """Wait until what is queued was sent, so that none of it is dropped; waiting takes no processor time."""
     deadline = time.monotonic() + DRAIN_S
-    while tracing.waiting > BATCH and time.monotonic() < deadline:  # fewer wait for their batch's second
+    while tracing.waiting > ROOM and time.monotonic() < deadline:  # fewer wait for their batch's second
         time.sleep(0.02)
 
 
@@ -223,7 +228,7 @@ def _facts(*, full: bool) -> Callable[[Call], None]:
                 ended_ns=began + 900 * MS,
                 usage=usage,
                 charge=charge,
-                upstream_id="req_0123456789abcdef",
+                upstream_id=f"req_{began:016x}",
             )
         ]
         call.usage, call.answered_model, call.answered_id = (
@@ -242,7 +247,7 @@ def _facts(*, full: bool) -> Callable[[Call], None]:
 
 def _context(began: int) -> ContextFacts:
     return ContextFacts(
-        id="ctx_019ada5f2c3e8f1e2d3c4b5a69",
+        id=f"ctx_019ada5f2c3e8f{began:016x}",
         etag="41-00112233445566ff",
         rev=41,
         turns_before=80,

@@ -30,6 +30,8 @@ class Row(NamedTuple):
     permission: Permission
     body: Any = None
     theirs: int | None = 404
+    everyones: bool = False
+    """Whether it shows what all tenants have, and so only to keys of the default tenant."""
 
     @property
     def named(self) -> bool:
@@ -46,7 +48,7 @@ _CONTEXT = "/v1/contexts/{context}"
 ROWS = (
     Row("GET", "/livez", P.PUBLIC),
     Row("GET", "/readyz", P.PUBLIC),
-    Row("GET", "/metrics", P.VIEW),
+    Row("GET", "/metrics", P.VIEW, everyones=True),
     Row("GET", "/v1/models", P.CALL),
     Row("GET", "/v1/models/{model}", P.CALL, theirs=None),
     Row("*", "/v1/chat/completions", P.CALL, {}),

@@ -264,8 +264,8 @@ class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slow_ms: Annotated[float, Meta(ge=0, le=86_400_000)] = 10_000.0
     """Milliseconds from which a call is slow."""
     metrics_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
-    """Seconds between two reports of metrics to the collector, at least 1; 0 measures nothing, for a collector that
-    takes traces alone."""
+    """Seconds between two reports of metrics to the collector, at least 1; 0 sends none, for a collector that takes
+    traces alone."""
     propagate_to_providers: bool = False
     """Send `traceparent` to providers."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -39,16 +39,16 @@ def bounded_span(facts: Facts, events: Sequence[Event]) -> tuple[Attributes, Seq
     Where there is no room for all, the last events go, then the longest values. `llmgw.truncated` says that
     something is missing, wherever it was left out.
     """
-    attributes, was_cut = _bounded(facts)
-    left = MAX_SPAN_BYTES - size_of(attributes) - len(semconv.LLMGW_TRUNCATED) - _NUMBER
+    attributes, was_cut, size = _bounded(facts)
+    left = MAX_SPAN_BYTES - size - len(semconv.LLMGW_TRUNCATED) - _NUMBER
     sizes = [len(event.name) + size_of(event.attributes or {}) + _EVENT for event in events]
     if left < sum(sizes):
         was_cut = True
         kept: list[Event] = []
-        for event, size in zip(events, sizes, strict=True):
-            if left < size:
+        for event, taken in zip(events, sizes, strict=True):
+            if left < taken:
                 break
-            left -= size
+            left -= taken
             kept.append(event)
         dropped = len(events) - len(kept) + getattr(events, "dropped", 0)
         events = BoundedList.from_seq(max(1, len(kept)), kept)
@@ -75,23 +75,31 @@ def _size(value: AttributeValue) -> int:
     return _NUMBER
 
 
-def _bounded(facts: Facts) -> tuple[Attributes, bool]:
+def _bounded(facts: Facts) -> tuple[Attributes, bool, int]:
+    """Bound each value; says besides whether one was cut, and how many bytes all of them have with their names."""
     attributes: Attributes = {}
     was_cut = False
+    size = 0
+    # There are a hundred of them in a trace, most of them short plain words and numbers.
     for name, value in facts.items():
         if value is None:
             continue
         if isinstance(value, str):
-            told = cut(value, MAX_ATTRIBUTE_BYTES)
-            was_cut = was_cut or len(told) < len(value)
+            told = value
+            if not value.isascii() or len(value) > MAX_ATTRIBUTE_BYTES:
+                told = cut(value, MAX_ATTRIBUTE_BYTES)
+                was_cut = was_cut or len(told) < len(value)
             attributes[name] = told
+            size += len(name) + (len(told) if told.isascii() else _size(told))
         elif isinstance(value, tuple):
             words = _bounded_list(value)
             was_cut = was_cut or words != list(value)
             attributes[name] = words
+            size += len(name) + _size(words)
         elif not isinstance(value, int) or -_MAX_INT <= value <= _MAX_INT:
             attributes[name] = value
-    return attributes, was_cut
+            size += len(name) + _NUMBER
+    return attributes, was_cut, size
 
 
 def _bounded_list(values: tuple[object, ...]) -> list[str]:

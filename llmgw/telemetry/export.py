@@ -11,14 +11,15 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from llmgw.telemetry.collector import EXPORT_TIMEOUT_S, new_session, quiet, traces_url
+from llmgw.telemetry.otlp import encoded
 
 _log = logging.getLogger(__name__)
 _exporter_log = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
 MAX_QUEUE = 4096
 """Spans waiting to be sent, a few megabytes; more than that are dropped, the newest first."""
-_MAX_BATCH = 128
-"""Encoding a batch holds the interpreter in steps of a few milliseconds, so batches are small."""
+_MAX_BATCH = 512
+"""A request to the collector takes as long as writing a hundred spans does, so there are few."""
 _SEND_EVERY_MS = 1000
 
 
@@ -78,11 +79,23 @@ class SpanExport:
             _log.warning("%d spans were not delivered", self.dropped)
 
 
+class _Sender(OTLPSpanExporter):
+    """The SDK's exporter, but for how spans are written: its connection, its credentials, its patience."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send one batch."""
+        client = getattr(self, "_client", None)
+        if client is None or self._shutdown:
+            return super().export(spans)
+        delivered = client.export(encoded(spans)).success
+        return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
+
+
 class _Exporter(SpanExporter):
     """The SDK's exporter, counted, and with one line per outage instead of one per batch."""
 
     def __init__(self, endpoint: str) -> None:
-        self._inner = OTLPSpanExporter(
+        self._inner = _Sender(
             endpoint=traces_url(endpoint),
             timeout=EXPORT_TIMEOUT_S,
             compression=Compression.Gzip,

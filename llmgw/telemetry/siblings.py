@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.telemetry.points import Sheet
 
@@ -47,34 +48,43 @@ class Place(Struct, frozen=True, kw_only=True):
 
     def socket(self, worker: int) -> Path:
         """Where a worker listens."""
-        return self.directory / f"{self.gateway}-{worker}.sock"
+        return self.directory / f"{self.gateway}-{worker}.socket"
 
 
 @contextmanager
 def gathered(state_dir: Path, workers: int) -> Iterator[Place]:
-    """Give the workers of a gateway a place for their sockets, in the state directory if the path is short enough.
+    """Give the workers of a gateway a place for their sockets: the state directory, or another if that takes none.
 
     What they leave there goes with the block, and so do sockets of gateways that were killed.
 
     Raises:
-        OSError: there is no place that can be written.
+        OSError: no directory takes any.
     """
     gateway = secrets.token_hex(4)
-    directory = state_dir / "workers"
-    own = len(os.fsencode(directory)) > _PATH_MAX - len(f"/{gateway}-256.sock")
+    place = Place(directory=state_dir / "workers", gateway=gateway, workers=workers)
+    own = not _takes_sockets(place)
     if own:
-        directory = Path(tempfile.mkdtemp(prefix="llmgw-"))
-    else:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sweep(directory)
-    place = Place(directory=directory, gateway=gateway, workers=workers)
+        place = replace(place, directory=Path(tempfile.mkdtemp(prefix="llmgw-")))
     try:
         yield place
     finally:
         for worker in range(1, workers + 1):
             place.socket(worker).unlink(missing_ok=True)
         if own:
-            shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(place.directory, ignore_errors=True)
+
+
+def _takes_sockets(place: Place) -> bool:
+    """Whether sockets can be made in the directory: its path may be too long, its disk full or of another kind."""
+    probe = place.socket(0)
+    try:
+        place.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _listener(probe).close()
+        probe.unlink()
+        _sweep(place.directory)
+    except OSError:
+        return False
+    return len(os.fsencode(place.socket(place.workers))) <= _PATH_MAX
 
 
 class Siblings:
@@ -173,7 +183,7 @@ def _listener(path: Path) -> socket.socket:
 
 def _sweep(directory: Path) -> None:
     """Take away sockets that nobody listens on."""
-    for path in directory.glob("*.sock"):
+    for path in directory.glob("*.socket"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
             probe.settimeout(DEADLINE_S)
             if probe.connect_ex(os.fspath(path)) == errno.ECONNREFUSED:

@@ -112,7 +112,7 @@ def _always(ask: Callable[[], Answer]) -> set[int]:
 
 def _may(role: Role, row: Row) -> bool:
     held = {*held_by(Caller(key_id="k", name="n", role=role)), Permission.PUBLIC}
-    return row.permission in held
+    return row.permission in held and not row.everyones
 
 
 def _nothing(row: Row) -> dict[str, str]:

@@ -4,18 +4,24 @@ import logging
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from llmgw.telemetry.call_log import CallLog
 from llmgw.telemetry.collector import quiet
+from llmgw.telemetry.lines import LineWriter
 from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.points import Known
+from llmgw.telemetry.recorder import Recorder
+from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Call
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint
 from tests.collectors import BlackHole, Collector, attributes
-from tests.traced_calls import MS, UNIX, Fixed, continued, finished
+from tests.traced_calls import MS, UNIX, Fixed, begun, continued, finished
 from tests.waiting import until
 
 Start = Callable[..., Metrics]
+ABOUT: dict[str, Any] = {"version": "1.2.3", "clock": Fixed(), "resource": {}}
 
 
 @pytest.fixture
@@ -153,6 +159,36 @@ def test_a_collector_that_never_answers_keeps_nobody_waiting(black_hole: BlackHo
             except BlockingIOError:
                 break
     assert held
+
+
+def test_traces_and_metrics_share_one_patience_at_the_end(
+    black_hole: BlackHole, start: Callable[..., Tracing], metrics: Start
+) -> None:
+    """Neither is delivered, the end comes all the same, and what was kept is counted as lost, for all to see."""
+    tracing, told = start(black_hole.url), metrics(black_hole.url)
+    recorder = Recorder(tracing, told, CallLog(LineWriter(None), "json"), Fixed())
+    recorder.record(finished(begun(tracing)))
+    recorder.shutdown(0.01)
+    lost = {point.labels: point.value for point in told.points()["llmgw.telemetry.dropped"]}
+    assert lost == {("spans",): 3, ("log_lines",): 1}
+
+
+def test_what_the_call_log_says_of_itself_is_shown(metrics: Start) -> None:
+    """What became of events, why others were lost, and how far behind it is: as it stands when somebody asks."""
+    told = metrics("")
+    recorder = Recorder(
+        Tracing("", **ABOUT, sample=0, slow_ms=0), told, CallLog(LineWriter(None), "json"), Fixed()
+    )
+    lost = {"full": 0, "disk": 2}
+    recorder.watch_call_log(lambda: {"stored": 7, "written": 5}, lambda: lost, lambda: 1.5)
+    lost["full"] = 1
+
+    def shown(name: str) -> dict[tuple[str, ...], float]:
+        return {point.labels: point.value for point in told.points()[name]}
+
+    assert shown("llmgw.call_log.events") == {("stored",): 7, ("written",): 5}
+    assert shown("llmgw.call_log.lost") == {("full",): 1, ("disk",): 2}
+    assert shown("llmgw.call_log.behind") == {(): 1.5}
 
 
 def test_complaints_of_other_threads_are_let_through(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llmgw.telemetry.aggregates import MAX_SERIES, MAX_VALUES, OTHER, Counter, Definition, Histogram
+from llmgw.telemetry.aggregates import (
+    MAX_SERIES,
+    MAX_VALUES,
+    OTHER,
+    Counter,
+    Definition,
+    Histogram,
+    Watched,
+)
 from llmgw.telemetry.definitions import DEFINITIONS
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
@@ -200,3 +208,29 @@ def _only(reader: InMemoryMetricReader) -> Metric:
     data = reader.get_metrics_data()
     assert data is not None
     return data.resource_metrics[0].scope_metrics[0].metrics[0]
+
+
+def test_what_others_keep_is_bounded_too() -> None:
+    """Two hundred series, and the rest as one: of a gauge the greatest, of a counter their sum."""
+    shown: dict[tuple[str, ...], float] = {
+        (str(number), "y"): float(number) for number in range(MAX_VALUES + 3)
+    }
+    gauge = Watched(definition(kind="gauge"), lambda: shown).points()
+    counter = Watched(definition(), lambda: shown).points()
+    assert len(gauge) == len(counter) == MAX_VALUES + 1
+    assert (gauge[-1].labels, gauge[-1].value) == ((OTHER, OTHER), MAX_VALUES + 2)
+    assert counter[-1].value == 3 * MAX_VALUES + 3
+
+
+def test_what_cannot_be_read_keeps_nothing_else_from_being_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """One line says so until it can be read again; no number and infinity are left out."""
+
+    def fails() -> float:
+        raise RuntimeError("changed size during iteration")
+
+    broken = Watched(definition(kind="gauge", labels=()), fails)
+    assert broken.points() == broken.points() == []
+    assert broken.metric(1) is None
+    assert len(caplog.records) == 1
+    for value in (float("nan"), float("inf")):
+        assert Watched(definition(kind="gauge", labels=()), lambda value=value: value).points() == []  # type: ignore[misc]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from llmgw.telemetry import definitions
+from llmgw.telemetry.aggregates import MAX_VALUES
 from llmgw.telemetry.measurements import Measurements
 from llmgw.telemetry.points import Known
 from llmgw.types.call import Call, Caller
@@ -355,3 +356,64 @@ def test_nothing_a_tenant_writes_is_ever_a_label() -> None:
     found = measured(hostile)
     assert len(found) == 19
     assert words not in repr(found)
+
+
+def test_ten_thousand_made_up_names_do_not_make_metrics_grow() -> None:
+    """Models, targets and providers that nobody configured are one; tenants and codes two hundred, and others."""
+    measurements = Measurements(0)
+    measurements.know(Known(models=frozenset({"gpt-5"})))
+    for number in range(10_000):
+        name = f"made-up-{number}"
+        measurements.call(
+            call(
+                alias=name,
+                error=name,
+                status=400,
+                caller=Caller(key_id=name, name=name, role="caller", tenant=name),
+                attempts=[
+                    tried(target=name, model=name, provider=name, error=name),
+                    tried(target=f"{name}/2", charge=Charge(nano=1, lines=(), source="local")),
+                ],
+            )
+        )
+    points = measurements.points()
+    assert max(map(len, points.values())) <= MAX_VALUES + 1
+    assert sum(point.value for point in points["llmgw.tenant.cost"]) == pytest.approx(10_000 / 10**9)
+    assert sum(point.value for point in points["llmgw.requests"]) == 10_000
+    assert [point.labels for point in points["llmgw.fallbacks"]] == [("other", "other")]
+
+
+def test_streams_are_measured_as_their_callers_see_them() -> None:
+    """From the call's first byte to its first content, and from there per token; only whole streams have a pace."""
+    stream = {"stream": True, "first_content_ns": 32 * MS, "usage": Usage(output_tokens=11)}
+    found = measured(call(**stream), call(**stream, error="stream_interrupted"))
+    assert [value for _, value in found["gen_ai.server.time_to_first_token"]] == [(2, 0.044)]
+    assert [value for _, value in found["gen_ai.server.time_per_output_token"]] == [(1, 0.002)]
+    for never in (call(), call(stream=True), call(**{**stream, "usage": Usage(output_tokens=1)})):
+        assert "gen_ai.server.time_per_output_token" not in measured(never)
+
+
+def test_tries_and_moves_to_other_targets_are_counted() -> None:
+    """Each attempt by its provider and outcome; two at one target are no fallback."""
+    found = measured(
+        call(
+            attempts=[
+                tried(error="provider_failed"),
+                tried(error="provider_failed"),
+                tried(target="anthropic/claude", provider="anthropic", model="claude"),
+            ]
+        ),
+        models=("gpt-5", "claude"),
+    )
+    assert [(*labels.values(), count) for labels, count in found["llmgw.attempts"]] == [
+        ("openai", "gpt-5", "provider_failed", 2),
+        ("anthropic", "claude", "ok", 1),
+    ]
+    assert found["llmgw.fallbacks"] == [({"from": "openai/gpt-5", "to": "anthropic/claude"}, 1)]
+
+
+def test_a_method_that_a_route_does_not_take_is_not_told_by_its_name() -> None:
+    """Callers may send any word; calls that were none are told apart from those that were."""
+    found = measured(call(error="method_not_allowed", status=405, attempts=[], context=None))
+    ((labels, _),) = found["http.server.request.duration"]
+    assert labels["http.request.method"] == "_OTHER"
