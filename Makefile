@@ -28,7 +28,7 @@ demo: $(STAMP)  ## Start everything with a simulated provider and walk through i
 serve: $(STAMP)  ## Run the gateway (ARGS="--port 8080 --workers 2").
 	@$(BIN)/llmgw serve $(ARGS)
 
-test: lint  ## Lint, then run every test.
+test: lint tools  ## Lint, then run every test.
 	@$(MAKE) --no-print-directory phoenix || echo "Phoenix cannot be installed here: the tests that ask it are skipped"
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -38,6 +38,11 @@ phoenix: $(STAMP)  ## Install the tracing backend that tests ask, into an enviro
 	  rm -rf $(PHOENIX) && $(BIN)/python -m venv $(PHOENIX) && \
 	  $(PHOENIX)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
 	    -r requirements/phoenix.lock && cp requirements/phoenix.lock $(PHOENIX)/lock; }
+
+# Alert rules are tested by Prometheus' own tools: fetched once where there is apt, done without elsewhere.
+.PHONY: tools
+tools:
+	@scripts/prometheus_tools
 
 lint: $(STAMP)  ## Formatting, lint rules, types and import contracts.
 	@$(BIN)/ruff format --check .
@@ -67,4 +72,4 @@ lock: $(STAMP)  ## Resolve the locks again (hash-pinned, no index named in them)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -o requirements/phoenix.lock requirements/phoenix.in
 
 clean:  ## Remove the environments and caches.
-	@rm -rf $(VENV) $(PHOENIX) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(PHOENIX) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
