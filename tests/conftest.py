@@ -10,6 +10,8 @@ from typing import Any, Final
 import pytest
 from llmgw.state.embedded import EmbeddedValkey
 from redis import Redis
+from tests.scheduling import ByFolder
+from xdist.remote import Producer
 
 TOLD: Final = "told"
 """The property of a test's report that has its line."""
@@ -80,6 +82,12 @@ def state_dir(tmp_path: Path) -> Path:
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Have a line printed at the end of every run, whichever process made it and however the test ends."""
     return partial(record_property, TOLD)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
+    """Share tests out between processes, where there are several."""
+    return ByFolder(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
