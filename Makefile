@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 ARGS   ?=
+# Tests run in two processes at once; a part of them, named in ARGS, in this one, where a debugger can be used.
+JOBS   ?= $(if $(ARGS),0,2)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test lint format bench faults fuzz lock clean
@@ -27,8 +29,8 @@ demo: $(STAMP)  ## Start everything with a simulated provider and walk through i
 serve: $(STAMP)  ## Run the gateway (ARGS="--port 8080 --workers 2").
 	@$(BIN)/llmgw serve $(ARGS)
 
-test: lint  ## Lint, then run every test.
-	@$(BIN)/python -m pytest $(ARGS)
+test: lint  ## Lint, then run every test in JOBS processes (ARGS="-k name" for some of them).
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 lint: $(STAMP)  ## Formatting, lint rules, types and import contracts.
 	@$(BIN)/ruff format --check .
