@@ -16,7 +16,7 @@ _TEAM: Final = "search"
 _CALLS: Final = 60
 _AT_ONCE: Final = 20
 _BUDGET_USD: Final = 0.006
-"""For all of the calls, by what they really cost; but not for as many at once, by what they could."""
+"""For four calls at once by what they could cost, and for half of all of them by what they really do."""
 _TOLD_WITHIN_S: Final = 10.0
 
 
@@ -24,7 +24,7 @@ def _outcome(client: OpenAI) -> str:
     """What becomes of one call."""
     try:
         client.chat.completions.create(
-            model="demo", max_tokens=100, messages=[{"role": "user", "content": "count to 5"}]
+            model="demo", max_tokens=100, messages=[{"role": "user", "content": "count to 90"}]
         )
     except APIStatusError as error:
         return str(error.code)
