@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from openai import NotFoundError
 from rich.markup import escape
 
 from llmgw.cli.demo.stage import Stage
@@ -77,7 +78,10 @@ def _heard(stage: Stage, name: str, wanted: Callable[[str, str], bool]) -> str:
     """The version that new conversations get once the worker has heard of a change, which takes it a moment."""
     pause = threading.Event()
     for number in range(int(_HEARD_WITHIN_S / 0.1)):
-        served, arm = _served(stage, f"{name}-{number}")
+        try:
+            served, arm = _served(stage, f"{name}-{number}")
+        except NotFoundError as unheard:
+            served, arm = str(unheard.code), ""
         if wanted(served, arm):
             break
         pause.wait(0.1)
