@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 PHOENIX := .phoenix
 ARGS   ?=
+# Tests run in two processes at once; a part of them, named in ARGS, in this one, where a debugger can be used.
+JOBS   ?= $(if $(ARGS),0,2)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test phoenix lint format bench faults fuzz lock clean
@@ -28,9 +30,9 @@ demo: $(STAMP)  ## Start everything with a simulated provider and walk through i
 serve: $(STAMP)  ## Run the gateway (ARGS="--port 8080 --workers 2").
 	@$(BIN)/llmgw serve $(ARGS)
 
-test: lint tools  ## Lint, then run every test.
+test: lint tools  ## Lint, then run every test in JOBS processes (ARGS="-k name" for some of them).
 	@$(MAKE) --no-print-directory phoenix || echo "Phoenix cannot be installed here: the tests that ask it are skipped"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 phoenix: $(STAMP)  ## Install the tracing backend that tests ask, into an environment of its own.
 	@cmp -s requirements/phoenix.lock $(PHOENIX)/lock || { \

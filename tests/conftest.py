@@ -1,14 +1,20 @@
-"""What every test shares: a real Valkey, and no way out of this machine."""
+"""What every test shares: a real Valkey, no way out of this machine, and a word at the end of the run."""
 
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from llmgw.state.embedded import EmbeddedValkey
 from redis import Redis
+from tests.scheduling import ByFolder
+from xdist.remote import Producer
+
+TOLD: Final = "told"
+"""The property of a test's report that has its line."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -70,3 +76,26 @@ def store_url(bare_valkey: EmbeddedValkey) -> str:
 def state_dir(tmp_path: Path) -> Path:
     """A directory of this test's own for an embedded store."""
     return tmp_path / "state"
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Have a line printed at the end of every run, whichever process made it and however the test ends."""
+    return partial(record_property, TOLD)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
+    """Share tests out between processes, where there are several."""
+    return ByFolder(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests told."""
+    ended = [each for of_kind in terminalreporter.stats.values() for each in of_kind]
+    calls = [each for each in ended if isinstance(each, pytest.TestReport) and each.when == "call"]
+    told = [str(line) for call in calls for name, line in call.user_properties if name == TOLD]
+    if told:
+        terminalreporter.section("told by tests")
+    for line in told:
+        terminalreporter.write_line(line)

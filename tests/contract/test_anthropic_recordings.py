@@ -6,6 +6,7 @@ as the provider's JSON, up to the normal form of `anthropic_semantics`. The fold
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -33,7 +34,7 @@ class Mismatch(AssertionError):
     """A record that is not given back as it came."""
 
 
-def test_recorded_traffic_passes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_traffic_passes(tell: Callable[[str], None]) -> None:
     """At least 99 in 100 recorded exchanges pass, and the others are exactly the known ones."""
     accepted, rejected = 0, {}
     for record in records("messages", "count_tokens"):
@@ -45,13 +46,12 @@ def test_recorded_traffic_passes(capsys: pytest.CaptureFixture[str]) -> None:
             rejected[record["id"]] = f"{type(failure).__name__}: {failure}"
         else:
             accepted += 1
-    with capsys.disabled():
-        print(  # noqa: T201  the summary is wanted in every run
-            f"\nrecordings of Anthropic's protocol: {accepted + len(rejected)} records, {accepted} accepted, "
-            f"{len(rejected)} rejected"
-        )
-        for number, reason in rejected.items():
-            print(f"  {number}: {REJECTED.get(number, reason)}")  # noqa: T201
+    tell(
+        f"recordings of Anthropic's protocol: {accepted + len(rejected)} records, {accepted} accepted, "
+        f"{len(rejected)} rejected"
+    )
+    for number, reason in rejected.items():
+        tell(f"  {number}: {REJECTED.get(number, reason)}")
     assert REJECTED.keys() == rejected.keys(), rejected
     assert accepted / (accepted + len(rejected)) >= 0.99
 

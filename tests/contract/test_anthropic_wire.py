@@ -4,7 +4,7 @@ Each request is read, written again for the vendor, and must ask for the same; e
 and must say the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import pytest
@@ -34,7 +34,7 @@ _SAYS_NOTHING: Final[dict[str, Any]] = {"is_error": False, "stream": False, "sys
 """Members whose value is what holds without them; so is every null."""
 
 
-def test_recorded_traffic_passes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_traffic_passes(tell: Callable[[str], None]) -> None:
     """At least 99 in 100 recorded exchanges pass, and the others are exactly the known ones."""
     accepted, rejected = 0, {}
     for record in records("messages", _COUNT):
@@ -46,12 +46,9 @@ def test_recorded_traffic_passes(capsys: pytest.CaptureFixture[str]) -> None:
             rejected[record["id"]] = f"{type(failure).__name__}: {failure}"[:2000]
         else:
             accepted += 1
-    with capsys.disabled():
-        print(  # noqa: T201  the summary is wanted in every run
-            f"\nrecordings of Anthropic's protocol: {accepted + len(rejected)} records, {accepted} accepted"
-        )
-        for number, reason in rejected.items():
-            print(f"  {number}: {REJECTED.get(number, reason)}")  # noqa: T201
+    tell(f"recordings of Anthropic's protocol: {accepted + len(rejected)} records, {accepted} accepted")
+    for number, reason in rejected.items():
+        tell(f"  {number}: {REJECTED.get(number, reason)}")
     assert rejected.keys() == REJECTED.keys(), rejected
     assert accepted / (accepted + len(rejected)) >= 0.99
 

@@ -3,6 +3,7 @@
 The folder of recordings is `../shared/recordings` beside the project, or what `LLMGW_RECORDINGS` names.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -29,7 +30,7 @@ class Mismatch(AssertionError):
     """A record that is not given back as it came."""
 
 
-def test_recorded_traffic_passes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_traffic_passes(tell: Callable[[str], None]) -> None:
     """At least 99 in 100 recorded exchanges pass, and the others are exactly the known ones."""
     accepted, rejected = 0, {}
     for record in records("generate", "generate-stream", "embeddings"):
@@ -41,13 +42,12 @@ def test_recorded_traffic_passes(capsys: pytest.CaptureFixture[str]) -> None:
             rejected[record["id"]] = f"{type(failure).__name__}: {failure}"
         else:
             accepted += 1
-    with capsys.disabled():
-        print(  # noqa: T201  the summary is wanted in every run
-            f"\nrecordings of the Gemini protocol: {accepted + len(rejected)} records, {accepted} accepted, "
-            f"{len(rejected)} rejected"
-        )
-        for number, reason in rejected.items():
-            print(f"  {number}: {REJECTED.get(number, reason)}")  # noqa: T201
+    tell(
+        f"recordings of the Gemini protocol: {accepted + len(rejected)} records, {accepted} accepted, "
+        f"{len(rejected)} rejected"
+    )
+    for number, reason in rejected.items():
+        tell(f"  {number}: {REJECTED.get(number, reason)}")
     assert REJECTED.keys() == rejected.keys(), rejected
     assert accepted / (accepted + len(rejected)) >= 0.99
 

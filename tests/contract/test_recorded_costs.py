@@ -4,6 +4,7 @@ The folder of recordings is `../shared/recordings` beside the project, or what `
 """
 
 from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ BY_HAND: Final = {
 """Nano-USD by record."""
 
 
-def test_recorded_answers_cost_what_is_worked_out_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_answers_cost_what_is_worked_out_by_hand(tell: Callable[[str], None]) -> None:
     """The hand's sums are ours; all others are sums of their lines, and almost every model has a price."""
     found, counted, priced = {}, Counter[str](), Counter[str]()
     for record in records("chat", "messages", "generate", "generate-stream", "embeddings"):
@@ -82,9 +83,8 @@ def test_recorded_answers_cost_what_is_worked_out_by_hand(capsys: pytest.Capture
         _adds_up(charge)
         if record["id"] in BY_HAND:
             found[record["id"]] = charge.nano
-    with capsys.disabled():
-        told = ", ".join(f"{name} {priced[name]}/{counted[name]}" for name in sorted(counted))
-        print(f"\ncosts of recorded answers, priced of those that say what they used: {told}")  # noqa: T201
+    told = ", ".join(f"{name} {priced[name]}/{counted[name]}" for name in sorted(counted))
+    tell(f"costs of recorded answers, priced of those that say what they used: {told}")
     assert found == BY_HAND
     assert sum(priced.values()) >= 0.99 * sum(counted.values())
 

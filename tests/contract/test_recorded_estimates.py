@@ -4,6 +4,7 @@ The folder of recordings is `../shared/recordings` beside the project, or what `
 """
 
 from collections import Counter
+from collections.abc import Callable
 from statistics import median
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ AT_S: Final = 1_795_800_000
 DEFAULT: Final = 64_000
 
 
-def test_recorded_usage_is_within_the_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_usage_is_within_the_bounds(tell: Callable[[str], None]) -> None:
     """Input, output and cost, for each record whose request and usage are at hand."""
     seen = Counter[str]()
     over: list[tuple[Any, ...]] = []
@@ -38,17 +39,15 @@ def test_recorded_usage_is_within_the_bounds(capsys: pytest.CaptureFixture[str])
         elif cost is not None and (bound.nano is None or cost > bound.nano):
             over.append((call.record["id"], cost, bound))
         share.append(bound.input_tokens / taken)
-    with capsys.disabled():
-        print(  # noqa: T201  the summary is wanted in every run
-            f"\nbounds of {sum(seen.values())} recorded calls: {dict(seen)}; held back for input "
-            f"{median(share):.1f} times what was used, in the middle of all",
-            end="",
-        )
+    tell(
+        f"bounds of {sum(seen.values())} recorded calls: {dict(seen)}; held back for input "
+        f"{median(share):.1f} times what was used, in the middle of all"
+    )
     assert not over
     assert sum(seen.values()) > 2_000
 
 
-def test_calibration_learns_from_recorded_calls(capsys: pytest.CaptureFixture[str]) -> None:
+def test_calibration_learns_from_recorded_calls(tell: Callable[[str], None]) -> None:
     """The models asked most often are known well enough to plan with."""
     calibration = Calibration()
     for call in recorded_calls():
@@ -56,9 +55,8 @@ def test_calibration_learns_from_recorded_calls(capsys: pytest.CaptureFixture[st
         calibration.learn_from(name, call.invocation, call.usage.input_tokens)
     known = {name: learned for name, learned in calibration.all() if learned.samples >= 5}
     errors = [learned.error or 0.0 for learned in known.values()]
-    with capsys.disabled():
-        told = ", ".join(f"{name} {learned.error_pct} %" for name, learned in known.items())
-        print(f"\nmean errors of what was learned: {told}", end="")  # noqa: T201  as above
+    told = ", ".join(f"{name} {learned.error_pct} %" for name, learned in known.items())
+    tell(f"mean errors of what was learned: {told}")
     assert len(known) >= 8
     assert median(errors) < 0.25
     assert max(errors) < 1

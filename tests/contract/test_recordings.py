@@ -56,7 +56,7 @@ class Mismatch(AssertionError):
     """A record that is not given back as it came."""
 
 
-def test_recorded_traffic_passes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_traffic_passes(tell: Callable[[str], None]) -> None:
     """At least 99 in 100 recorded exchanges pass, and the others are exactly the known ones."""
     accepted, rejected, elsewhere = 0, {}, {}
     for record in records("chat", "embeddings"):
@@ -70,13 +70,12 @@ def test_recorded_traffic_passes(capsys: pytest.CaptureFixture[str]) -> None:
             rejected[record["id"]] = f"{type(failure).__name__}: {failure}"
         else:
             accepted += 1
-    with capsys.disabled():
-        print(  # noqa: T201  the summary is wanted in every run
-            f"\nrecordings of the OpenAI protocol: {accepted + len(rejected)} records, {accepted} accepted, "
-            f"{len(rejected)} rejected; {len(elsewhere)} more are of other protocols"
-        )
-        for number, reason in {**rejected, **elsewhere}.items():
-            print(f"  {number}: {REJECTED.get(number, reason)}")  # noqa: T201
+    tell(
+        f"recordings of the OpenAI protocol: {accepted + len(rejected)} records, {accepted} accepted, "
+        f"{len(rejected)} rejected; {len(elsewhere)} more are of other protocols"
+    )
+    for number, reason in {**rejected, **elsewhere}.items():
+        tell(f"  {number}: {REJECTED.get(number, reason)}")
     assert REJECTED.keys() == rejected.keys(), rejected
     assert accepted / (accepted + len(rejected)) >= 0.99
 

@@ -3,6 +3,7 @@
 The folder of recordings is `../shared/recordings` beside the project, or what `LLMGW_RECORDINGS` names.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -22,7 +23,7 @@ EXPECTED: Final = {"text": (0.98, 0.01), "tools": (0.85, 0.03), "calls": (0.85, 
 """By what a conversation has: how many estimates are near, and the mean error as a share."""
 
 
-def test_estimates_are_near_what_openai_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_estimates_are_near_what_openai_counted(tell: Callable[[str], None]) -> None:
     """Plain conversations are almost always exact; tools, calls and schemas are near."""
     counter = TokenCounter()
     errors: dict[str, list[float]] = {name: [] for name in EXPECTED}
@@ -35,13 +36,11 @@ def test_estimates_are_near_what_openai_counted(capsys: pytest.CaptureFixture[st
         name: (sum(error <= NEAR for error in all_) / len(all_), sum(all_) / len(all_))
         for name, all_ in errors.items()
     }
-    with capsys.disabled():
-        for name, (near, mean) in found.items():
-            print(  # noqa: T201  the summary is wanted in every run
-                f"\ntoken estimates, {name}: {len(errors[name])} recorded calls, "
-                f"{near:.0%} within {NEAR:.0%}, mean error {mean:.1%}",
-                end="",
-            )
+    for name, (near, mean) in found.items():
+        tell(
+            f"token estimates, {name}: {len(errors[name])} recorded calls, "
+            f"{near:.0%} within {NEAR:.0%}, mean error {mean:.1%}"
+        )
     for name, (near, mean) in EXPECTED.items():
         assert found[name][0] >= near, name
         assert found[name][1] <= mean, name

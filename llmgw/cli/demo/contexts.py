@@ -70,7 +70,7 @@ def _proven(stage: Stage) -> Iterator[str]:
 def _contended(stage: Stage) -> Iterator[str]:
     with stage.client.chat.completions.create(
         model="slow",
-        messages=[{"role": "user", "content": "count to 8"}],
+        messages=[{"role": "user", "content": "count to 30"}],
         stream=True,
         extra_headers={_HEADER: _CONTEXT},
     ) as stream:

@@ -1,9 +1,11 @@
 """The demo's steps with prompts: two versions, a rollout, a rollback to the same bytes, and an API."""
 
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from openai import NotFoundError
 from rich.markup import escape
 
 from llmgw.cli.demo.stage import Stage
@@ -17,6 +19,7 @@ _LABEL: Final = f"{_AT}/labels/production"
 _CONVERSATIONS: Final = 50
 _SHARE: Final = 2000
 """Of the calls, in hundredths of a percent."""
+_HEARD_WITHIN_S: Final = 10.0
 
 
 def _written() -> tuple[str, list[Json]]:
@@ -71,9 +74,24 @@ def _served(stage: Stage, context: str) -> tuple[str, str]:
     return raw.headers["x-llmgw-prompt"], raw.headers.get("x-llmgw-prompt-arm", "")
 
 
+def _heard(stage: Stage, name: str, wanted: Callable[[str, str], bool]) -> str:
+    """The version that new conversations get once the worker has heard of a change, which takes it a moment."""
+    pause = threading.Event()
+    for number in range(int(_HEARD_WITHIN_S / 0.1)):
+        try:
+            served, arm = _served(stage, f"{name}-{number}")
+        except NotFoundError as unheard:
+            served, arm = str(unheard.code), ""
+        if wanted(served, arm):
+            break
+        pause.wait(0.1)
+    return served
+
+
 def _rolled_out(stage: Stage) -> Iterator[str]:
     status, started = stage.ask("POST", f"{_LABEL}/rollout", {"candidate": 2, "weight": _SHARE})
     expect(status in {200, 201}, f"the rollout got {status}: {started}")
+    _heard(stage, "before-rollout", lambda _, arm: bool(arm))
     names = [f"conversation-{number}" for number in range(_CONVERSATIONS)]
     first = {name: _served(stage, name) for name in names}
     arms = Counter(arm for _, arm in first.values())
@@ -90,12 +108,12 @@ def _taken_back(stage: Stage) -> Iterator[str]:
     _, before = stage.ask("GET", f"{_AT}/versions/1")
     status, promoted = stage.ask("POST", f"{_LABEL}/rollout/promote", {})
     expect(status == 200, f"promoting got {status}: {promoted}")
-    served, _ = _served(stage, "after-promotion")
+    served = _heard(stage, "after-promotion", lambda served, arm: served.endswith("@2") and not arm)
     yield f"[dim]promoted:[/]    calls get [cyan]{served}[/]"
     expect(served == f"{_NAME}@2", f"after the promotion a call got {served}")
     status, label = stage.ask("POST", f"{_LABEL}/rollback", {"reason": "too brief"})
     expect(status == 200 and label["version"] == 1, f"rolling back got {status}: {label}")
-    served, _ = _served(stage, "after-rollback")
+    served = _heard(stage, "after-rollback", lambda served, _: served.endswith("@1"))
     _, after = stage.ask("GET", f"{_AT}/versions/1")
     yield f"[dim]rolled back:[/] calls get [cyan]{served}[/]   [dim]{after['info']['hash'][:23]}…[/]"
     expect(served == f"{_NAME}@1", f"after the rollback a call got {served}")

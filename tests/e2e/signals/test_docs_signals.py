@@ -14,11 +14,11 @@ from typing import get_args
 
 import pytest
 import yaml
-from llmgw.cli.address import free_port
 from llmgw.policy.signals.webhook import body_of, message_id, ping, signed_headers
 from llmgw.settings import load
 from llmgw.types.secret import Secret
 from llmgw.types.signal import EventKind
+from tests.ports import free_port
 from tests.waiting import until
 from tests.webhook_receiver import SECRET
 
@@ -29,7 +29,7 @@ BLOCKS = dict(re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTAL
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
     """The receiver of the page, as a process; what it printed is in `out`."""
-    found = free_port("127.0.0.1")
+    found = free_port()
     (tmp_path / "receiver.py").write_text(BLOCKS["python"], encoding="utf-8")
     with (tmp_path / "out").open("wb") as out:
         process = subprocess.Popen(

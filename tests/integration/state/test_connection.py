@@ -14,7 +14,8 @@ from llmgw.state.scripts import Script
 from llmgw.types.errors import StoreUnavailable
 from redis import Redis
 from tests.manual_clock import ManualClock
-from tests.valkey_servers import Server, free_port, running
+from tests.ports import free_port
+from tests.valkey_servers import Server, running
 from tests.waiting import ROOMY_S, until_async
 
 COUNT = Script("count", "#!lua\nreturn redis.call('INCRBY', KEYS[1], ARGV[1])\n")

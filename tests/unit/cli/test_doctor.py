@@ -12,10 +12,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from llmgw.cli import main
-from llmgw.cli.address import free_port
 from llmgw.cli.doctor import Finding, examine
 from llmgw.context.integrity.chain_keys import load_chain_keys
 from llmgw.simulator.thread import SimulatorThread
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def simulator() -> Iterator[SimulatorThread]:
 def found(tmp_path: Path, config: dict[str, Any], *, offline: bool = False) -> dict[str, Finding]:
     """The worst finding of each kind."""
     path = tmp_path / "llmgw.yaml"
-    whole = {"state": {"dir": str(tmp_path / "state")}, "server": {"port": free_port("127.0.0.1")}, **config}
+    whole = {"state": {"dir": str(tmp_path / "state")}, "server": {"port": free_port()}, **config}
     path.write_text(yaml.safe_dump(whole))
     order = {"good": 0, "doubtful": 1, "bad": 2}
     findings: dict[str, Finding] = {}
