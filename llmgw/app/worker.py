@@ -14,6 +14,7 @@ from litestar import Litestar, Router
 from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
 from llmgw.app.books import Books
+from llmgw.app.call_log import CallBook
 from llmgw.app.callers import authenticator, shared_issuers
 from llmgw.app.gauges import Lag, watch
 from llmgw.app.life import stop_when_orphaned, supervisor, sweep
@@ -142,12 +143,16 @@ class Worker:
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._books.watched_by(self._recorder)
+        self._calls = CallBook(settings, self._state, self._clock) if settings.call_log.enabled else None
+        if self._calls is not None:
+            self._calls.told_by(self._recorder)
         self._runtime = self._opened(settings, keyring, self._generation(loaded, number=generation))
         watch(self._recorder, self._runtime, self._upstream)
         self._lag = Lag(self._recorder)
 
     def _opened(self, settings: Settings, keyring: Keyring | None, generation: Generation) -> Runtime:
         """Put together what the routes need."""
+        calls = self._calls
         return Runtime(
             state=self._state,
             keyring=keyring,
@@ -167,6 +172,9 @@ class Worker:
             new_id=self._new_id,
             scraping=self._scraping,
             open_metrics=settings.server.metrics == "public",
+            calls=calls.reading if calls is not None else None,
+            unseal=calls.unseal if calls is not None else None,
+            feedbacks=calls.feedbacks(self._state, self._clock, self._new_id) if calls is not None else None,
         )
 
     def app(self) -> Front:
@@ -218,6 +226,8 @@ class Worker:
             self._key_watch.start()
         self._issuers.start()
         await self._scraping.start()
+        if self._calls is not None:
+            self._calls.start()
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -238,6 +248,8 @@ class Worker:
             await self._issuers.aclose()
             await self._prompts.aclose()
             await self._contexts.aftercare.aclose()
+            if self._calls is not None:
+                await self._calls.aclose()
             await self._books.aclose()
             await self._identity.aclose()
             await self._upstream.aclose()

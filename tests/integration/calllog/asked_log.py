@@ -10,7 +10,7 @@ import msgspec
 from llmgw.calllog.cache import Cache
 from llmgw.calllog.datasets import CALLS, CONTENT, ContentEvent, Dataset
 from llmgw.calllog.engine.client import Engine, EngineLimits
-from llmgw.calllog.engine.writer import EngineWriter
+from llmgw.calllog.writer import EngineWriter
 from llmgw.calllog.event import CallEvent
 from llmgw.calllog.files import Directory, Files
 from llmgw.calllog.filters import Filters

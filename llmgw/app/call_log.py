@@ -1,0 +1,170 @@
+"""Everything in a worker that is about the call log: who writes it, who reads it, and what was said in calls."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from llmgw.calllog.cache import Cache
+from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, ContentEvent
+from llmgw.calllog.engine.client import Engine, EngineLimits
+from llmgw.calllog.known import LoggedCalls
+from llmgw.calllog.log import CallLog, Means
+from llmgw.calllog.reading import Reading
+from llmgw.calllog.sealing import Sealer, load_content_key, parse_content_key
+from llmgw.calllog.writer import EngineWriter
+from llmgw.gateway.feedback import Feedbacks
+from llmgw.redaction.contents import captured
+from llmgw.settings import Settings, Telemetry
+from llmgw.settings.call_log import call_log_dir, call_log_files, call_log_settings
+from llmgw.state.connection import State
+from llmgw.telemetry.recorder import Recorder
+from llmgw.types.call import Call
+from llmgw.types.clock import Clock
+from llmgw.types.content import WITH_WORDS, CaptureLevel
+
+_WORK: Final = "call-log"
+"""Below the state directory: what single workers need while they run."""
+_MAX_SEALING: Final = 64
+"""Calls whose words may wait to be sealed; of more they are lost, and counted."""
+_REASONS: Final = ("full", "store", "disk", "size", "invalid")
+_WRITING: Final = EngineLimits(threads=1, idle_s=900.0)
+
+
+class CallBook:
+    """The parts, which begin and end together."""
+
+    def __init__(self, settings: Settings, state: State, clock: Clock) -> None:
+        """Put them together.
+
+        Raises:
+            ContentKeyError: the key that seals words cannot be used.
+        """
+        log, here = settings.call_log, settings.state.dir
+        files = call_log_files(log, here)
+        self._work = here / _WORK / str(os.getpid())
+        made, cached = self._work / "made", self._work / "cache"
+        directories = (call_log_dir(log, here).absolute(), made.absolute(), cached.absolute())
+        # A page shall not wait behind a segment that is written.
+        self._writer = EngineWriter(Engine(self._work / "writing", directories, _WRITING), made)
+        self._telemetry = settings.telemetry
+        given = log.content_key.reveal() if log.content_key is not None else ""
+        self._sealer = _sealer(settings.telemetry, given, here)
+        self._sealing = 0
+        self._unsealed = 0
+        self.log = CallLog(
+            Means(state, files, self._writer, clock),
+            call_log_settings(log),
+            partial(_level_of, settings.telemetry),
+        )
+        engine = Engine(self._work / "asking", directories)
+        self.reading = Reading(self.log, files, engine, Cache(cached, files), tables=(CALLS, FEEDBACK))
+
+    def told_by(self, recorder: Recorder) -> None:
+        """Take what the recorder hands on, and have it report how the log is."""
+        recorder.also_tell(self._record)
+        recorder.watch_call_log(
+            events=lambda: {"stored": self.log.state().stored, "written": self.log.state().written},
+            lost=self._lost,
+            behind_s=lambda: self.log.state().behind_s,
+        )
+
+    def feedbacks(self, state: State, clock: Clock, new_id: Any) -> Feedbacks:
+        """Take judgements of calls that the log knows."""
+        return Feedbacks(LoggedCalls(self.reading), partial(self.log.append, FEEDBACK), state, clock, new_id)
+
+    def unseal(self, tenant: str, call_id: str, sealed: bytes) -> Mapping[str, Any]:
+        """Open what was said in a call.
+
+        Raises:
+            ValueError: it does not open here.
+        """
+        if self._sealer is None:
+            raise ValueError("no content key")
+        told: dict[str, Any] = msgspec.json.decode(self._sealer.unseal(tenant, call_id, sealed))
+        return told
+
+    def start(self) -> None:
+        """Begin to send and to write, on ground that the dead have left."""
+        _tidy(self._work.parent)
+        self.log.start()
+
+    async def aclose(self) -> None:
+        """Send what waits, and end the processes."""
+        await self.log.aclose()
+        await self._writer.aclose()
+        await self.reading.aclose()
+        await asyncio.to_thread(shutil.rmtree, self._work, ignore_errors=True)
+
+    def _record(self, call: Call) -> None:
+        self.log.record(call)
+        if self._sealer is not None:
+            for each in (call, *call.inner):
+                if each.content is not None and each.capture in WITH_WORDS:
+                    self._keep_words(each, self._sealer)
+
+    def _keep_words(self, call: Call, sealer: Sealer) -> None:
+        """Seal beside the calls: to look through words for secrets takes milliseconds."""
+        if self._sealing >= _MAX_SEALING:
+            self._unsealed += 1
+            return
+        self._sealing += 1
+        sealing = asyncio.get_running_loop().run_in_executor(None, _sealed, call, sealer)
+        sealing.add_done_callback(self._keep)
+
+    def _keep(self, sealing: "asyncio.Future[ContentEvent | None]") -> None:
+        self._sealing -= 1
+        if sealing.cancelled() or sealing.exception() is not None:
+            self._unsealed += 1
+        elif (event := sealing.result()) is not None:
+            self.log.append(CONTENT, event)
+
+    def _lost(self) -> dict[str, int]:
+        lost = dict.fromkeys(_REASONS, 0)
+        for dataset in (CALLS, CONTENT, FEEDBACK):
+            for reason, number in self.log.state(dataset).lost.items():
+                lost[reason] = lost.get(reason, 0) + number
+        lost["full"] += self._unsealed
+        return lost
+
+
+def _level_of(telemetry: Telemetry, tenant: str) -> CaptureLevel:
+    return telemetry.capture_by_tenant.get(tenant, telemetry.capture)
+
+
+def _sealer(telemetry: Telemetry, given: str, state_dir: Path) -> Sealer | None:
+    """What seals words, where any tenant's are kept, or were."""
+    levels = {telemetry.capture, *telemetry.capture_by_tenant.values()}
+    if given:
+        return Sealer(parse_content_key(given, "call_log.content_key"))
+    if levels & WITH_WORDS or (state_dir / "content-key").exists():
+        return Sealer(load_content_key(state_dir))
+    return None
+
+
+def _sealed(call: Call, sealer: Sealer) -> ContentEvent | None:
+    """What was said in a call, as it is kept."""
+    words = captured(call)
+    if words is None:
+        return None
+    told = {
+        **msgspec.structs.asdict(words),
+        "request": words.request.decode("utf-8", "replace"),
+        "answer": words.answer.decode("utf-8", "replace"),
+    }
+    tenant = call.caller.tenant if call.caller else ""
+    sealed = sealer.seal(tenant, call.id, msgspec.json.encode(told))
+    ended_us = (call.started_unix_ns + call.total_ns) // 1000
+    return ContentEvent(id=call.id, tenant=tenant, ended_us=ended_us, sealed=sealed)
+
+
+def _tidy(work: Path) -> None:
+    """Delete what workers left that are no more."""
+    for each in work.iterdir() if work.is_dir() else ():
+        if each.name.isdigit() and not Path(f"/proc/{each.name}").exists():
+            shutil.rmtree(each, ignore_errors=True)
