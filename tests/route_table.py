@@ -94,6 +94,7 @@ ROWS = (
     Row("GET", "/v1/me", P.INSPECT),
     Row("GET", "/v1/me/usage", P.INSPECT),
     Row("GET", "/v1/me/limits", P.INSPECT),
+    Row("POST", "/v1/feedback", P.CALL, {"call_id": "x"}),
     Row("GET", "/v1/me/requests", P.CALL),
     Row("POST", "/v1/me/requests", P.CALL, {"nothing": 1}),
     Row("GET", "/admin/v1/prompts", P.VIEW),

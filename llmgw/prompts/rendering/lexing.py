@@ -122,7 +122,9 @@ def _comment_end(template: str, start: int, line: int) -> tuple[int, bool]:
     end = template.find("#}", start)
     if end < 0:
         raise LexingError(line, "a comment has no end: #} is missing")
-    return end + 2, end > start and template[end - 1] == "-"
+    # One `-` alone stands at the beginning, and takes away what is before.
+    after = start + template.startswith("-", start)
+    return end + 2, end > after and template[end - 1] == "-"
 
 
 def _tokens(template: str, start: int, place: int, line: int) -> tuple[tuple[Token, ...], int, bool]:

@@ -29,7 +29,7 @@ class LimitsOffice(Office):
 
     def store(self) -> Redis:
         """The gateway's store."""
-        (socket,) = (self.gateway.home / "state").rglob("*.sock")
+        (socket,) = (self.gateway.home / "state").rglob("valkey.sock")
         return Redis.from_url(f"unix://{socket}")
 
     def open_books(self, tenant: str) -> None:

@@ -22,6 +22,8 @@ QUIET: Final = {
     "/admin/v1/keys": "makes keys and changes them",
     "/admin/v1/prompt-archive": "takes in versions that were tried elsewhere",
     "/admin/v1/prompts": "keeps versions and moves labels; only `evaluate` below it asks, and is a way",
+    "/admin/v1/calls/query": "asks the call log",
+    "/v1/feedback": "writes down what somebody thinks of an answer",
     "/v1/contexts": "stores, forks, joins and proves turns; only `compact` below it asks, and is a way",
     "/v1/me/requests": "writes down what a caller asks for",
     "/v1/prompts/{part1:str}/render": "fills in variables",

@@ -232,6 +232,7 @@ PIECES = st.sampled_from([
 @example("a {#- c -#} b{%- raw -%} {{ x }} {%- endraw -%} c")
 @example("{% for i in l -%} a {% raw %} b {% endraw %}{%- endfor %}\n")
 @example("{% raw %}{{ x }}{#{% endraw %}")
+@example("a {#-#} b")
 def test_what_is_spelled_anew_reads_the_same(template: str) -> None:
     """Text, marks for space, comments, raw parts and literals come out just as the engine itself has them."""
     variables = {"x": "v", "l": ["i", "j"]}
