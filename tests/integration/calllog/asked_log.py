@@ -10,13 +10,13 @@ import msgspec
 from llmgw.calllog.cache import Cache
 from llmgw.calllog.datasets import CALLS, CONTENT, ContentEvent, Dataset
 from llmgw.calllog.engine.client import Engine, EngineLimits
-from llmgw.calllog.writer import EngineWriter
 from llmgw.calllog.event import CallEvent
 from llmgw.calllog.files import Directory, Files
 from llmgw.calllog.filters import Filters
 from llmgw.calllog.reading import FOREVER_US, Reading
 from llmgw.calllog.segments import Cursor, Place, Segment
 from llmgw.calllog.stream import Live
+from llmgw.calllog.writer import EngineWriter
 from llmgw.types.errors import StoreUnavailable
 
 TUESDAY_US = 1_795_478_400_000_000
