@@ -27,6 +27,7 @@ from llmgw.telemetry.recorder import Recorder
 from llmgw.types.call import Call
 from llmgw.types.clock import Clock
 from llmgw.types.content import WITH_WORDS, CaptureLevel
+from llmgw.types.secret import Secret
 
 _WORK: Final = "call-log"
 """Below the state directory: what single workers need while they run."""
@@ -36,15 +37,28 @@ _REASONS: Final = ("full", "store", "disk", "size", "invalid")
 _WRITING: Final = EngineLimits(threads=1, idle_s=900.0)
 
 
+def open_content_key(settings: Settings) -> Secret | None:
+    """Return what seals words, in hexadecimal, where any tenant's are kept, or were; else None.
+
+    Raises:
+        ContentKeyError: it cannot be used.
+    """
+    telemetry, given, here = settings.telemetry, settings.call_log.content_key, settings.state.dir
+    if not settings.call_log.enabled:
+        return None
+    if given is not None and given.reveal():
+        return Secret(parse_content_key(given.reveal(), "call_log.content_key").hex())
+    levels = {telemetry.capture, *telemetry.capture_by_tenant.values()}
+    if levels & WITH_WORDS or (here / "content-key").exists():
+        return Secret(load_content_key(here).hex())
+    return None
+
+
 class CallBook:
     """The parts, which begin and end together."""
 
-    def __init__(self, settings: Settings, state: State, clock: Clock) -> None:
-        """Put them together.
-
-        Raises:
-            ContentKeyError: the key that seals words cannot be used.
-        """
+    def __init__(self, settings: Settings, state: State, clock: Clock, content_key: Secret | None) -> None:
+        """Put them together; `content_key` seals words, without one none are kept."""
         log, here = settings.call_log, settings.state.dir
         files = call_log_files(log, here)
         self._work = here / _WORK / str(os.getpid())
@@ -53,8 +67,7 @@ class CallBook:
         # A page shall not wait behind a segment that is written.
         self._writer = EngineWriter(Engine(self._work / "writing", directories, _WRITING), made)
         self._telemetry = settings.telemetry
-        given = log.content_key.reveal() if log.content_key is not None else ""
-        self._sealer = _sealer(settings.telemetry, given, here)
+        self._sealer = Sealer(bytes.fromhex(content_key.reveal())) if content_key is not None else None
         self._sealing = 0
         self._unsealed = 0
         self.log = CallLog(
@@ -135,16 +148,6 @@ class CallBook:
 
 def _level_of(telemetry: Telemetry, tenant: str) -> CaptureLevel:
     return telemetry.capture_by_tenant.get(tenant, telemetry.capture)
-
-
-def _sealer(telemetry: Telemetry, given: str, state_dir: Path) -> Sealer | None:
-    """What seals words, where any tenant's are kept, or were."""
-    levels = {telemetry.capture, *telemetry.capture_by_tenant.values()}
-    if given:
-        return Sealer(parse_content_key(given, "call_log.content_key"))
-    if levels & WITH_WORDS or (state_dir / "content-key").exists():
-        return Sealer(load_content_key(state_dir))
-    return None
 
 
 def _sealed(call: Call, sealer: Sealer) -> ContentEvent | None:

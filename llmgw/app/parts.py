@@ -37,12 +37,13 @@ class Secrets(Struct, frozen=True, kw_only=True):
     """What the gateway must know and nobody else.
 
     `pepper` is mixed into the digests of API keys, `context_keys` sign stored turns, `bootstrap` is an admin key
-    that is valid without being stored.
+    that is valid without being stored, `content_key` seals what is said in calls, where any of it is kept.
     """
 
     pepper: Secret
     context_keys: Mapping[str, Secret]
     bootstrap: Secret | None = None
+    content_key: Secret | None = None
 
 
 def open_archive(

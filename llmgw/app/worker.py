@@ -143,8 +143,9 @@ class Worker:
         )
         self._recorder.watch_prompts(lambda: self._prompts.snapshot.age_s)
         self._books.watched_by(self._recorder)
-        self._calls = CallBook(settings, self._state, self._clock) if settings.call_log.enabled else None
-        if self._calls is not None:
+        self._calls: CallBook | None = None
+        if settings.call_log.enabled:
+            self._calls = CallBook(settings, self._state, self._clock, secrets.content_key)
             self._calls.told_by(self._recorder)
         self._runtime = self._opened(settings, keyring, self._generation(loaded, number=generation))
         watch(self._recorder, self._runtime, self._upstream)

@@ -11,7 +11,8 @@ import msgspec
 import rich_click as click
 
 from llmgw import __version__
-from llmgw.app import Secrets
+from llmgw.app import Secrets, open_content_key
+from llmgw.calllog.sealing import ContentKeyError
 from llmgw.cli.address import base_url, free_port
 from llmgw.cli.supervisor import Supervisor, configure_logs
 from llmgw.context.integrity.chain_keys import FILE as KEYS_FILE
@@ -34,6 +35,7 @@ MIN_ADMIN_KEY = 24
 
 _NO_START = (
     ChainKeysError,
+    ContentKeyError,
     EmbeddedStateError,
     OSError,
     PepperError,
@@ -88,6 +90,7 @@ def _start(loaded: Loaded, written: Settings, environ: Mapping[str, str], stack:
         loaded = msgspec.structs.replace(loaded, settings=settings)
     pepper = settings.auth.pepper or load_pepper(settings.state.dir)
     context_keys = settings.contexts.keys or load_chain_keys(settings.state.dir)
+    content_key = open_content_key(settings)
     first_key = None
     if settings.auth.mode == "keys" and bootstrap is None:
         first_key = asyncio.run(_first_admin_key(state_url, settings, pepper))
@@ -96,6 +99,7 @@ def _start(loaded: Loaded, written: Settings, environ: Mapping[str, str], stack:
         pepper=pepper,
         context_keys=context_keys,
         bootstrap=bootstrap,
+        content_key=content_key,
     )
     Supervisor(loaded, environ, written=written, state_url=state_url, secrets=secrets).run()
 

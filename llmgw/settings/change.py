@@ -2,6 +2,7 @@
 
 import msgspec
 
+from llmgw.settings.call_log import CallLog
 from llmgw.settings.check import check
 from llmgw.settings.convert import Converter
 from llmgw.settings.model import Auth, Contexts, Ledger, Prompts, Server, Settings, State, Telemetry
@@ -15,6 +16,7 @@ _FIXED: dict[str, type[msgspec.Struct]] = {
     "prompts": Prompts,
     "ledger": Ledger,
     "telemetry": Telemetry,
+    "call_log": CallLog,
 }
 """Sections that the workers were built with; a reload takes over providers and aliases."""
 

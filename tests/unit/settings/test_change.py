@@ -15,6 +15,7 @@ from llmgw.settings import (
     restart_needed,
     with_overrides,
 )
+from llmgw.settings.call_log import CallLog
 from llmgw.types.secret import Secret
 
 
@@ -45,13 +46,14 @@ def test_equal_settings_need_no_restart() -> None:
 
 
 def test_what_a_reload_cannot_take_over_is_named() -> None:
-    """Sockets, workers, the store, access and telemetry are fixed while a server runs."""
+    """Sockets, workers, the store, access, telemetry and the call log are fixed while a server runs."""
     old = Settings()
     new = Settings(
         server=msgspec.structs.replace(old.server, port=1, drain_s=1.0),
         state=State(url=Secret("redis://a"), dir=Path("/elsewhere")),
         auth=Auth(mode="none", pepper=Secret("p")),
         telemetry=Telemetry(sample=0.5),
+        call_log=CallLog(keep_days=7),
     )
     assert restart_needed(old, new) == [
         "server.port",
@@ -61,6 +63,7 @@ def test_what_a_reload_cannot_take_over_is_named() -> None:
         "auth.mode",
         "auth.pepper",
         "telemetry.sample",
+        "call_log.keep_days",
     ]
 
 
