@@ -32,6 +32,8 @@ class Row(NamedTuple):
     theirs: int | None = 404
     everyones: bool = False
     """Whether it shows what all tenants have, and so only to keys of the default tenant."""
+    own_calls: bool = False
+    """Whether it tells what its caller's tenant asked, names of what is not there included."""
 
     @property
     def named(self) -> bool:
@@ -149,12 +151,12 @@ ROWS = (
     # Proves books and changes nothing.
     Row("POST", "/admin/v1/reconcile", P.VIEW),
     Row("GET", "/admin/v1/tokens/calibration", P.VIEW),
-    Row("GET", "/admin/v1/calls", P.VIEW),
+    Row("GET", "/admin/v1/calls", P.VIEW, own_calls=True),
     Row("GET", "/admin/v1/calls/{call_id}", P.VIEW),
     Row("GET", "/admin/v1/calls/{call_id}/content", P.ADMINISTER),
-    Row("GET", "/admin/v1/calls/export", P.VIEW),
+    Row("GET", "/admin/v1/calls/export", P.VIEW, own_calls=True),
     Row("GET", "/admin/v1/calls/questions", P.VIEW),
-    Row("GET", "/admin/v1/calls/questions/{question}", P.VIEW),
+    Row("GET", "/admin/v1/calls/questions/{question}", P.VIEW, theirs=None),
     # A SELECT, in a body because it is long.
     Row("POST", "/admin/v1/calls/query", P.ADMINISTER, {"sql": ""}),
     Row("GET", "/admin/v1/events", P.VIEW),

@@ -50,5 +50,6 @@ def running(
         issuer.settings(),
         calling.settings(name="calling", calls=True, roles=roles, tenant={"claim": "org"}),
     )
-    with RunningGateway(tmp_path_factory.mktemp("login"), {**config, "server": {"workers": 2}}) as gateway:
+    config = {**config, "server": {"workers": 2}, "telemetry": {"capture_by_tenant": {"acme": "full"}}}
+    with RunningGateway(tmp_path_factory.mktemp("login"), config) as gateway:
         yield gateway

@@ -60,6 +60,8 @@ class World:
         called = gateway.request("/v1/chat/completions", body, key=admin, headers=headers)
         assert called.status == 200, called.body
         self.values = {
+            "call_id": called.headers["x-llmgw-call-id"],
+            "question": "latency",
             "name": f"{MARK}/prompt",
             "number": "1",
             "label": "production",
@@ -103,6 +105,8 @@ def world(running: RunningGateway) -> World:
     admin = made.keys["acme", "admin"]
     render = next(row for row in ROWS if row.path == "/v1/prompts/{name}/render")
     until(lambda: _always(lambda: made.ask(render, admin)) == {200}, "the prompt to be served by each worker")
+    content = next(row for row in ROWS if row.path == "/admin/v1/calls/{call_id}/content")
+    until(lambda: made.ask(content, admin).status == 200, "the call and its words to be in the log")
     return made
 
 
@@ -129,6 +133,8 @@ def _nothing(row: Row) -> dict[str, str]:
         "issuer": "nothing",
         "slug": "nothing",
         "subject": "nothing",
+        "call_id": "nothing",
+        "question": "nothing",
     }
 
 
@@ -140,7 +146,8 @@ def test_a_route_is_open_to_its_roles_and_its_tenant(world: World, row: Row) -> 
         theirs = world.ask(row, world.keys["other", role])
         assert (theirs.status == 403) == (not _may(role, row)), (role, theirs.status, theirs.body)
         if _may(role, row):
-            assert MARK.encode() not in theirs.body or row.theirs == 404 == theirs.status
+            words = b'"tenant":"acme"' if row.own_calls else MARK.encode()
+            assert words not in theirs.body or row.theirs == 404 == theirs.status
             assert not row.named or theirs.status == row.theirs, (role, theirs.status, theirs.body)
         if not _may(role, row):
             assert world.ask(row, world.keys["acme", role]).status == 403
@@ -158,8 +165,9 @@ def test_who_may_is_not_refused_for_who_he_is(world: World, row: Row) -> None:
 
 
 def test_the_admin_of_all_tenants_reaches_keys_and_no_content(world: World, running: RunningGateway) -> None:
-    """Keys, limits and requests of every tenant, but of contexts, prompts and schemas those of its own alone."""
+    """Keys, limits, requests, calls of all tenants, but contexts, prompts and schemas of its own alone."""
     for row in ROWS:
         if row.method == "GET" and row.named and "issuer" not in row.path:
             ours = row.permission in {Permission.ADMINISTER, Permission.OPERATE} or "{tenant}" in row.path
+            ours = ours or row.path.startswith("/admin/v1/calls")
             assert world.ask(row, running.key).status == (200 if ours else 404), row.path
