@@ -1,4 +1,4 @@
-"""What was said in a call, for administrators alone: each look at it is told in the log, and none of its words."""
+"""What was said in a call, for administrators of its own tenant alone; each look is told, and none of its words."""
 
 import base64
 import logging
@@ -12,7 +12,6 @@ from llmgw.calllog.reading import Found
 from llmgw.http.asked import HttpRequest, answer, caller_of
 from llmgw.http.call_filters import call_id_of, only, reading_of
 from llmgw.http.permissions import Permission
-from llmgw.http.reach import reach_of
 from llmgw.http.runtime import Runtime
 from llmgw.types.errors import GatewayError, NotFound
 from llmgw.types.json import decode
@@ -29,7 +28,7 @@ def content_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         reading = reading_of(runtime)
         only(request, frozenset())
         caller = caller_of(request)
-        found = await reading.find(call_id_of(call_id), reach_of(caller))
+        found = await reading.find(call_id_of(call_id), caller.tenant)
         if not found.rows:
             raise missing(found)
         call = decode(found.rows[0])
