@@ -31,7 +31,7 @@ def test_the_pages_command_finds_it_in_the_log(running: RunningGateway, desk: De
     """In the log as it is, with the lines by which the gateway says how it started."""
     context, _ = lost_one(desk)
     until(lambda: running.log().count(f'"context":"{context}"') == 4, "the lines of all four calls")
-    (command,) = re.findall(r"^jq .*$", PAGE, re.MULTILINE)
+    (command,) = re.findall(r"^jq .* gateway\.log$", PAGE, re.MULTILINE)
     (tmp_path / "gateway.log").write_text(running.log(), encoding="utf-8")
     found = subprocess.run(
         ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
