@@ -227,8 +227,8 @@ def test_r03_no_first_key_for_an_emptied_store(tmp_path: Path, simulator: Simula
         assert "llmgw store status" in gateway.log()
         assert "admin key " not in gateway.log()
         assert _missing(gateway) == ["store_reset"]
-        # Which worker looks for spikes, and who keeps the call log, is agreed on in any store; of keys and books there
-        # is nothing.
+        # Which worker looks for spikes, and who keeps the call log, is agreed on in any store; of keys and books
+        # there is nothing.
         assert set(emptied.ask("KEYS", "*")) <= {
             b"llmgw:{signals}:lease:spikes",
             b"llmgw:{calllog}:lease",
