@@ -64,6 +64,7 @@ class CallEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt_hash: str = ""
     prompt_output: str = ""
     context: str = ""
+    """The stored conversation. What callers name their own ones is not kept: it may say who they are."""
     rev: int | None = None
     head: str = ""
     """The digest in which the chain of turns ends."""
@@ -181,7 +182,8 @@ def _prompt(told: PromptFacts, facts: dict[str, Any]) -> None:
 
 
 def _context(told: ContextFacts, facts: dict[str, Any]) -> None:
-    facts["context"] = _text(told.id)
+    if told.mode == "stored":
+        facts["context"] = _text(told.id)
     if told.etag:
         facts["rev"] = _count(told.rev)
         facts["head"] = told.etag.partition("-")[2]

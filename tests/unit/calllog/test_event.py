@@ -81,6 +81,15 @@ def test_what_is_too_long_or_too_large_for_a_column_is_bounded() -> None:
     assert (event.input_tokens, event.output_tokens) == (5, None)
 
 
+def test_the_name_of_a_session_that_its_caller_keeps_is_no_part_of_an_event() -> None:
+    """What was found in it is; who wants its name follows the trace."""
+    call = finished()
+    call.context = ContextFacts(id="ada-lovelace", mode="verify", verdict="lost", score=0.5)
+    event = event_of(call, "full")
+    assert (event.verdict, event.context) == ("lost", "")
+    assert b"ada-lovelace" not in msgspec.json.encode(event)
+
+
 def test_at_the_level_none_a_row_holds_sums_alone() -> None:
     """No id, key, tag, prompt, context or trace is in it, and its id is nobody's."""
     event = msgspec.to_builtins(event_of(finished(), "none"))
