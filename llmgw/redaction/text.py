@@ -24,11 +24,14 @@ def redact(text: str) -> str:
     return _without(text, _RANKED)
 
 
+def is_plain(text: str) -> bool:
+    """Whether a short text has nothing in it that any secret begins with; what is long is not looked at."""
+    return len(text) < _SHORT and _SIGNS.search(text.lower().encode("utf-8", "surrogatepass")) is None
+
+
 def redact_secrets(text: str) -> str:
     """Return a text with `[redacted:kind]` in the place of secrets."""
-    if len(text) < _SHORT and _SIGNS.search(text.lower().encode("utf-8", "surrogatepass")) is None:
-        return text
-    return _without(text, _SECRETS)
+    return text if is_plain(text) else _without(text, _SECRETS)
 
 
 def hide_credentials(text: str) -> str:

@@ -112,3 +112,23 @@ def test_an_operation_tells_as_little() -> None:
     }
     assert span.context is not None
     assert span.context.trace_id not in {0, 1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "request_id", "alias", "answered_model", "answered_id", "tier", "trace_state", "tags", "finish_reasons",
+        "target", "model", "upstream_id", "inner",
+    ],
+)  # fmt: skip
+def test_a_secret_in_one_name_alone_is_found(name: str) -> None:
+    """No name is left out when all are looked at together, were it that of a call made for this one."""
+    secret = WHEREVER[min(WHEREVER)]
+    call = known(inner=[])
+    if name in {"target", "model", "upstream_id"}:
+        call.attempts = [tried(**{name: secret})]
+    elif name == "inner":
+        call.inner = [known(inner=[], alias=secret)]
+    else:
+        setattr(call, name, (secret,) if name in {"tags", "finish_reasons"} else secret)
+    assert secret not in str(tellable(call))
