@@ -76,10 +76,10 @@ def finished() -> Call:
 def write_down() -> None:
     """Say what one event costs."""
     call, count = finished(), 20_000
-    event_of(call, "metadata")
+    event_of(call)
     began = time.process_time_ns()
     for _ in range(count):
-        event_of(call, "metadata")
+        event_of(call)
     print(f"event_of: {(time.process_time_ns() - began) / count / 1000:.1f} µs for a call with everything")
 
 
@@ -116,7 +116,7 @@ async def write_segments(state: State, directory: Path) -> None:
     call, outlet = finished(), log._outlets[CALLS.name]  # noqa: SLF001  # the bench goes in by the back door
     for number in range(ROWS):
         call.id = f"call_{number:024x}"
-        outlet.put(event_of(call, "metadata"))
+        outlet.put(event_of(call))
         if number % 10_000 == 9_999:
             await _sent(outlet)
     shelf, upkeep = log._shelves[CALLS.name], log._upkeep  # noqa: SLF001  # as above
@@ -146,7 +146,7 @@ async def main(directory: Path) -> None:
         async with aclosing(State(valkey.url, timeout_s=5.0)) as state:
             writer = EngineWriter(Engine(directory / "e", (directory / "none",)), directory / "p")
             means = Means(state, Directory(directory / "none"), writer, SystemClock())
-            log = CallLog(means, CallLogSettings(segment_s=3600.0), lambda _: "metadata")
+            log = CallLog(means, CallLogSettings(segment_s=3600.0))
             for each in log._outlets.values():  # noqa: SLF001  # without a writer beside it
                 each.start()
             await record_calls(log, SECONDS)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -14,19 +14,19 @@ from llmgw.calllog.cache import Cache
 from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, ContentEvent
 from llmgw.calllog.engine.client import Engine, EngineLimits
 from llmgw.calllog.known import LoggedCalls
-from llmgw.calllog.log import CallLog, Means
+from llmgw.calllog.log import CLOSING_S, CallLog, Means
 from llmgw.calllog.reading import Reading
 from llmgw.calllog.sealing import Sealer, load_content_key, parse_content_key
 from llmgw.calllog.writer import EngineWriter
 from llmgw.gateway.feedback import Feedbacks
 from llmgw.redaction.contents import captured
-from llmgw.settings import Settings, Telemetry
+from llmgw.settings import Settings
 from llmgw.settings.call_log import call_log_dir, call_log_files, call_log_settings
 from llmgw.state.connection import State
 from llmgw.telemetry.recorder import Recorder
 from llmgw.types.call import Call
 from llmgw.types.clock import Clock
-from llmgw.types.content import WITH_WORDS, CaptureLevel
+from llmgw.types.content import WITH_WORDS
 from llmgw.types.secret import Secret
 
 _WORK: Final = "call-log"
@@ -66,14 +66,12 @@ class CallBook:
         directories = (call_log_dir(log, here).absolute(), made.absolute(), cached.absolute())
         # A page shall not wait behind a segment that is written.
         self._writer = EngineWriter(Engine(self._work / "writing", directories, _WRITING), made)
-        self._telemetry = settings.telemetry
         self._sealer = Sealer(bytes.fromhex(content_key.reveal())) if content_key is not None else None
-        self._sealing = 0
+        self._sealing = set[asyncio.Future[ContentEvent | None]]()
         self._unsealed = 0
         self.log = CallLog(
             Means(state, files, self._writer, clock),
             call_log_settings(log),
-            partial(_level_of, settings.telemetry),
         )
         engine = Engine(self._work / "asking", directories)
         self.reading = Reading(self.log, files, engine, Cache(cached, files), tables=(CALLS, FEEDBACK))
@@ -87,7 +85,7 @@ class CallBook:
             behind_s=lambda: self.log.state().behind_s,
         )
 
-    def feedbacks(self, state: State, clock: Clock, new_id: Any) -> Feedbacks:
+    def feedbacks(self, state: State, clock: Clock, new_id: Callable[[], str]) -> Feedbacks:
         """Take judgements of calls that the log knows."""
         return Feedbacks(LoggedCalls(self.reading), partial(self.log.append, FEEDBACK), state, clock, new_id)
 
@@ -109,6 +107,8 @@ class CallBook:
 
     async def aclose(self) -> None:
         """Send what waits, and end the processes."""
+        if self._sealing:
+            await asyncio.wait(self._sealing, timeout=CLOSING_S)
         await self.log.aclose()
         await self._writer.aclose()
         await self.reading.aclose()
@@ -123,15 +123,15 @@ class CallBook:
 
     def _keep_words(self, call: Call, sealer: Sealer) -> None:
         """Seal beside the calls: to look through words for secrets takes milliseconds."""
-        if self._sealing >= _MAX_SEALING:
+        if len(self._sealing) >= _MAX_SEALING:
             self._unsealed += 1
             return
-        self._sealing += 1
         sealing = asyncio.get_running_loop().run_in_executor(None, _sealed, call, sealer)
+        self._sealing.add(sealing)
         sealing.add_done_callback(self._keep)
 
     def _keep(self, sealing: "asyncio.Future[ContentEvent | None]") -> None:
-        self._sealing -= 1
+        self._sealing.discard(sealing)
         if sealing.cancelled() or sealing.exception() is not None:
             self._unsealed += 1
         elif (event := sealing.result()) is not None:
@@ -144,10 +144,6 @@ class CallBook:
                 lost[reason] = lost.get(reason, 0) + number
         lost["full"] += self._unsealed
         return lost
-
-
-def _level_of(telemetry: Telemetry, tenant: str) -> CaptureLevel:
-    return telemetry.capture_by_tenant.get(tenant, telemetry.capture)
 
 
 def _sealed(call: Call, sealer: Sealer) -> ContentEvent | None:
@@ -169,5 +165,15 @@ def _sealed(call: Call, sealer: Sealer) -> ContentEvent | None:
 def _tidy(work: Path) -> None:
     """Delete what workers left that are no more."""
     for each in work.iterdir() if work.is_dir() else ():
-        if each.name.isdigit() and not Path(f"/proc/{each.name}").exists():
+        if each.name.isdigit() and not _lives(int(each.name)):
             shutil.rmtree(each, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OverflowError, PermissionError):
+        pass
+    return True

@@ -7,15 +7,13 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from llmgw.types.call import Call, ContextFacts
+from llmgw.types.content import CaptureLevel
 from llmgw.types.errors import ClientGone
 from llmgw.types.prompt import PromptFacts
 from llmgw.types.text import cut
 
 Outcome: TypeAlias = Literal["ok", "refused", "failed", "gone"]
 """`refused`: the caller was told no; `failed`: the house or its providers failed; `gone`: the caller left."""
-Capture: TypeAlias = Literal["none", "metadata", "redacted", "full"]
-"""How much of a call is kept: sums alone; all but words; words without secrets; words."""
-
 MAX_TEXT: Final = 256
 """Bytes of one text of an event."""
 MAX_ITEMS: Final = 32
@@ -100,24 +98,23 @@ class CallEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     admission: str = ""
     limit: str = ""
     """The limit or budget that refused it."""
-    capture: Capture = "metadata"
+    capture: CaptureLevel = "metadata"
 
 
-def event_of(call: Call, capture: Capture, parent: str = "") -> CallEvent:
-    """Write a finished call down; at the level `none` only what sums need, under an id nobody was told.
+def event_of(call: Call, parent: str = "") -> CallEvent:
+    """Write a finished call down; at its level `none` only what sums need, under an id nobody was told.
 
     `parent` is the id of the call it was made for.
     """
     facts = _sums(call)
-    if capture == "none":
-        return CallEvent(id=f"none_{secrets.token_hex(8)}", capture=capture, **facts)
+    if call.capture == "none":
+        return CallEvent(id=f"none_{secrets.token_hex(8)}", **facts)
     attempts = call.attempts
     facts["id"] = call.id
     facts["parent"] = parent
     facts["request_id"] = _text(call.request_id)
     facts["trace_id"] = f"{call.trace_id:032x}"
     facts["span_id"] = f"{call.span_id:016x}"
-    facts["capture"] = capture
     if call.answered_model:
         facts["answered_model"] = _text(call.answered_model)
     if call.tags:
@@ -141,6 +138,7 @@ def _sums(call: Call) -> dict[str, Any]:
     total = call.total_ns
     facts: dict[str, Any] = {
         "ended_us": (call.started_unix_ns + total) // 1000,
+        "capture": call.capture,
         "tenant": call.caller.tenant if call.caller else "",
         "endpoint": call.endpoint,
         "alias": _text(call.alias or ""),

@@ -3,13 +3,13 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, Dataset
-from llmgw.calllog.event import Capture, event_of
+from llmgw.calllog.event import event_of
 from llmgw.calllog.files import Files
 from llmgw.calllog.ingest import Ingest, Writer
 from llmgw.calllog.outlet import Outlet
@@ -57,11 +57,8 @@ class CallLog:
         self,
         means: Means,
         settings: CallLogSettings,
-        capture_of: Callable[[str], Capture],
         datasets: tuple[Dataset, ...] = (CALLS, CONTENT, FEEDBACK),
     ) -> None:
-        """Put it together; `capture_of` says how much is kept of a tenant's calls."""
-        self._capture_of = capture_of
         self._lost = {each.name: Counter[str]() for each in datasets}
         self._bounds = {each.name: _bounds(each, settings) for each in datasets}
         self._outlets: dict[str, Outlet] = {}
@@ -118,7 +115,7 @@ class CallLog:
 
     def _record(self, call: Call, parent: str) -> None:
         try:
-            event = event_of(call, self._capture_of(call.caller.tenant if call.caller else ""), parent)
+            event = event_of(call, parent)
         except Exception:  # noqa: BLE001  # whatever it is, no call fails for it
             self._lost[CALLS.name]["invalid"] += 1
             return

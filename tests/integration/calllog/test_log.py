@@ -12,7 +12,6 @@ from llmgw.calllog import outlet as outlets
 from llmgw.calllog import upkeep as upkeeps
 from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, ContentEvent
 from llmgw.calllog.engine.client import Engine
-from llmgw.calllog.event import Capture
 from llmgw.calllog.files import Directory
 from llmgw.calllog.log import CallLog, Means
 from llmgw.calllog.segments import Segment
@@ -32,16 +31,12 @@ from tests.waiting import ROOMY_S, until_async
 SOON = CallLogSettings(segment_s=0.0)
 
 
-def capture_of(tenant: str) -> Capture:
-    """Little is kept of one tenant's calls."""
-    return "none" if tenant == "quiet" else "metadata"
-
-
 def call(name: str, tenant: str = "acme") -> Call:
-    """A finished one."""
+    """A finished one; little is kept of the tenant `quiet`."""
     tracing = Tracing("", sample=0.0, slow_ms=0.0, version="1", clock=Fixed(), resource={})
     made = finished(begun(tracing))
     made.id, made.caller = name, Caller(key_id="k", name="app", role="caller", tenant=tenant)
+    made.capture = "none" if tenant == "quiet" else "metadata"
     return made
 
 
@@ -55,7 +50,7 @@ class Worker:
         engine = Engine(directory / "engine", (self.directory, directory / "passing"))
         self._writer = EngineWriter(engine, directory / "passing")
         means = Means(state, Directory(self.directory), self._writer, clock or SystemClock())
-        self.log = CallLog(means, settings, capture_of)
+        self.log = CallLog(means, settings)
 
     async def aclose(self) -> None:
         """End it, and its engine."""

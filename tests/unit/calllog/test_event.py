@@ -65,7 +65,7 @@ def finished() -> Call:
 
 def test_an_event_tells_a_call_without_its_words() -> None:
     """Who asked, who was tried, what it took, and what became of its context stand in one row."""
-    event = event_of(finished(), "metadata")
+    event = event_of(finished())
     assert (event.id, event.tenant, event.key_id, event.team) == ("call_1", "acme", "k1", "search")
     assert (event.targets, event.attempt_codes) == (("a/m", "b/n"), ("upstream_503", "200"))
     assert (event.prompt, event.context, event.rev, event.head) == ("triage@7", "ctx_1", 3, "abcdef")
@@ -76,7 +76,7 @@ def test_an_event_tells_a_call_without_its_words() -> None:
 
 def test_what_is_too_long_or_too_large_for_a_column_is_bounded() -> None:
     """A tag has at most 128 bytes, and a number that no column takes is not known."""
-    event = event_of(finished(), "metadata")
+    event = event_of(finished())
     assert [len(tag) for tag in event.tags] == [1, 128]
     assert (event.input_tokens, event.output_tokens) == (5, None)
 
@@ -85,14 +85,16 @@ def test_the_name_of_a_session_that_its_caller_keeps_is_no_part_of_an_event() ->
     """What was found in it is; who wants its name follows the trace."""
     call = finished()
     call.context = ContextFacts(id="ada-lovelace", mode="verify", verdict="lost", score=0.5)
-    event = event_of(call, "full")
+    event = event_of(call)
     assert (event.verdict, event.context) == ("lost", "")
     assert b"ada-lovelace" not in msgspec.json.encode(event)
 
 
 def test_at_the_level_none_a_row_holds_sums_alone() -> None:
     """No id, key, tag, prompt, context or trace is in it, and its id is nobody's."""
-    event = msgspec.to_builtins(event_of(finished(), "none"))
+    call = finished()
+    call.capture = "none"
+    event = msgspec.to_builtins(event_of(call))
     assert IDS.isdisjoint(event)
     assert event["id"].startswith("none_")
     assert (event["tenant"], event["input_tokens"], event["status"]) == ("acme", 5, 200)

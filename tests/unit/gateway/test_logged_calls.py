@@ -40,7 +40,7 @@ def test_a_call_is_found_with_what_its_row_says() -> None:
     call = begun(Tracing("", sample=0.0, slow_ms=1.0, version="1", clock=Fixed(), resource={}))
     caller = Caller(key_id="k", name="n", role="caller", tenant="acme")
     finished(call, id=ID, caller=caller, alias="smart", prompt=prompted(), context=continued())
-    log = Log(msgspec.json.encode(event_of(call, "metadata")))
+    log = Log(msgspec.json.encode(event_of(call)))
     assert found_in(log) == KnownCall(
         id=ID,
         ended_us=(call.started_unix_ns + call.total_ns) // 1000,
