@@ -110,9 +110,7 @@ async def write_segments(state: State, directory: Path) -> None:
         directory / "passing",
     )
     settings = CallLogSettings(buffer_events=2 * ROWS, segment_s=0.0)
-    log = CallLog(
-        Means(state, Directory(directory / "calls"), writer, SystemClock()), settings, lambda _: "metadata"
-    )
+    log = CallLog(Means(state, Directory(directory / "calls"), writer, SystemClock()), settings)
     call, outlet = finished(), log._outlets[CALLS.name]  # noqa: SLF001  # the bench goes in by the back door
     for number in range(ROWS):
         call.id = f"call_{number:024x}"

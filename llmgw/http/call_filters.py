@@ -8,11 +8,10 @@ from llmgw.calllog.cursors import Cursor
 from llmgw.calllog.event import Outcome
 from llmgw.calllog.filters import Filters, Order
 from llmgw.calllog.reading import Reading
-from llmgw.http.asked import HttpRequest, caller_of, number_of, word_of
-from llmgw.http.reach import reach_of
+from llmgw.http.asked import HttpRequest, number_of, word_of
+from llmgw.http.reach import tenant_of
 from llmgw.http.runtime import Runtime
 from llmgw.http.times import moment_of
-from llmgw.types.call import TENANT
 from llmgw.types.errors import InvalidRequest, NotFound
 
 LONGEST: Final = 256
@@ -97,24 +96,6 @@ def between(request: HttpRequest, now_ms: int, since_ms: int) -> tuple[int, int]
     if to_ms <= from_ms:
         raise InvalidRequest("to must be after from", param="to")
     return from_ms * 1000, to_ms * 1000
-
-
-def tenant_of(request: HttpRequest) -> str | None:
-    """The only tenant that is asked for; None for all of them.
-
-    Raises:
-        NotFound: it is out of the caller's reach.
-        InvalidRequest: it can be no tenant's name.
-    """
-    reach = reach_of(caller_of(request))
-    asked: str | None = request.query_params.get("tenant")
-    if asked is None:
-        return reach
-    if not TENANT.fullmatch(asked):
-        raise InvalidRequest("tenant is no tenant's name", param="tenant")
-    if reach not in {None, asked}:
-        raise NotFound("there is no such tenant")
-    return asked
 
 
 def order_of(request: HttpRequest) -> Order:

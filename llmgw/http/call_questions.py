@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 from llmgw.calllog.questions import BY, QUESTIONS, Choice, Chosen, Question, answered
 from llmgw.calllog.reading import FOREVER_US
 from llmgw.http.asked import HttpRequest, answer, body_of, caller_of
-from llmgw.http.call_filters import between, only, reading_of, tenant_of, text_of
+from llmgw.http.call_filters import between, only, reading_of, text_of
 from llmgw.http.permissions import Permission
-from llmgw.http.reach import reach_of
+from llmgw.http.reach import reach_of, tenant_of
 from llmgw.http.runtime import Runtime
 from llmgw.types.errors import InvalidRequest, NotFound
 from llmgw.types.moments import moment, stamp

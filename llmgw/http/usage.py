@@ -10,7 +10,7 @@ from msgspec import Struct
 from llmgw.accounting.sheets import Cell, sheet
 from llmgw.http.asked import HttpRequest, answer, caller_of, word_of
 from llmgw.http.permissions import Permission
-from llmgw.http.reach import reach_of
+from llmgw.http.reach import tenant_of
 from llmgw.http.runtime import Runtime
 from llmgw.http.times import moment_of
 from llmgw.policy.spending.usage import (
@@ -27,8 +27,8 @@ from llmgw.policy.spending.usage import (
 )
 from llmgw.policy.spending.values import Dimension, named
 from llmgw.state.connection import State
-from llmgw.types.call import TENANT, Caller
-from llmgw.types.errors import InvalidRequest, NotFound
+from llmgw.types.call import Caller
+from llmgw.types.errors import InvalidRequest
 from llmgw.types.moments import stamp
 from llmgw.types.money import signed_usd
 
@@ -113,15 +113,8 @@ async def tenants_of(request: HttpRequest, state: State) -> list[str]:
         NotFound: the one named is out of reach.
         InvalidRequest: it can be no tenant's name.
     """
-    reach = reach_of(caller_of(request))
-    asked = request.query_params.get("tenant")
-    if asked is None:
-        return [reach] if reach is not None else await tenants(state)
-    if not TENANT.fullmatch(asked):
-        raise InvalidRequest("tenant is no tenant's name", param="tenant")
-    if reach not in {None, asked}:
-        raise NotFound("there is no such tenant")
-    return [asked]
+    asked = tenant_of(request)
+    return [asked] if asked is not None else await tenants(state)
 
 
 def csv_answer(text: str, name: str) -> Response[bytes]:
