@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from llmgw.cli import main
 from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.conftest import config_for
-from tests.running import RunningGateway
+from tests.running import Answer, RunningGateway
 from tests.waiting import until
 
 FOREIGN = Path(__file__).parents[1] / "fixtures" / "prompts"
@@ -312,14 +312,19 @@ def test_the_end_of_a_version(desk: Desk) -> None:
     """Deprecated with a day and a successor, listed with who still calls, retired by force."""
     desk.two_versions("ended")
     desk.run("deprecate", "ended@1", "--sunset", "2099-06-30", "--successor", "ended@2")
-    answer = desk.gateway.request("/v1/prompts/ended/completions", {"variables": {"text": "x"}})
-    assert answer.headers["sunset"].startswith("Tue, 30 Jun 2099")
+    called = {"variables": {"text": "x"}, "version": 1}
+
+    def served() -> Answer:
+        return desk.gateway.request("/v1/prompts/ended/completions", called)
+
+    # A worker hears of a change a moment after it was made.
+    sunset = until(lambda: served().headers.get("sunset"), "calls to be told of the end")
+    assert sunset.startswith("Tue, 30 Jun 2099")
     desk.run("promote", "ended@2")
     desk.run("callers", "ended")
     assert "callers" in desk.ask("callers", "ended")
     desk.run("retire", "ended@1", "--successor", "ended@2", "--force")
-    gone = desk.gateway.request("/v1/prompts/ended/completions", {"variables": {"text": "x"}, "version": 1})
-    assert gone.status == 410
+    until(lambda: served().status == 410, "calls of the retired version to be refused")
     assert desk.ask("show", "ended@1")["info"]["state"] == "retired"
     desk.run("deprecate", "ended", "--sunset", "someday", code=2)
 
