@@ -318,7 +318,7 @@ def test_the_end_of_a_version(desk: Desk) -> None:
         return desk.gateway.request("/v1/prompts/ended/completions", called)
 
     # A worker hears of a change a moment after it was made.
-    sunset = until(lambda: served().headers.get("sunset"), "calls to be told of the end")
+    sunset = until(lambda: served().headers.get("sunset", ""), "calls to be told of the end")
     assert sunset.startswith("Tue, 30 Jun 2099")
     desk.run("promote", "ended@2")
     desk.run("callers", "ended")
