@@ -6,6 +6,7 @@ from llmgw.cli import main
 from llmgw.simulator.process import SimulatorProcess
 from tests.e2e.limits.conftest import ENOUGH, LIMITS, LimitsOffice, config_of
 from tests.running import RunningGateway
+from tests.waiting import until
 
 PATH = "/v1/me/limits"
 
@@ -109,6 +110,8 @@ def test_a_reload_takes_over_the_section(
         office.everywhere(key, None)
         gateway.write_config(config_of(simulator, {"tenants": {"*": {"concurrent": 4}}}))
         assert _reload(gateway).exit_code == 0
+        # Each worker reads the file for itself: what stands there next is nothing to one that is late.
+        until(lambda: gateway.log().count("configuration 2 is at work") == 2, "both workers to have read it")
         office.everywhere(key, 4)
         gateway.write_config(config_of(simulator, {"tenants": {"*": {"concurrent": -4}}}))
         assert "concurrent" in _reload(gateway).stderr
