@@ -1,6 +1,7 @@
 """One connection to a provider and the answers that come over it."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
@@ -17,6 +18,8 @@ MAX_FIELDS: Final = 128
 MAX_FIELD: Final = 8190
 """Most bytes of one header, and of the words behind a status."""
 
+_NO_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+_NO_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -102,9 +105,10 @@ class Connection(asyncio.Protocol):
         self._on_free = on_free
         self._on_lost = on_lost
         self._parser = HttpResponseParser(self)
-        # Line feeds alone and spaces behind a chunk's size are wrong, frequent, and mean one thing only.
+        # Folded headers, line feeds alone and spaces behind a chunk's size are wrong, seen in the wild, and mean
+        # one thing only. What else the first lets pass is looked at in `on_headers_complete`.
         self._parser.set_dangerous_leniencies(
-            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
         self._transport: asyncio.Transport | None = None
         self._answer: Answer | None = None
@@ -187,7 +191,7 @@ class Connection(asyncio.Protocol):
             self._give_up(Malformed())
         except HttpParserError as error:
             cause = error.__context__
-            self._give_up(cause if isinstance(cause, HeadTooLarge) else Malformed())
+            self._give_up(cause if isinstance(cause, HeadTooLarge | Malformed) else Malformed())
         if not answer.headed:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD + MAX_FIELD:
@@ -251,6 +255,11 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         if answer is None or answer.headed:
             return
+        names = [name.lower() for name, _ in answer.fields]
+        if _NO_NAME.search(b"".join(names)) or _NO_VALUE.search(
+            b"".join([value for _, value in answer.fields])
+        ):
+            raise Malformed
         status = self._parser.get_status_code()
         if status < HTTPStatus.OK:
             self._interim = True
@@ -259,7 +268,6 @@ class Connection(asyncio.Protocol):
         answer.status = status
         answer.headed = True
         if status not in _BODILESS:
-            names = {name.lower() for name, _ in answer.fields}
             answer.until_close = b"content-length" not in names and b"transfer-encoding" not in names
 
     def on_body(self, body: bytes) -> None:

@@ -147,13 +147,23 @@ def test_a_paused_connection_goes_on_with_the_next_answer() -> None:
     ("reply", "failure"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", Malformed),
-        (b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", Malformed),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\n", Malformed),
+        (b"HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\n", Malformed),
+        (b"HTTP/1.1 200 OK\r\nX: a\x00\r\n\r\n", Malformed),
         (b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(129)) + b"\r\n", HeadTooLarge),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 8190 + b"\r\n\r\n", HeadTooLarge),
     ],
 )
 def test_heads_that_mean_two_things_or_too_much(reply: bytes, failure: type[Exception]) -> None:
-    """Two lengths, a folded header, 129 headers or one of more than 8 KiB are refused."""
+    """Two lengths, a name with a space, a value with a NUL, 129 headers or one of more than 8 KiB are refused."""
     line = Line()
     assert isinstance(line.answered(reply).failure, failure)
     line.transport.abort.assert_called()
+
+
+def test_a_folded_header_is_one() -> None:
+    """Servers of old wrap long values; they are read as the one line they mean."""
+    answer = Line().answered(b"HTTP/1.1 200 OK\r\nX: a\r\n  b\r\nContent-Length: 0\r\n\r\n")
+    assert answer.complete
+    (folded, _) = answer.fields
+    assert folded[1].split() == [b"a", b"b"]
