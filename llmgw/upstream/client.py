@@ -2,26 +2,29 @@
 
 import asyncio
 import contextlib
-import io
 import ssl
 from collections.abc import Coroutine, Iterable
-from functools import lru_cache
 from typing import Any, Final
-
-import aiohttp
-from yarl import URL
 
 from llmgw.providers.base import UpstreamRequest
 from llmgw.types.errors import Draining, InternalError
 from llmgw.types.target import Target
-from llmgw.upstream.failures import FAILURES, before_head, first_byte_late, means_stale, total_over
-from llmgw.upstream.pool import LINE, Connector, Line, Pool, new_session, origin_of
+from llmgw.upstream.address import Origin, origin_of
+from llmgw.upstream.connection import Answer, Connection
+from llmgw.upstream.failures import (
+    before_head,
+    first_byte_late,
+    means_stale,
+    no_connection,
+    nowhere,
+    total_over,
+)
+from llmgw.upstream.pool import Pool
+from llmgw.upstream.request import head_of
 from llmgw.upstream.response import TIMER_GRAIN_S, UpstreamResponse
 
 MAX_BODY: Final = 32 * 1024 * 1024
 """Longest body `UpstreamResponse.read` returns, in bytes."""
-
-_LARGE: Final = 1024 * 1024
 
 
 class Upstream:
@@ -37,21 +40,23 @@ class Upstream:
         self._max_body = max_body
         self._tls = ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
-        self._pools: dict[str, Pool] = {}
-        self._single: aiohttp.ClientSession | None = None
+        self._pools: dict[Origin, Pool] = {}
+        self._leaving: set[Pool] = set()
+        """Pools that are closed and still have connections."""
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
     def draining(self) -> int:
-        """How many connections wait for the end of an answer, or for their own."""
+        """How many connections wait for the end of an answer."""
         return len(self._closing)
 
     def connections(self) -> dict[tuple[str, ...], int]:
         """Count connections by provider, and as `used` or `idle`; may be asked from another thread."""
         found: dict[tuple[str, ...], int] = {}
         for pool in list(self._pools.values()):
-            for state, count in zip(("used", "idle"), pool.connector.count(), strict=True):
+            idle = pool.idle
+            for state, count in ("used", max(0, len(pool.open) - idle)), ("idle", idle):
                 key = pool.provider, state
                 found[key] = found.get(key, 0) + count
         return found
@@ -81,10 +86,10 @@ class Upstream:
         pool = self._pool_for(request, target)
         pool.calls += 1
         try:
-            answer, line = await self._exchange(pool.session, request, target, deadline)
+            connection, answer = await _exchange(self, pool, request, target, deadline)
             return UpstreamResponse(
                 answer,
-                line,
+                connection,
                 target,
                 deadline,
                 max_body=self._max_body,
@@ -105,41 +110,27 @@ class Upstream:
             pool.retired = origin not in kept
             if pool.retired and pool.calls == 0:
                 self._drop(pool)
-        await asyncio.gather(*self._closing)
+        await self._left()
 
     async def aclose(self) -> None:
         """Close every connection, also those of answers in flight."""
         self._closed = True
         for pool in list(self._pools.values()):
             self._drop(pool)
-        if self._single is not None:
-            await self._single.close()
-        await asyncio.gather(*self._closing)
+        await self._left()
 
     def _pool_for(self, request: UpstreamRequest, target: Target) -> Pool:
         try:
             origin = origin_of(target.endpoint.base_url)
             same = origin_of(request.url) == origin
-        except ValueError as error:
-            raise before_head(aiohttp.InvalidURL(target.endpoint.base_url), target) from error
+        except ValueError:
+            raise nowhere(target) from None
         if not same:
             raise InternalError(f"a request to {target.name} would leave the origin of its provider")
         pool = self._pools.get(origin)
         if pool is None:
-            pool = self._pools[origin] = Pool(Connector(self._tls, keep=True), target.provider)
+            pool = self._pools[origin] = Pool(origin, target.provider, self._tls)
         return pool
-
-    async def _exchange(
-        self, kept: aiohttp.ClientSession, request: UpstreamRequest, target: Target, deadline: float
-    ) -> tuple[aiohttp.ClientResponse, Line]:
-        try:
-            return await _try(kept, request, target, deadline)
-        except _StaleConnection:
-            # Its siblings in the pool may be as stale: the second try gets a connection made for it alone.
-            self.stale_retries += 1
-            if self._single is None:
-                self._single = new_session(Connector(self._tls, keep=False))
-        return await _try(self._single, request, target, deadline)
 
     def _leave(self, pool: Pool) -> None:
         pool.calls -= 1
@@ -147,9 +138,15 @@ class Upstream:
             self._drop(pool)
 
     def _drop(self, pool: Pool) -> None:
-        for origin in [origin for origin, known in self._pools.items() if known is pool]:
-            del self._pools[origin]
-            self._spawn(pool.session.close())
+        if self._pools.get(pool.origin) is pool:
+            del self._pools[pool.origin]
+            pool.close()
+            self._leaving.add(pool)
+
+    async def _left(self) -> None:
+        """Wait until what was closed is gone."""
+        leaving, self._leaving = self._leaving, set()
+        await asyncio.gather(*self._closing, *(pool.empty() for pool in leaving))
 
     def _spawn(self, closing: Coroutine[Any, Any, None]) -> None:
         """Run what closes a connection beside the calls; `aclose` waits for it."""
@@ -162,43 +159,60 @@ class _StaleConnection(Exception):
     """A kept connection was closed by its server before it could carry the request."""
 
 
-async def _try(
-    session: aiohttp.ClientSession, request: UpstreamRequest, target: Target, deadline: float
-) -> tuple[aiohttp.ClientResponse, Line]:
-    line = Line(target.timeouts.first_byte_s, deadline)
-    token = LINE.set(line)
+async def _exchange(
+    upstream: Upstream, pool: Pool, request: UpstreamRequest, target: Target, deadline: float
+) -> tuple[Connection, Answer]:
+    connection = pool.take()
+    if connection is not None:
+        try:
+            return connection, await _asked(connection, request, target, deadline)
+        except _StaleConnection:
+            # Its siblings in the pool may be as stale: the second try gets a connection made for it alone.
+            upstream.stale_retries += 1
+    connection = await _connected(pool, target, deadline, keep=connection is None)
+    return connection, await _asked(connection, request, target, deadline)
+
+
+async def _connected(pool: Pool, target: Target, deadline: float, *, keep: bool) -> Connection:
     loop = asyncio.get_running_loop()
+    within_s = min(target.timeouts.connect_s, deadline - loop.time())
     try:
-        async with line.clock:
-            answer = await session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=request.headers,
-                # Bytes beyond a mebibyte would be copied to the socket in one go.
-                data=request.body if len(request.body) <= _LARGE else io.BytesIO(request.body),
-                allow_redirects=False,
-                timeout=_clocks(max(min(target.timeouts.connect_s, deadline - loop.time()), TIMER_GRAIN_S)),
-            )
-        return answer, line
-    except FAILURES as error:
-        line.abort()
-        expired = line.clock.expired() or isinstance(error, aiohttp.ConnectionTimeoutError)
+        return await pool.connect(max(within_s, TIMER_GRAIN_S), keep=keep)
+    except OSError as error:
+        expired = isinstance(error, TimeoutError) and error.errno is None
         if expired and loop.time() + TIMER_GRAIN_S >= deadline:
             raise total_over(target) from None
-        if line.clock.expired():
-            raise first_byte_late(target) from None
-        if line.reused and means_stale(error):
-            raise _StaleConnection from None
+        raise no_connection(error, target) from None
+
+
+async def _asked(connection: Connection, request: UpstreamRequest, target: Target, deadline: float) -> Answer:
+    """Send a request and return its answer once the head is here."""
+    loop = asyncio.get_running_loop()
+    try:
+        head = head_of(request, last=not connection.keep)
+    except ValueError as error:
+        connection.abort()
         raise before_head(error, target) from None
-    except BaseException:
-        # The caller is cancelled, or something unforeseen goes up: either way this connection is of no use.
-        line.abort()
-        raise
-    finally:
-        LINE.reset(token)
-
-
-@lru_cache(maxsize=64)
-def _clocks(connect_s: float) -> aiohttp.ClientTimeout:
-    """Only the connect clock is aiohttp's, and it shall not be rounded up to whole seconds."""
-    return aiohttp.ClientTimeout(total=None, connect=connect_s, sock_read=None, ceil_threshold=float("inf"))
+    answer = connection.send(head, request.body)
+    due = min(loop.time() + target.timeouts.first_byte_s, deadline)
+    if not (answer.headed or answer.over):
+        waiter = answer.waiter = loop.create_future()
+        timer = loop.call_at(due, answer.wake)
+        try:
+            await waiter
+        except BaseException:
+            # The caller is cancelled: the provider learns of it now.
+            connection.abort()
+            raise
+        finally:
+            timer.cancel()
+            answer.waiter = None
+    if answer.headed:
+        return answer
+    failure = answer.failure
+    if failure is None:
+        connection.abort()
+        raise total_over(target) if due >= deadline else first_byte_late(target)
+    if connection.used and means_stale(failure):
+        raise _StaleConnection
+    raise before_head(failure, target)

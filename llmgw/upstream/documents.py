@@ -4,11 +4,10 @@ import asyncio
 import ipaddress
 from typing import Final
 
-from yarl import URL
-
 from llmgw.providers.base import UpstreamRequest
 from llmgw.types.errors import GatewayError, ProviderBadResponse, ProviderTooLarge
 from llmgw.types.target import Endpoint, Target, Timeouts
+from llmgw.upstream.address import origin_of
 from llmgw.upstream.client import Upstream
 
 DOCUMENT_MAX: Final = 64 * 1024
@@ -24,8 +23,8 @@ async def fetch_document(upstream: Upstream, url: str) -> bytes:
         GatewayError: it cannot be had, is too long, or may not be asked for; the text does not repeat the answer.
     """
     try:
-        origin = URL(url, encoded=True).origin()
-        local = origin.host == "localhost" or ipaddress.ip_address(origin.host or "").is_loopback
+        host = origin_of(url).host
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = False
     if not url.startswith("https://") and not (local and url.startswith("http://")):

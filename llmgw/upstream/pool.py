@@ -1,173 +1,135 @@
-"""Connections kept per origin, and what an attempt learns about the one it was given."""
+"""Connections kept per origin."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Callable
-from contextvars import ContextVar
-from functools import lru_cache
 from typing import Final
 
-import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
-from yarl import URL
+from aiohappyeyeballs import AddrInfoType, start_connection
 
-from llmgw import __version__
+from llmgw.upstream.address import Origin
+from llmgw.upstream.connection import Connection
 
 KEEPALIVE_S: Final = 30.0
 """How long an unused connection is kept: less than the 60 s after which common load balancers drop theirs."""
-
-READ_AHEAD: Final = 16 * 1024
-"""Bytes of a body after which no more is read until they are taken; one read of the socket may bring more."""
-
-_HEADERS: Final = {"User-Agent": f"llmgw/{__version__}", "Accept-Encoding": "identity"}
-
-
-class Link:
-    """One connection, from its making to its loss.
-
-    aiohttp does not tell the reader of a body when a later part of it does not parse, it only drops the
-    connection; `on_lost` is how the reader learns of it.
-    """
-
-    __slots__ = ("on_lost",)
-
-    def __init__(self) -> None:
-        self.on_lost: Callable[[], None] | None = None
-
-
-class Line:
-    """The connection of one try: told when it is ready, asked afterwards how it fared."""
-
-    __slots__ = (
-        "_deadline",
-        "_first_byte_s",
-        "at_deadline",
-        "clock",
-        "link",
-        "protocol",
-        "reused",
-        "transport",
-    )
-
-    def __init__(self, first_byte_s: float, deadline: float) -> None:
-        self.clock = asyncio.timeout(None)
-        """Set when the connection is ready; until then the connect clock bounds the try."""
-        self.reused = False
-        self.link: Link | None = None
-        self.protocol: ResponseHandler | None = None
-        self.transport: asyncio.Transport | None = None
-        self._first_byte_s = first_byte_s
-        self._deadline = deadline
-
-    def ready(self, protocol: ResponseHandler, link: Link, now: float, *, reused: bool) -> None:
-        """Start the first-byte clock, unless the total one ends sooner."""
-        self.link = link
-        self.protocol = protocol
-        self.transport = protocol.transport
-        self.reused = reused
-        self.clock.reschedule(min(now + self._first_byte_s, self._deadline))
-
-    @property
-    def was_reset(self) -> bool:
-        """Whether the connection ended in an error, which an answer without a length does not show."""
-        return self.protocol is not None and isinstance(self.protocol.exception(), OSError)
-
-    def abort(self) -> None:
-        """Drop the connection now; a plain close would first wait for the peer to take what we sent."""
-        if self.transport is not None:
-            self.transport.abort()
-
-
-LINE: Final[ContextVar[Line]] = ContextVar("llmgw.upstream.line")
-"""The try that is waiting for a connection in this task."""
-
-
-class Connector(aiohttp.TCPConnector):
-    """A pool that tells the waiting try when its connection is ready and whether it is a kept one."""
-
-    def __init__(self, tls: ssl.SSLContext, *, keep: bool) -> None:
-        # How many connections there are is bounded by each target's concurrency, not here.
-        if keep:
-            super().__init__(ssl=tls, limit=0, keepalive_timeout=KEEPALIVE_S)
-        else:
-            super().__init__(ssl=tls, limit=0, force_close=True)
-        self._links: dict[ResponseHandler, Link] = {}
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the signature is aiohttp's
-    ) -> Connection:
-        """Get a kept connection that has been silent since its last answer, or make one."""
-        connection = await super().connect(req, traces, timeout)
-        while (protocol := connection.protocol) in self._links and protocol.should_close:
-            # Something came that nobody had asked for: it would be read as the answer to what is asked next.
-            connection.close()
-            connection = await super().connect(req, traces, timeout)
-        if protocol is not None:
-            link = self._links.get(protocol)
-            reused = link is not None
-            if link is None:
-                link = self._linked(protocol)
-            LINE.get().ready(protocol, link, self._loop.time(), reused=reused)
-        return connection
-
-    def count(self) -> tuple[int, int]:
-        """Connections that carry a call, and those kept for the next one; may be asked from another thread."""
-        idle = sum(map(len, list(self._conns.values())))
-        return len(self._acquired), idle
-
-    def _linked(self, protocol: ResponseHandler) -> Link:
-        link = Link()
-        closed = protocol.closed
-        if closed is not None:
-            self._links[protocol] = link
-            closed.add_done_callback(lambda lost: self._unlink(protocol, lost))
-        return link
-
-    def _unlink(self, protocol: ResponseHandler, lost: asyncio.Future[None]) -> None:
-        if not lost.cancelled():
-            lost.exception()  # one that nobody fetches would be logged
-        link = self._links.pop(protocol)
-        if link.on_lost is not None:
-            link.on_lost()
+NAMES_S: Final = 10.0
+"""How long the addresses of a name are taken to be the same."""
+_NEXT_ADDRESS_S: Final = 0.25
+"""After this an address that does not answer gets company by the next (RFC 8305)."""
 
 
 class Pool:
-    """The connections of one origin and the number of calls that use them."""
+    """The connections of one origin, and the number of calls that use them.
 
-    __slots__ = ("calls", "connector", "provider", "retired", "session")
+    How many there are is bounded by each target's concurrency, not here. `provider` is whose they are, for those
+    who count them: the first one that came to this origin.
+    """
 
-    def __init__(self, connector: Connector, provider: str) -> None:
-        self.connector = connector
-        self.session = new_session(connector)
+    def __init__(self, origin: Origin, provider: str, tls: ssl.SSLContext) -> None:
+        self.origin = origin
         self.provider = provider
-        """The first one that was asked there."""
         self.calls = 0
         self.retired = False
+        self.open: set[Connection] = set()
+        """All connections, idle or not."""
+        self._idle: list[Connection] = []
+        self._tls = tls if origin.secure else None
+        self._loop = asyncio.get_running_loop()
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._addresses: list[AddrInfoType] = []
+        self._addresses_until = 0.0
+        self._emptied: asyncio.Future[None] | None = None
 
+    @property
+    def idle(self) -> int:
+        """How many connections wait for a request."""
+        return len(self._idle)
 
-def new_session(connector: Connector) -> aiohttp.ClientSession:
-    """Make a session that adds nothing of its own to a request but who we are."""
-    return aiohttp.ClientSession(
-        connector=connector,
-        headers=_HEADERS,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        read_bufsize=READ_AHEAD,
-    )
+    def take(self) -> Connection | None:
+        """Take the kept connection that was used last, if there is one that still can be."""
+        oldest = self._loop.time() - KEEPALIVE_S
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable and connection.idle_since > oldest:
+                return connection
+            connection.close()
+        return None
 
+    async def connect(self, within_s: float, *, keep: bool) -> Connection:
+        """Make a connection.
 
-@lru_cache(maxsize=1024)
-def origin_of(url: str) -> str:
-    """Scheme, host and port of an absolute URL.
+        Raises:
+            TimeoutError: it takes longer than `within_s`.
+            OSError: it cannot be made.
+        """
+        origin = self.origin
+        async with asyncio.timeout(within_s):
+            peer = await start_connection(
+                await self._resolved(), happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1
+            )
+            try:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._free, self._lost, keep=keep),
+                    sock=peer,
+                    ssl=self._tls,
+                    server_hostname=origin.host if origin.secure else None,
+                )
+            except BaseException:
+                peer.close()
+                raise
+        self.open.add(connection)
+        return connection
 
-    Raises:
-        ValueError: there is none.
-    """
-    return str(URL(url, encoded=True).origin())
+    def close(self) -> None:
+        """Drop every connection, also those of answers in flight."""
+        self.retired = True
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+        for connection in list(self.open):
+            connection.abort()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+
+    async def empty(self) -> None:
+        """Return once the last connection is gone; for a pool that was closed."""
+        if self.open:
+            self._emptied = self._loop.create_future()
+            await self._emptied
+
+    async def _resolved(self) -> list[AddrInfoType]:
+        origin = self.origin
+        if self._addresses and self._loop.time() < self._addresses_until:
+            return list(self._addresses)
+        flags = socket.AI_NUMERICHOST if origin.is_address else socket.AI_ADDRCONFIG
+        found = await self._loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM, flags=flags)
+        self._addresses, self._addresses_until = list(found), self._loop.time() + NAMES_S
+        return list(found)
+
+    def _free(self, connection: Connection) -> None:
+        if self.retired:
+            connection.close()
+            return
+        connection.idle_since = self._loop.time()
+        self._idle.append(connection)
+        if self._sweeping is None:
+            self._sweeping = self._loop.call_later(KEEPALIVE_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what was unused for too long; those used last stand last."""
+        self._sweeping = None
+        oldest = self._loop.time() - KEEPALIVE_S
+        while self._idle and (self._idle[0].idle_since <= oldest or not self._idle[0].usable):
+            self._idle.pop(0).close()
+        if self._idle:
+            after = self._idle[0].idle_since - oldest
+            self._sweeping = self._loop.call_later(after, self._sweep)
+
+    def _lost(self, connection: Connection) -> None:
+        self.open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not self.open and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)

@@ -2,19 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from http import HTTPStatus
-from itertools import chain
 from typing import Any, Final
-
-import aiohttp
 
 from llmgw.types.errors import GatewayError, ProviderBadResponse, ProviderTooLarge, StreamInterrupted
 from llmgw.types.target import Target
-from llmgw.upstream.failures import FAILURES, idle_long, in_body, total_over
-from llmgw.upstream.pool import Line
-
-MAX_HEAD: Final = 64 * 1024
-"""Most bytes of header names and values in an answer, of at most 128 headers of 8 KiB each."""
+from llmgw.upstream.connection import Answer, Connection
+from llmgw.upstream.failures import idle_long, in_body, total_over
 
 TIMER_GRAIN_S: Final = 0.001
 """How much too early a timer may fire."""
@@ -35,30 +28,26 @@ class UpstreamResponse:
 
     __slots__ = (
         "_answer",
-        "_content",
+        "_connection",
         "_deadline",
         "_due",
         "_ended",
         "_failure",
-        "_line",
         "_loop",
         "_max_body",
         "_on_end",
         "_spawn",
-        "_taken",
         "_target",
         "_timer",
         "_timer_due",
-        "_until_close",
-        "_waiting",
         "headers",
         "status",
     )
 
     def __init__(
         self,
-        answer: aiohttp.ClientResponse,
-        line: Line,
+        answer: Answer,
+        connection: Connection,
         target: Target,
         deadline: float,
         *,
@@ -68,8 +57,7 @@ class UpstreamResponse:
     ) -> None:
         self.status: int = answer.status
         self._answer = answer
-        self._content = answer.content
-        self._line = line
+        self._connection = connection
         self._target = target
         self._deadline = deadline
         self._max_body = max_body
@@ -78,20 +66,14 @@ class UpstreamResponse:
         self._loop = asyncio.get_running_loop()
         self._ended = False
         self._failure: GatewayError | None = None
-        self._taken = 0
-        self._waiting = False
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         try:
             self.headers: Mapping[str, str] = _head(answer, target)
         except GatewayError:
-            answer.close()
-            line.abort()
+            self._drop()
             raise
-        if line.link is not None and not self._content.is_eof():
-            line.link.on_lost = self._lost
-        self._until_close = "content-length" not in self.headers and "transfer-encoding" not in self.headers
 
     async def read(self) -> bytes:
         """Return the whole body.
@@ -132,47 +114,59 @@ class UpstreamResponse:
             raise self._failure
         if self._ended:
             return b""
-        content = self._content
+        answer = self._answer
         now = self._loop.time()
+        if now >= self._deadline:
+            return self._fail(total_over(self._target))
+        if not answer.body and not answer.over:
+            await self._more(now)
+        if answer.body:
+            return self._connection.take(answer, PIECE)
+        if answer.complete:
+            self._end()
+            return b""
+        if answer.failure is not None:
+            return self._fail(in_body(answer.failure, self._target))
+        late = total_over if self._due >= self._deadline else idle_long
+        return self._fail(late(self._target))
+
+    async def _more(self, now: float) -> None:
+        """Wait for the next bytes, the end, or the clock."""
+        self._watch(now)
+        answer = self._answer
+        waiter = answer.waiter = self._loop.create_future()
         try:
-            if now >= self._deadline:
-                raise total_over(self._target)
-            if content.total_bytes == self._taken and not content.is_eof():
-                self._watch(now)
-                self._waiting = True
-                piece = await content.read(PIECE)
-                self._waiting = False
-            else:
-                piece = content.read_nowait(PIECE)
-            if piece:
-                self._taken += len(piece)
-                return piece
-            if self._until_close and self._line.was_reset:
-                raise StreamInterrupted(f"{self._target.provider}: the connection was reset in its answer")
-        except (GatewayError, *FAILURES) as error:
-            self._failure = error if isinstance(error, GatewayError) else in_body(error, self._target)
-            # The reader gives up what it still holds when it fails; the caller shall have it first.
-            rest = content._read_nowait(-1)  # noqa: SLF001
-            self.close()
-            if rest:
-                return rest
-            raise self._failure from None
+            await waiter
         except BaseException:
             # The caller is cancelled: the provider learns of it now.
             self.close()
             raise
-        self._end()
-        return b""
+        finally:
+            answer.waiter = None
+
+    def _fail(self, failure: GatewayError) -> bytes:
+        """End in a failure; what had come before is returned first, where there is any.
+
+        Raises:
+            GatewayError: the failure.
+        """
+        self._failure = failure
+        answer = self._answer
+        rest = b"".join(answer.body)
+        answer.body.clear()
+        self.close()
+        if rest:
+            return rest
+        raise failure
 
     def close(self) -> None:
         """Drop the connection at once; where the whole answer had come it is kept for the next call."""
         if self._ended:
             return
-        if not self._content.is_eof():
+        if not self._answer.complete:
             if self._failure is None:
                 self._failure = StreamInterrupted(f"{self._target.provider}: the answer was closed unread")
-            self._answer.close()
-            self._line.abort()
+            self._drop()
         self._end()
 
     def release(self) -> None:
@@ -181,7 +175,7 @@ class UpstreamResponse:
         A stream's last event often comes a moment before the body's end; dropping the connection there would cost
         the next call a handshake.
         """
-        if self._ended or self._content.is_eof():
+        if self._ended or self._answer.over:
             self.close()
         else:
             self._spawn(self._drain())
@@ -201,15 +195,12 @@ class UpstreamResponse:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        link = self._line.link
-        # By now the connection may carry another answer, which keeps its own.
-        if link is not None and link.on_lost == self._lost:
-            link.on_lost = None
         self._on_end()
 
-    def _lost(self) -> None:
-        if not self._content.is_eof() and self._content.exception() is None:
-            self._content.set_exception(aiohttp.ClientPayloadError())
+    def _drop(self) -> None:
+        """Drop the connection, unless it is free of this answer and may carry another."""
+        if not self._answer.complete:
+            self._connection.abort()
 
     def _watch(self, now: float) -> None:
         """Bound the wait that begins; one timer serves many waits and moves only when it fires."""
@@ -226,49 +217,33 @@ class UpstreamResponse:
 
     def _expire(self) -> None:
         self._timer = None
-        if not self._waiting or self._content.is_eof() or self._content.total_bytes != self._taken:
+        answer = self._answer
+        if answer.waiter is None or answer.body or answer.over:
             return  # the wait this timer was for is over; the next one sets it again
         if self._loop.time() + TIMER_GRAIN_S < self._due:
             self._set_timer()
-        elif self._due < self._deadline:
-            self._content.set_exception(idle_long(self._target))
         else:
-            self._content.set_exception(total_over(self._target))
+            answer.wake()
 
 
-def _head(answer: aiohttp.ClientResponse, target: Target) -> dict[str, str]:
+def _head(answer: Answer, target: Target) -> dict[str, str]:
     """Read the header fields of an answer, once they are known to be harmless.
 
     Raises:
-        ProviderTooLarge: they are more than `MAX_HEAD`.
-        ProviderBadResponse: a value holds a line break, the body is encoded, or the protocol would change.
+        ProviderBadResponse: the body is encoded.
     """
-    if sum(map(len, chain.from_iterable(answer.raw_headers))) > MAX_HEAD:
-        raise ProviderTooLarge(
-            f"{target.provider}: the head of the answer is over {MAX_HEAD} bytes",
-            upstream_status=answer.status,
-        )
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    values = "".join(headers.values())
-    if "\r" in values or "\n" in values:
-        raise ProviderBadResponse(
-            f"{target.provider}: a line break in a header of the answer", upstream_status=answer.status
-        )
-    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+    headers = {name.lower().decode("latin-1"): _text(value) for name, value in answer.fields}
+    encoding = headers.get("content-encoding")
+    if encoding is not None and encoding.lower() not in {"", "identity"}:
         raise ProviderBadResponse(
             f"{target.provider}: an encoded answer, though none was asked for", upstream_status=answer.status
         )
-    if answer.status < HTTPStatus.OK:
-        raise ProviderBadResponse(
-            f"{target.provider}: status {answer.status} is no answer", upstream_status=answer.status
-        )
-    return headers if values.isascii() else {name: _readable(value) for name, value in headers.items()}
+    return headers
 
 
-def _readable(value: str) -> str:
-    """Replace the lone surrogates that stand for bytes outside UTF-8: no later encoder would write them."""
+def _text(value: bytes) -> str:
+    """Read a header's value: ASCII, or UTF-8, or else Latin-1, which any bytes are."""
     try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode(errors="surrogateescape").decode("latin-1")
-    return value
+        return value.strip().decode()
+    except UnicodeDecodeError:
+        return value.strip().decode("latin-1")

@@ -9,6 +9,7 @@ import llmgw
 ROOT = Path(llmgw.__file__).parent
 
 CLIENTS = {
+    "aiohappyeyeballs",
     "aiohttp",
     "httpx",
     "requests",
@@ -79,7 +80,7 @@ def test_only_upstream_reaches_out() -> None:
 def test_the_check_sees() -> None:
     """The check finds what it looks for, in the room that does it and in every spelling."""
     pool = ast.parse((ROOT / "upstream" / "pool.py").read_text(encoding="utf-8"))
-    assert "aiohttp" in set(_reaches_out(pool))
+    assert {"aiohappyeyeballs", "create_connection"} <= set(_reaches_out(pool))
     for line in (
         "import urllib.request",
         "from urllib import request",

@@ -1,0 +1,313 @@
+"""One connection to a provider and the answers that come over it."""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+READ_AHEAD: Final = 16 * 1024
+"""Bytes of a body after which no more is read until they are taken; one read of the socket may bring more."""
+
+MAX_HEAD: Final = 64 * 1024
+"""Most bytes of header names and values in an answer."""
+MAX_FIELDS: Final = 128
+MAX_FIELD: Final = 8190
+"""Most bytes of one header, and of the words behind a status."""
+
+_NO_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+_NO_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+class Malformed(Exception):
+    """What came is not HTTP, or not as it may be asked for."""
+
+
+class HeadTooLarge(Exception):
+    """The head of an answer is over its limits."""
+
+
+class Lost(Exception):
+    """The connection ended before the answer did; `begun` tells whether anything of it had come."""
+
+    def __init__(self, error: Exception | None, *, begun: bool) -> None:
+        super().__init__()
+        self.error = error
+        self.begun = begun
+
+
+class Answer:
+    """What has come of one answer: its head, and what of its body nobody has taken yet.
+
+    `failure` is why nothing more will come; `complete` that all of it did. `fields` are the headers as they came.
+    """
+
+    __slots__ = (
+        "begun",
+        "body",
+        "complete",
+        "failure",
+        "fields",
+        "headed",
+        "size",
+        "status",
+        "until_close",
+        "waiter",
+    )
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.begun = False
+        self.headed = False
+        self.until_close = False
+        self.body: deque[bytes] = deque()
+        self.size = 0
+        self.complete = False
+        self.failure: Exception | None = None
+        self.waiter: asyncio.Future[None] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.complete or self.failure is not None
+
+    def wake(self) -> None:
+        """Let whoever waits for more look again."""
+        waiter = self.waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class Connection(asyncio.Protocol):
+    """One connection: sends a request, takes in its answer, one after the other.
+
+    `on_free` is called when a whole answer has come and the next request may go out; `on_lost` when the connection
+    is no more.
+    """
+
+    __slots__ = (
+        "_answer", "_excess", "_fields_size", "_head_size", "_interim", "_on_free", "_on_lost", "_parser",
+        "_paused", "_transport", "idle_since", "keep", "used",
+    )  # fmt: skip
+
+    def __init__(
+        self, on_free: Callable[["Connection"], None], on_lost: Callable[["Connection"], None], *, keep: bool
+    ) -> None:
+        self.idle_since = 0.0
+        self.used = False
+        """Whether it carried a request before the one it carries."""
+        self.keep = keep
+        self._on_free = on_free
+        self._on_lost = on_lost
+        self._parser = HttpResponseParser(self)
+        # Folded headers, line feeds alone and spaces behind a chunk's size are wrong, seen in the wild, and mean
+        # one thing only. What else the first lets pass is looked at in `on_headers_complete`.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
+        self._transport: asyncio.Transport | None = None
+        self._answer: Answer | None = None
+        self._excess = False
+        self._interim = False
+        self._paused = False
+        self._head_size = 0
+        self._fields_size = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be sent over it now."""
+        return self._answer is None and self._transport is not None and not self._transport.is_closing()
+
+    def send(self, head: bytes, body: bytes) -> Answer:
+        """Send a request; what answers it comes into what is returned."""
+        answer = Answer()
+        self._answer = answer
+        self._head_size = self._fields_size = 0
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self._give_up(Lost(None, begun=False))
+        elif len(body) < READ_AHEAD:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+        return answer
+
+    def take(self, answer: Answer, limit: int) -> bytes:
+        """Take the next bytes of the body that are here, at most `limit`; b"" where there are none."""
+        body = answer.body
+        if not body:
+            return b""
+        piece = body.popleft()
+        if len(piece) > limit:
+            body.appendleft(piece[limit:])
+            piece = piece[:limit]
+        elif body:
+            pieces, size = [piece], len(piece)
+            while body and (size := size + len(body[0])) <= limit:
+                pieces.append(body.popleft())
+            piece = b"".join(pieces)
+        answer.size -= len(piece)
+        if self._paused and answer is self._answer and answer.size <= READ_AHEAD:
+            self._paused = False
+            cast("asyncio.Transport", self._transport).resume_reading()
+        return piece
+
+    def abort(self) -> None:
+        """Drop the connection now; a plain close would first wait for the peer to take what we sent."""
+        self.keep = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """End an idle connection."""
+        self.keep = False
+        if self._transport is not None:
+            self._transport.close()
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came."""
+        answer = self._answer
+        if answer is None:
+            # Nobody had asked for it: it would be read as the answer to what is asked next.
+            self.abort()
+            return
+        answer.begun = True
+        headed = answer.headed
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._give_up(Malformed())
+        except HttpParserError as error:
+            cause = error.__context__
+            self._give_up(cause if isinstance(cause, HeadTooLarge | Malformed) else Malformed())
+        if not answer.headed:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD + MAX_FIELD:
+                self._give_up(HeadTooLarge())
+        if answer.complete:
+            self._finish()
+        elif answer.size > READ_AHEAD and not self._paused and answer is self._answer:
+            self._paused = True
+            cast("asyncio.Transport", self._transport).pause_reading()
+        if answer.body or answer.over or answer.headed is not headed:
+            answer.wake()
+
+    def eof_received(self) -> None:
+        """The peer sends no more; the transport is closed by its loop."""
+        answer = self._answer
+        if answer is not None and answer.headed and answer.until_close:
+            answer.complete = True
+            self.keep = False
+            self._finish()
+            answer.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is no more."""
+        self.keep = False
+        answer = self._answer
+        if answer is not None:
+            if answer.headed and answer.until_close and exc is None:
+                answer.complete = True
+                self._answer = None
+                answer.wake()
+            else:
+                self._give_up(Lost(exc, begun=answer.begun))
+        self._on_lost(self)
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """A message begins: after the answer that would be a second one."""
+        if self._answer is None or self._answer.complete:
+            self._excess = True
+
+    def on_status(self, reason: bytes) -> None:
+        """The words behind the status."""
+        if len(reason) > MAX_FIELD:
+            raise HeadTooLarge
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        """A header of the answer; one of its trailer is nothing to anybody."""
+        answer = self._answer
+        if answer is None or answer.headed:
+            return
+        value = value or b""
+        size = len(name) + len(value)
+        self._fields_size += size
+        if size > MAX_FIELD or self._fields_size > MAX_HEAD or len(answer.fields) >= MAX_FIELDS:
+            raise HeadTooLarge
+        answer.fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is here, unless it is that of an interim answer."""
+        answer = self._answer
+        if answer is None or answer.headed:
+            return
+        names = [name.lower() for name, _ in answer.fields]
+        if _NO_NAME.search(b"".join(names)) or _NO_VALUE.search(
+            b"".join([value for _, value in answer.fields])
+        ):
+            raise Malformed
+        status = self._parser.get_status_code()
+        if status < HTTPStatus.OK:
+            self._interim = True
+            answer.fields.clear()
+            return
+        answer.status = status
+        answer.headed = True
+        if status not in _BODILESS:
+            answer.until_close = b"content-length" not in names and b"transfer-encoding" not in names
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        answer = self._answer
+        if answer is not None and not answer.complete:
+            answer.body.append(body)
+            answer.size += len(body)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, unless it was an interim one."""
+        if self._interim:
+            self._interim = False
+        elif self._answer is not None:
+            self._answer.complete = True
+            self.keep = self.keep and self._parser.should_keep_alive()
+
+    def _finish(self) -> None:
+        """The whole answer is here: the connection is free, or of no more use."""
+        self._answer = None
+        transport = self._transport
+        if transport is None:
+            return
+        if self._paused:
+            self._paused = False
+            transport.resume_reading()
+        # What is still going out belongs to a request that was answered before it was read.
+        if self._excess or transport.get_write_buffer_size():
+            self.abort()
+        elif self.keep:
+            self.used = True
+            self._on_free(self)
+        else:
+            transport.close()
+
+    def _give_up(self, failure: Exception) -> None:
+        answer = self._answer
+        if answer is None:
+            return
+        self._answer = None
+        answer.failure = answer.failure or failure
+        answer.wake()
+        self.abort()
