@@ -15,6 +15,22 @@ from llmgw.state.url import StoreUrl
 
 Client: TypeAlias = Redis | RedisCluster
 
+
+class Cluster(RedisCluster):
+    """Says what it knows of where the slots are, and can be told that it is wrong."""
+
+    def place_of(self, key: str | bytes | int) -> ClusterNode | None:
+        """The primary that has a key; None where that is to be asked first, as every command does."""
+        if self._initialize:
+            return None
+        nodes: list[ClusterNode] | None = self.nodes_manager.slots_cache.get(self.keyslot(key))
+        return nodes[0] if nodes else None
+
+    def forget_places(self) -> None:
+        """Have the next command ask where the slots are."""
+        self._initialize = True
+
+
 _DRIVER = DriverInfo(name="llmgw", lib_version=__version__)
 
 SENTINEL_TIMEOUT_S = 0.2
@@ -36,7 +52,7 @@ def open_client(url: StoreUrl, *, timeout_s: float, max_connections: int) -> tup
             nodes = [ClusterNode(host, port) for host, port in url.nodes]
             options = {**options, **url.tls_files}
             return (
-                RedisCluster(startup_nodes=nodes, max_connections=max_connections, ssl=url.tls, **options),
+                Cluster(startup_nodes=nodes, max_connections=max_connections, ssl=url.tls, **options),
                 None,
             )
 

@@ -1,0 +1,117 @@
+"""Which lane leads to a key: one for a server or for whoever is primary, one for each node of a Cluster.
+
+Connecting stays the client library's: what it knows of logins, Sentinels, slots and encryption is not known here.
+"""
+
+import asyncio
+import contextlib
+from typing import Protocol
+
+from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import RedisError
+
+from llmgw.state.lane import Lane
+from llmgw.state.pool import Direct, Tcp, Tls
+from llmgw.state.topology import Client, Cluster
+
+
+class Lanes(Protocol):
+    """The lanes to a store."""
+
+    def find(self, key: str | bytes | int) -> Lane | None:
+        """The lane to where a key is; None where the client library is to find that out first."""
+
+    async def aclose(self) -> None:
+        """Close them."""
+
+
+def open_lanes(client: Client, timeout_s: float) -> Lanes:
+    """Build the lanes for a client, without connecting any."""
+    if isinstance(client, Cluster):
+        return _ByNode(client, timeout_s)
+    assert isinstance(client, Redis)
+    pool = client.connection_pool
+    return (
+        _ToPrimary(pool, timeout_s) if isinstance(pool, SentinelConnectionPool) else _Single(pool, timeout_s)
+    )
+
+
+class _Single:
+    def __init__(self, pool: BlockingConnectionPool, timeout_s: float) -> None:
+        self._pool = pool
+        self._lane = Lane(self._dial, timeout_s)
+
+    def find(self, key: str | bytes | int) -> Lane | None:
+        del key
+        return self._lane
+
+    async def aclose(self) -> None:
+        await self._lane.aclose()
+
+    async def _dial(self) -> Direct:
+        made: Direct = self._pool.make_connection()
+        return await _connected(made)
+
+
+class _ToPrimary(_Single):
+    """Leaves one that is primary no more as soon as any connection has heard of its successor."""
+
+    def __init__(self, pool: SentinelConnectionPool, timeout_s: float) -> None:
+        super().__init__(pool, timeout_s)
+        self._primary: object = None
+
+    def find(self, key: str | bytes | int) -> Lane | None:
+        if self._pool.master_address != self._primary:
+            self._primary = self._pool.master_address
+            self._lane.retire()
+        return super().find(key)
+
+    async def _dial(self) -> Direct:
+        connection = await super()._dial()
+        self._primary = self._pool.master_address
+        return connection
+
+
+class _ByNode:
+    def __init__(self, cluster: Cluster, timeout_s: float) -> None:
+        self._cluster = cluster
+        self._timeout_s = timeout_s
+        self._lanes: dict[str, Lane] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def find(self, key: str | bytes | int) -> Lane | None:
+        node = self._cluster.place_of(key)
+        if node is None:
+            return None
+        return self._lanes.get(node.name) or self._open(node)
+
+    async def aclose(self) -> None:
+        for lane in self._lanes.values():
+            await lane.aclose()
+        await asyncio.gather(*self._closing)
+
+    def _open(self, node: ClusterNode) -> Lane:
+        # A node that left takes its lane along.
+        for name in self._lanes.keys() - self._cluster.nodes_manager.nodes_cache.keys():
+            task = asyncio.get_running_loop().create_task(self._lanes.pop(name).aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+        async def dial() -> Direct:
+            kind = Tls if issubclass(node.connection_class, SSLConnection) else Tcp
+            return await _connected(kind(**node.connection_kwargs))
+
+        lane = self._lanes[node.name] = Lane(dial, self._timeout_s, self._cluster.forget_places)
+        return lane
+
+
+async def _connected(connection: Direct) -> Direct:
+    try:
+        await connection.connect()  # type: ignore[no-untyped-call]
+    except BaseException:
+        with contextlib.suppress(RedisError, OSError):
+            await connection.disconnect(nowait=True)
+        raise
+    return connection
