@@ -17,7 +17,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from llmgw.state.breaker import Admission, Breaker
 from llmgw.state.health import Problem, judge
-from llmgw.state.lane import Lane, LaneFull
+from llmgw.state.lane import LaneFull
 from llmgw.state.lanes import open_lanes
 from llmgw.state.listening import Listener
 from llmgw.state.scripts import Script
@@ -58,6 +58,7 @@ Words: TypeAlias = tuple[Argument, ...]
 _FAILURES = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
 _ELSEWHERE = (exceptions.AskError, exceptions.TryAgainError, exceptions.ClusterDownError)
 """What a node says of a key that it does not have now; a `MovedError` is the first of them."""
+_REFUSED = (exceptions.ReadOnlyError, *_ELSEWHERE)
 
 
 class State:
@@ -105,8 +106,8 @@ class State:
         if (admission := self._breaker.admit()) != "closed":
             await self._ask_first(admission)
         words = (name, *arguments)
-        if name in LANE_COMMANDS and arguments and (lane := self._lanes.find(arguments[0])) is not None:
-            return await self._send_by(lane, words)
+        if name in LANE_COMMANDS and arguments:
+            return await self._send_to(arguments[0], words)
         return await self._send(words)
 
     async def script(
@@ -121,15 +122,15 @@ class State:
         """
         if (admission := self._breaker.admit()) != "closed":
             await self._ask_first(admission)
-        lane = self._lane_for(script, keys)
         words = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        by_lane = bool(keys) and not script.bulk
         try:
-            if lane is None:
-                return await self._send(words, pass_on=exceptions.NoScriptError)
-            return await self._send_by(lane, words, pass_on=exceptions.NoScriptError)
+            if by_lane:
+                return await self._send_to(keys[0], words, pass_on=exceptions.NoScriptError)
+            return await self._send(words, pass_on=exceptions.NoScriptError)
         except exceptions.NoScriptError:
             words = ("EVAL", script.source, *words[2:])
-            return await (self._send(words) if lane is None else self._send_by(lane, words))
+            return await (self._send_to(keys[0], words) if by_lane else self._send(words))
 
     async def scripts(self, runs: Sequence[Run]) -> list[Any]:
         """Run several scripts that are sent all at once; each is given its answer, or the error that it met.
@@ -139,7 +140,7 @@ class State:
         Raises:
             StoreUnavailable: nothing was heard of any; the writes of each may have been applied all the same.
         """
-        lanes = [self._lane_for(script, keys) for script, keys, _ in runs]
+        lanes = [None if script.bulk or not keys else self._lanes.find(keys[0]) for script, keys, _ in runs]
         if len(runs) == 1 or None in lanes:
             return await asyncio.gather(*(self._answer_to(run) for run in runs))
         if (admission := self._breaker.admit()) != "closed":
@@ -166,7 +167,7 @@ class State:
         """Send one again that was refused before it began; what else went wrong with one is its own."""
         if not isinstance(answer, Exception):
             return answer
-        if isinstance(answer, exceptions.NoScriptError | exceptions.ReadOnlyError | _ELSEWHERE):
+        if isinstance(answer, (exceptions.NoScriptError, *_REFUSED)):
             return await self._answer_to(run)
         return _unavailable(answer)
 
@@ -215,9 +216,6 @@ class State:
             return list(answer.values())
         return [await self._send(("INFO",))]
 
-    def _lane_for(self, script: Script, keys: Sequence[str | bytes]) -> Lane | None:
-        return None if script.bulk or not keys else self._lanes.find(keys[0])
-
     async def _ask_first(self, admission: Admission) -> None:
         if admission == "open":
             raise StoreUnavailable(
@@ -255,26 +253,46 @@ class State:
             await self._client.connection_pool.disconnect(inuse_connections=False)
         return await self._client.execute_command(*words, **options)
 
-    async def _send_by(
-        self, lane: Lane, words: Words, *, pass_on: type[exceptions.RedisError] | None = None
+    async def _send_to(
+        self, key: Argument, words: Words, *, pass_on: type[exceptions.RedisError] | None = None
     ) -> Any:
-        """Send a command by a lane."""
+        """Send a command by the lane to where a key is."""
         ends = asyncio.get_running_loop().time() + self._deadline_s
         try:
-            try:
-                answer = await lane.send(_packed(words))
-            except (exceptions.ReadOnlyError, *_ELSEWHERE) as refusal:
-                # Refused before it began, so this is no repeated write.
+            if (lane := self._lanes.find(key)) is None:
                 async with asyncio.timeout_at(ends):
-                    answer = await self._after(refusal, lane, words)
+                    await self._lanes.learn()
+                    answer = await self._elsewhere(key, words)
+            else:
+                try:
+                    answer = await lane.send(_packed(words))
+                except _REFUSED as refusal:
+                    # Before it began, so what follows is no repeated write.
+                    async with asyncio.timeout_at(ends):
+                        answer = await self._after(refusal, key, words)
         except _FAILURES as failure:
             self._raise(failure, pass_on)
         self._breaker.succeeded()
         return answer
 
-    async def _after(self, refusal: Exception, lane: Lane, words: Words) -> Any:
-        if isinstance(refusal, exceptions.ReadOnlyError) and not isinstance(self._client, RedisCluster):
-            return await lane.send(_packed(words))  # by its next connection, to who is primary now
+    async def _after(self, refusal: Exception, key: Argument, words: Words) -> Any:
+        """Send what one server refused to another: who is primary now, or has the slot."""
+        match refusal:
+            case exceptions.ReadOnlyError():
+                by_lane = not isinstance(self._client, RedisCluster)  # whose next connection is to another
+            case exceptions.MovedError():
+                by_lane = await self._lanes.follow(refusal)
+            case _:
+                by_lane = False
+        return await (self._elsewhere(key, words) if by_lane else self._client.execute_command(*words))
+
+    async def _elsewhere(self, key: Argument, words: Words) -> Any:
+        lane = self._lanes.find(key)
+        if lane is not None:
+            try:
+                return await lane.send(_packed(words))
+            except _ELSEWHERE:
+                pass
         return await self._client.execute_command(*words)
 
     def _raise(self, failure: BaseException, pass_on: type[exceptions.RedisError] | None) -> NoReturn:
@@ -300,9 +318,10 @@ def _evalsha(run: Run) -> Words:
 
 def _packed(words: Words) -> bytes:
     try:
-        return pack_command(words)
+        packed: bytes = pack_command(words)  # type: ignore[arg-type]  # its stub says a tuple of one
     except TypeError as error:
         raise exceptions.DataError(str(error)) from None
+    return packed
 
 
 def _silent(answer: Any) -> bool:

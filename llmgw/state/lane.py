@@ -26,6 +26,8 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of all of them, where there is more than one."""
 _BATCH_BYTES: Final = 128 * 1024
 """Bytes after which is looked whether the server takes more."""
+_LATE_S: Final = 0.02
+"""Seconds that a timer may come too late before it is believed that nothing else has run either."""
 
 
 class LaneFull(exceptions.RedisError):
@@ -72,7 +74,12 @@ class Lane:
             return call.answer
         waiting.append(call)
         self._waiting_bytes += size
-        if not self._flushing:
+        if self._flushing:
+            return call.answer
+        link = self._link
+        if link is not None and not link.in_flight:
+            self._flush()  # nothing is on its way that others could join
+        else:
             self._flushing = True
             loop.call_soon(self._flush)
         return call.answer
@@ -82,7 +89,7 @@ class Lane:
         link, self._link = self._link, None
         if link is not None:
             self._retired.add(link)
-            if link.next_due is None:
+            if not link.awaited:
                 link.abort()
 
     def expire(self, now: float) -> None:
@@ -96,7 +103,7 @@ class Lane:
             self._troubled()
         for retired in tuple(self._retired):
             retired.expire(now)
-            if retired.next_due is None:
+            if not retired.awaited:
                 retired.abort()
         waiting = self._waiting
         while waiting and (waiting[0].ends <= now or waiting[0].answer.done()):
@@ -186,14 +193,14 @@ class Lane:
                 call.answer.set_exception(copy.copy(failure))
 
     def _eased(self, link: Link) -> None:
-        if link is self._link and not link.demoted:
+        if link is self._link and not link.spent:
             if self._waiting and not self._flushing:
                 self._flushing = True
                 self._running().call_soon(self._flush)
             return
         if link is self._link:
             self.retire()
-        elif link.next_due is None:
+        elif not link.awaited:
             link.abort()
 
     def _ended(self, link: Link) -> None:
@@ -207,8 +214,8 @@ class Lane:
             self._flush()
 
     def _wake_for_the_next(self) -> None:
-        links = [*self._retired, self._link] if self._link is not None else list(self._retired)
-        times = [due for link in links if link is not None and (due := link.next_due) is not None]
+        links = self._retired if self._link is None else {*self._retired, self._link}
+        times = [due for link in links if (due := link.next_due) is not None]
         if self._waiting:
             times.append(self._waiting[0].ends)
         if times:
@@ -224,8 +231,12 @@ class Lane:
 
     def _wake(self) -> None:
         when, self._timer, self._timer_at = self._timer_at, None, math.inf
-        # A loop may call a little early.
-        self.expire(max(self._running().time(), when))
+        now = self._running().time()
+        if now - when > _LATE_S:
+            # The loop stood still; what came meanwhile is to be read before it is missed.
+            self._wake_at(now)
+        else:
+            self.expire(max(now, when))  # a loop may call a little early
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -7,10 +7,10 @@ import asyncio
 import contextlib
 from typing import Protocol
 
-from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
+from redis.asyncio import Connection, ConnectionPool, SSLConnection
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.sentinel import SentinelConnectionPool
-from redis.exceptions import RedisError
+from redis.exceptions import MovedError, RedisError
 
 from llmgw.state.lane import Lane
 from llmgw.state.pool import Direct, Tcp, Tls
@@ -21,7 +21,17 @@ class Lanes(Protocol):
     """The lanes to a store."""
 
     def find(self, key: str | bytes | int) -> Lane | None:
-        """The lane to where a key is; None where the client library is to find that out first."""
+        """The lane to where a key is; None where that is to be learned first."""
+
+    async def learn(self) -> None:
+        """Find out where the keys are.
+
+        Raises:
+            RedisError, RedisClusterException: nobody says.
+        """
+
+    async def follow(self, moved: MovedError) -> bool:
+        """Take note of where a key is now; False where that is not enough to go there."""
 
     async def aclose(self) -> None:
         """Close them."""
@@ -31,15 +41,14 @@ def open_lanes(client: Client, timeout_s: float) -> Lanes:
     """Build the lanes for a client, without connecting any."""
     if isinstance(client, Cluster):
         return _ByNode(client, timeout_s)
-    assert isinstance(client, Redis)
     pool = client.connection_pool
-    return (
-        _ToPrimary(pool, timeout_s) if isinstance(pool, SentinelConnectionPool) else _Single(pool, timeout_s)
-    )
+    if isinstance(pool, SentinelConnectionPool):
+        return _ToPrimary(pool, timeout_s)
+    return _Single(pool, timeout_s)
 
 
 class _Single:
-    def __init__(self, pool: BlockingConnectionPool, timeout_s: float) -> None:
+    def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:
         self._pool = pool
         self._lane = Lane(self._dial, timeout_s)
 
@@ -47,11 +56,18 @@ class _Single:
         del key
         return self._lane
 
+    async def learn(self) -> None:
+        """Nothing is to be found out."""
+
+    async def follow(self, moved: MovedError) -> bool:
+        del moved
+        return False
+
     async def aclose(self) -> None:
         await self._lane.aclose()
 
     async def _dial(self) -> Direct:
-        made: Direct = self._pool.make_connection()
+        made: Direct = self._pool.make_connection()  # type: ignore[no-untyped-call]
         return await _connected(made)
 
 
@@ -60,17 +76,19 @@ class _ToPrimary(_Single):
 
     def __init__(self, pool: SentinelConnectionPool, timeout_s: float) -> None:
         super().__init__(pool, timeout_s)
+        self._sentinels = pool
         self._primary: object = None
 
     def find(self, key: str | bytes | int) -> Lane | None:
-        if self._pool.master_address != self._primary:
-            self._primary = self._pool.master_address
+        if self._sentinels.master_address != self._primary:
+            self._primary = self._sentinels.master_address
             self._lane.retire()
         return super().find(key)
 
     async def _dial(self) -> Direct:
         connection = await super()._dial()
-        self._primary = self._pool.master_address
+        if isinstance(connection, Connection):
+            self._primary = (connection.host, connection.port)
         return connection
 
 
@@ -86,6 +104,15 @@ class _ByNode:
         if node is None:
             return None
         return self._lanes.get(node.name) or self._open(node)
+
+    async def learn(self) -> None:
+        await self._cluster.initialize()
+
+    async def follow(self, moved: MovedError) -> bool:
+        if not moved.host:
+            return False
+        await self._cluster.follow(moved)
+        return True
 
     async def aclose(self) -> None:
         for lane in self._lanes.values():

@@ -1,10 +1,11 @@
 """One connection that many callers share: what goes out in order is answered in order.
 
-Nobody's place is ever given up: a caller who leaves, or whose time is over, leaves their place behind, and the answer
-that comes for it is thrown away.
+Nobody's place is ever given up: a caller who leaves, or whose time is over, leaves their place behind, and the
+answer that comes for it is thrown away.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
@@ -62,12 +63,13 @@ class Link(asyncio.Protocol):
         """What was written and not answered, in the order it was written."""
         self.paused = False
         """Whether the server takes no more bytes for now."""
-        self.demoted = False
-        """Whether the server has said that it is no primary."""
+        self.spent = False
+        """Whether the server has said that it is no primary, or does not take this connection's commands."""
         loop = asyncio.get_running_loop()
         self.heard = loop.time()
         """When the last bytes came, in seconds of the loop's clock."""
         self.gone: asyncio.Future[None] = loop.create_future()
+        self._expired = -math.inf
         self._now = loop.time
         self._eased = eased
         self._ended = ended
@@ -92,20 +94,24 @@ class Link(asyncio.Protocol):
         self._transport.writelines([call.packed for call in calls])
 
     def expire(self, now: float) -> bool:
-        """Fail the calls whose answer is overdue, and say whether there were any; their places stay."""
-        some = False
+        """Fail the calls whose answer is overdue, and say whether there are any; their places stay."""
+        self._expired = now
         for call in self.in_flight:
             if call.due > now:
                 break
             if not call.answer.done():
                 call.answer.set_exception(exceptions.TimeoutError("no answer from the store in time"))
-                some = True
-        return some
+        return bool(self.in_flight and self.in_flight[0].due <= now)
 
     @property
     def next_due(self) -> float | None:
-        """When the next answer is overdue; None when nobody waits for any."""
-        return next((call.due for call in self.in_flight if not call.answer.done()), None)
+        """When the next answer is overdue, those left out whose callers have been failed; None when none is."""
+        return next((call.due for call in self.in_flight if call.due > self._expired), None)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits for an answer."""
+        return any(not call.answer.done() for call in self.in_flight)
 
     def abort(self, failure: Exception | None = None) -> None:
         """Close at once; who still waits is failed."""
@@ -129,13 +135,14 @@ class Link(asyncio.Protocol):
 
     def _answered(self, waiting: "asyncio.Future[Any]", answer: Any) -> None:
         error: Any = answer[0] if type(answer) is list and answer else answer
-        if isinstance(error, Exception) and (
-            error is answer or isinstance(error, exceptions.ConnectionError)
-        ):
-            self.demoted = self.demoted or isinstance(error, exceptions.ReadOnlyError)
-            if not waiting.done():
-                waiting.set_exception(error)
-        elif not waiting.done():
+        if isinstance(error, Exception):
+            no_use = isinstance(error, exceptions.ConnectionError)
+            self.spent = self.spent or no_use or isinstance(error, exceptions.ReadOnlyError)
+            if error is answer or no_use:
+                if not waiting.done():
+                    waiting.set_exception(error)
+                return
+        if not waiting.done():
             waiting.set_result(answer)
 
     def pause_writing(self) -> None:

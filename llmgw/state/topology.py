@@ -8,12 +8,11 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
+from redis.exceptions import MovedError
 
 from llmgw import __version__
 from llmgw.state.pool import Pool, SentinelPool, SentinelTcp, SentinelTls, Tcp, Tls, Unix
 from llmgw.state.url import StoreUrl
-
-Client: TypeAlias = Redis | RedisCluster
 
 
 class Cluster(RedisCluster):
@@ -29,6 +28,21 @@ class Cluster(RedisCluster):
     def forget_places(self) -> None:
         """Have the next command ask where the slots are."""
         self._initialize = True
+
+    async def follow(self, moved: MovedError) -> None:
+        """Learn where a slot is now; after a few, the next command asks for all, as the library itself does."""
+        await self.nodes_manager.move_slot(moved)
+        self.reinitialize_counter += 1
+        if self.reinitialize_counter % self.reinitialize_steps == 0:
+            self.forget_places()
+
+    async def aclose(self) -> None:
+        """Close all connections, those to places that were forgotten, too."""
+        self._initialize = False
+        await super().aclose()
+
+
+Client: TypeAlias = Redis | Cluster
 
 
 _DRIVER = DriverInfo(name="llmgw", lib_version=__version__)
