@@ -58,6 +58,7 @@ Words: TypeAlias = tuple[Argument, ...]
 _FAILURES = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
 _ELSEWHERE = (exceptions.AskError, exceptions.TryAgainError, exceptions.ClusterDownError)
 """What a node says of a key that it does not have now; a `MovedError` is the first of them."""
+_REDIRECTIONS_MAX: Final = 5
 _REFUSED = (exceptions.ReadOnlyError, *_ELSEWHERE)
 
 
@@ -261,8 +262,7 @@ class State:
         try:
             if (lane := self._lanes.find(key)) is None:
                 async with asyncio.timeout_at(ends):
-                    await self._lanes.learn()
-                    answer = await self._elsewhere(key, words)
+                    answer = await self._learned(key, words)
             else:
                 try:
                     answer = await lane.send(_packed(words))
@@ -275,25 +275,27 @@ class State:
         self._breaker.succeeded()
         return answer
 
-    async def _after(self, refusal: Exception, key: Argument, words: Words) -> Any:
+    async def _after(self, refusal: exceptions.ResponseError, key: Argument, words: Words) -> Any:
         """Send what one server refused to another: who is primary now, or has the slot."""
-        match refusal:
-            case exceptions.ReadOnlyError():
-                by_lane = not isinstance(self._client, RedisCluster)  # whose next connection is to another
-            case exceptions.MovedError():
-                by_lane = await self._lanes.follow(refusal)
-            case _:
-                by_lane = False
-        return await (self._elsewhere(key, words) if by_lane else self._client.execute_command(*words))
-
-    async def _elsewhere(self, key: Argument, words: Words) -> Any:
-        lane = self._lanes.find(key)
-        if lane is not None:
+        for _ in range(_REDIRECTIONS_MAX):
+            to = await self._lanes.redirect(refusal, key)
+            if to is None:
+                break
             try:
-                return await lane.send(_packed(words))
-            except _ELSEWHERE:
-                pass
+                return await to.lane.send(_packed(words), asking=to.asking)
+            except _ELSEWHERE as again:
+                refusal = again
         return await self._client.execute_command(*words)
+
+    async def _learned(self, key: Argument, words: Words) -> Any:
+        await self._lanes.learn()
+        lane = self._lanes.find(key)
+        if lane is None:
+            return await self._client.execute_command(*words)
+        try:
+            return await lane.send(_packed(words))
+        except _REFUSED as refusal:
+            return await self._after(refusal, key, words)
 
     def _raise(self, failure: BaseException, pass_on: type[exceptions.RedisError] | None) -> NoReturn:
         self._record(failure)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
+from hiredis import pack_command
 from redis import exceptions
 
 from llmgw.state.link import Call, Dialled, Link
@@ -26,6 +27,7 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of all of them, where there is more than one."""
 _BATCH_BYTES: Final = 128 * 1024
 """Bytes after which is looked whether the server takes more."""
+_ASKING: Final[bytes] = pack_command(("ASKING",))
 _LATE_S: Final = 0.02
 """Seconds that a timer may come too late before it is believed that nothing else has run either."""
 
@@ -56,11 +58,14 @@ class Lane:
         self._timer_at = math.inf
         self._closed = False
 
-    def send(self, packed: bytes) -> "asyncio.Future[Any]":
+    def send(self, packed: bytes, *, asking: bool = False) -> "asyncio.Future[Any]":
         """Send a packed command soon, and promise its answer, or the client library's error, or `LaneFull`.
 
-        To cancel the promise is to leave; what leaves before it was written is not written.
+        To cancel the promise is to leave; what leaves before it was written is not written. `asking` is said to a
+        node that is being given the key's slot.
         """
+        if asking:
+            packed = _ASKING + packed
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
@@ -72,6 +77,7 @@ class Lane:
         if self._closed:
             call.answer.set_exception(exceptions.ConnectionError("the way to the store is closed"))
             return call.answer
+        call.skips = asking
         waiting.append(call)
         self._waiting_bytes += size
         if self._flushing:

@@ -5,16 +5,23 @@ Connecting stays the client library's: what it knows of logins, Sentinels, slots
 
 import asyncio
 import contextlib
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from redis.asyncio import Connection, ConnectionPool, SSLConnection
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.sentinel import SentinelConnectionPool
-from redis.exceptions import MovedError, RedisError
+from redis.exceptions import AskError, MovedError, ReadOnlyError, RedisError, ResponseError
 
 from llmgw.state.lane import Lane
 from llmgw.state.pool import Direct, Tcp, Tls
 from llmgw.state.topology import Client, Cluster
+
+
+class Redirection(NamedTuple):
+    """A lane, and whether its node is still being given the key's slot."""
+
+    lane: Lane
+    asking: bool = False
 
 
 class Lanes(Protocol):
@@ -30,8 +37,12 @@ class Lanes(Protocol):
             RedisError, RedisClusterException: nobody says.
         """
 
-    async def follow(self, moved: MovedError) -> bool:
-        """Take note of where a key is now; False where that is not enough to go there."""
+    async def redirect(self, refusal: ResponseError, key: str | bytes | int) -> Redirection | None:
+        """Where to send what a server refused; None where only the client library knows.
+
+        Raises:
+            RedisError, RedisClusterException: nobody says where the keys are.
+        """
 
     async def aclose(self) -> None:
         """Close them."""
@@ -59,9 +70,10 @@ class _Single:
     async def learn(self) -> None:
         """Nothing is to be found out."""
 
-    async def follow(self, moved: MovedError) -> bool:
-        del moved
-        return False
+    async def redirect(self, refusal: ResponseError, key: str | bytes | int) -> Redirection | None:
+        """Its next connection is to who is primary then."""
+        del key
+        return Redirection(self._lane) if isinstance(refusal, ReadOnlyError) else None
 
     async def aclose(self) -> None:
         await self._lane.aclose()
@@ -101,23 +113,31 @@ class _ByNode:
 
     def find(self, key: str | bytes | int) -> Lane | None:
         node = self._cluster.place_of(key)
-        if node is None:
-            return None
-        return self._lanes.get(node.name) or self._open(node)
+        return None if node is None else self._lane_to(node)
 
     async def learn(self) -> None:
         await self._cluster.initialize()
 
-    async def follow(self, moved: MovedError) -> bool:
-        if not moved.host:
-            return False
-        await self._cluster.follow(moved)
-        return True
+    async def redirect(self, refusal: ResponseError, key: str | bytes | int) -> Redirection | None:
+        if not isinstance(refusal, AskError) or not refusal.host:
+            return None
+        if not isinstance(refusal, MovedError):
+            node = self._cluster.get_node(refusal.host, refusal.port)
+            return None if node is None else Redirection(self._lane_to(node), asking=True)
+        await self._cluster.follow(refusal)
+        lane = self.find(key)
+        if lane is None:
+            await self.learn()
+            lane = self.find(key)
+        return None if lane is None else Redirection(lane)
 
     async def aclose(self) -> None:
         for lane in self._lanes.values():
             await lane.aclose()
         await asyncio.gather(*self._closing)
+
+    def _lane_to(self, node: ClusterNode) -> Lane:
+        return self._lanes.get(node.name) or self._open(node)
 
     def _open(self, node: ClusterNode) -> Lane:
         # A node that left takes its lane along.

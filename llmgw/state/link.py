@@ -24,16 +24,17 @@ class Call:
     """A packed command and who waits for its answer.
 
     `ends` is when its caller waits no longer, `due` when its answer must be here once it was written; both in
-    seconds of the loop's clock.
+    seconds of the loop's clock. So many answers as `skips` come before its own.
     """
 
-    __slots__ = ("answer", "due", "ends", "packed")
+    __slots__ = ("answer", "due", "ends", "packed", "skips")
 
     def __init__(self, answer: "asyncio.Future[Any]", packed: bytes, ends: float) -> None:
         self.answer = answer
         self.packed = packed
         self.ends = ends
         self.due = ends
+        self.skips = 0
 
 
 class Dialled(Protocol):
@@ -127,7 +128,12 @@ class Link(asyncio.Protocol):
             while (answer := reader.gets()) is not _MORE:
                 if not in_flight:
                     raise exceptions.InvalidResponse("an answer that nobody asked for")
-                self._answered(in_flight.popleft().answer, answer)
+                call = in_flight.popleft()
+                if call.skips:
+                    call.skips -= 1
+                    in_flight.appendleft(call)
+                else:
+                    self._answered(call.answer, answer)
         except exceptions.InvalidResponse as failure:
             self.abort(failure)
             return

@@ -30,7 +30,7 @@ class Cluster(RedisCluster):
         self._initialize = True
 
     async def follow(self, moved: MovedError) -> None:
-        """Learn where a slot is now; after a few, the next command asks for all, as the library itself does."""
+        """Learn where a slot is now; after a few, all are asked for again."""
         await self.nodes_manager.move_slot(moved)
         self.reinitialize_counter += 1
         if self.reinitialize_counter % self.reinitialize_steps == 0:

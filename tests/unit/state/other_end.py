@@ -91,15 +91,15 @@ class Switchboard:
         self.ends.append(OtherEnd())
         return self.ends[-1]
 
-    def send(self, *words: str | bytes | int) -> "asyncio.Future[Any]":
+    def send(self, *words: str | bytes | int, asking: bool = False) -> "asyncio.Future[Any]":
         """Send a command."""
         packed: bytes = pack_command(words)  # type: ignore[arg-type]
-        return self.lane.send(packed)
+        return self.lane.send(packed, asking=asking)
 
     @property
     def written(self) -> list[bytes]:
         """The first argument of every command that was ever written, connection by connection."""
-        return [command[1] for end in self.ends for command in end.commands]
+        return [command[1] for end in self.ends for command in end.commands if len(command) > 1]
 
     def _trouble(self) -> None:
         self.troubles += 1

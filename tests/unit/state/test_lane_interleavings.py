@@ -1,4 +1,4 @@
-"""Any interleaving of calls, cancellations, answers, silences and losses gives each caller its own answer, or none."""
+"""Any interleaving of calls, cancellations, answers and losses gives each caller its own answer, or none."""
 
 import asyncio
 from typing import Any, TypeAlias
@@ -51,7 +51,7 @@ class Story:
         board = self.board
         match what:
             case "call":
-                self.calls.append(board.send("ECHO", len(self.calls)))
+                self.calls.append(board.send("ECHO", len(self.calls), asking=number % 7 == 0))
             case "tick":
                 await settled()
             case "answer":
@@ -114,6 +114,8 @@ class Story:
 
 def said(command: list[bytes]) -> bytes:
     """The answer to a command; of every fifth, an error."""
+    if command == [b"ASKING"]:
+        return b"+OK\r\n"
     number = command[1]
     if int(number) % 5 == 4:
         return b"-ERR it is %s\r\n" % number
