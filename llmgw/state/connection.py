@@ -2,17 +2,23 @@
 
 A command that timed out may still have been applied; nothing here sends it again. Whoever needs to repeat a
 write makes it idempotent by an id of its own.
+
+What calls need, short scripts and a few commands, goes over lanes that all share; the rest, and whatever a lane's
+server says is elsewhere, goes through the client library and its pool.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
+from hiredis import pack_command
 from redis import exceptions
 from redis.asyncio.cluster import RedisCluster
 
-from llmgw.state.breaker import Breaker
+from llmgw.state.breaker import Admission, Breaker
 from llmgw.state.health import Problem, judge
+from llmgw.state.lane import LaneFull
+from llmgw.state.lanes import open_lanes
 from llmgw.state.listening import Listener
 from llmgw.state.scripts import Script
 from llmgw.state.topology import open_client
@@ -26,7 +32,34 @@ Argument: TypeAlias = str | bytes | int
 Run: TypeAlias = tuple[Script, Sequence[str | bytes], Sequence[Argument]]
 """A script with its keys and arguments."""
 
+LANE_COMMANDS: Final = frozenset(
+    {
+        "DEL",
+        "GET",
+        "HDEL",
+        "HGET",
+        "HMGET",
+        "HSET",
+        "HSETNX",
+        "INCR",
+        "LINDEX",
+        "MGET",
+        "PTTL",
+        "SADD",
+        "SCARD",
+        "XADD",
+    }
+)
+"""Commands of calls: short, with their key in front, and with an answer that the client library leaves as it is."""
+
+Words: TypeAlias = tuple[Argument, ...]
+"""A command with its arguments."""
+
 _FAILURES = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
+_ELSEWHERE = (exceptions.AskError, exceptions.TryAgainError, exceptions.ClusterDownError)
+"""What a node says of a key that it does not have now; a `MovedError` is the first of them."""
+_REDIRECTIONS_MAX: Final = 5
+_REFUSED = (exceptions.ReadOnlyError, *_ELSEWHERE)
 
 
 class State:
@@ -48,6 +81,7 @@ class State:
         self._client, self._sentinel = open_client(
             self._url, timeout_s=timeout_s, max_connections=max_connections
         )
+        self._lanes = open_lanes(self._client, timeout_s)
         self._timeout_s = timeout_s
         self._deadline_s = 2 * timeout_s
         self._breaker = Breaker(clock or SystemClock())
@@ -75,8 +109,12 @@ class State:
         Raises:
             StoreUnavailable: no answer, or a refusal; a write may have been applied all the same.
         """
-        await self._admit()
-        return await self._send(name, *arguments)
+        if (admission := self._breaker.admit()) != "closed":
+            await self._ask_first(admission)
+        words = (name, *arguments)
+        if name in LANE_COMMANDS and arguments:
+            return await self._send_to(arguments[0], words)
+        return await self._send(words)
 
     async def script(
         self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument] = ()
@@ -88,13 +126,17 @@ class State:
         Raises:
             StoreUnavailable: no answer, or a refusal; its writes may have been applied all the same.
         """
-        await self._admit()
+        if (admission := self._breaker.admit()) != "closed":
+            await self._ask_first(admission)
+        words = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        by_lane = bool(keys) and not script.bulk
         try:
-            return await self._send(
-                "EVALSHA", script.digest, len(keys), *keys, *arguments, pass_on=exceptions.NoScriptError
-            )
+            if by_lane:
+                return await self._send_to(keys[0], words, pass_on=exceptions.NoScriptError)
+            return await self._send(words, pass_on=exceptions.NoScriptError)
         except exceptions.NoScriptError:
-            return await self._send("EVAL", script.source, len(keys), *keys, *arguments)
+            words = ("EVAL", script.source, *words[2:])
+            return await (self._send_to(keys[0], words) if by_lane else self._send(words))
 
     async def scripts(self, runs: Sequence[Run]) -> list[Any]:
         """Run several scripts that are sent all at once; each is given its answer, or the error that it met.
@@ -104,19 +146,20 @@ class State:
         Raises:
             StoreUnavailable: nothing was heard of any; the writes of each may have been applied all the same.
         """
-        if isinstance(self._client, RedisCluster) or len(runs) == 1:
-            # A cluster's keys may be in several places, each with a connection of its own.
+        lanes = [None if script.bulk or not keys else self._lanes.find(keys[0]) for script, keys, _ in runs]
+        if len(runs) == 1 or None in lanes:
             return await asyncio.gather(*(self._answer_to(run) for run in runs))
-        await self._admit()
-        pipeline = self._client.pipeline(transaction=False)
-        for script, keys, arguments in runs:
-            pipeline.execute_command("EVALSHA", script.digest, len(keys), *keys, *arguments)
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                answers = await pipeline.execute(raise_on_error=False)
-        except _FAILURES as failure:
-            self._record(failure)
-            raise _unavailable(failure) from failure
+        if (admission := self._breaker.admit()) != "closed":
+            await self._ask_first(admission)
+        sent = [
+            lane.send(_packed(_evalsha(run)))
+            for lane, run in zip(lanes, runs, strict=True)
+            if lane is not None
+        ]
+        answers = await asyncio.gather(*sent, return_exceptions=True)
+        if all(_silent(each) for each in answers):
+            self._record(answers[0])
+            raise _unavailable(answers[0]) from answers[0]
         self._breaker.succeeded()
         return [await self._settled(run, answer) for run, answer in zip(runs, answers, strict=True)]
 
@@ -130,7 +173,7 @@ class State:
         """Send one again that was refused before it began; what else went wrong with one is its own."""
         if not isinstance(answer, Exception):
             return answer
-        if isinstance(answer, exceptions.NoScriptError) or _demoted(answer):
+        if isinstance(answer, (exceptions.NoScriptError, *_REFUSED)):
             return await self._answer_to(run)
         return _unavailable(answer)
 
@@ -168,54 +211,45 @@ class State:
 
     async def aclose(self) -> None:
         """Close every connection; the object is of no use afterwards."""
+        await self._lanes.aclose()
         await self._client.aclose()
         if self._sentinel is not None:
             await self._sentinel.aclose()
 
     async def _info(self) -> list[Mapping[str, Any]]:
         if isinstance(self._client, RedisCluster):
-            answer = await self._send("INFO", target_nodes=RedisCluster.PRIMARIES)
+            answer = await self._send(("INFO",), target_nodes=RedisCluster.PRIMARIES)
             return list(answer.values())
-        return [await self._send("INFO")]
+        return [await self._send(("INFO",))]
 
-    async def _admit(self) -> None:
-        match self._breaker.admit():
-            case "closed":
-                return
-            case "open":
-                raise StoreUnavailable(
-                    "the gateway's store does not answer",
-                    retry_after_s=max(self._breaker.retry_after_s, 0.1),
-                    asked=False,
-                )
-            case "half_open":
-                try:
-                    await self._send("PING")
-                except asyncio.CancelledError:
-                    self._breaker.failed()
-                    raise
+    async def _ask_first(self, admission: Admission) -> None:
+        if admission == "open":
+            raise StoreUnavailable(
+                "the gateway's store does not answer",
+                retry_after_s=max(self._breaker.retry_after_s, 0.1),
+                asked=False,
+            )
+        try:
+            await self._send(("PING",))
+        except asyncio.CancelledError:
+            self._breaker.failed()
+            raise
 
     async def _send(
-        self,
-        name: str,
-        *arguments: Argument,
-        pass_on: type[exceptions.RedisError] | None = None,
-        **options: Any,
+        self, words: Words, *, pass_on: type[exceptions.RedisError] | None = None, **options: Any
     ) -> Any:
+        """Send a command through the client library."""
         try:
             async with asyncio.timeout(self._deadline_s):
-                answer = await self._once_more_if_refused(name, *arguments, **options)
+                answer = await self._once_more_if_refused(words, **options)
         except _FAILURES as failure:
-            self._record(failure)
-            if pass_on is not None and isinstance(failure, pass_on):
-                raise
-            raise _unavailable(failure) from failure
+            self._raise(failure, pass_on)
         self._breaker.succeeded()
         return answer
 
-    async def _once_more_if_refused(self, name: str, *arguments: Argument, **options: Any) -> Any:
+    async def _once_more_if_refused(self, words: Words, **options: Any) -> Any:
         try:
-            return await self._client.execute_command(name, *arguments, **options)
+            return await self._client.execute_command(*words, **options)
         except (exceptions.ReadOnlyError, exceptions.ConnectionError) as failure:
             if not _demoted(failure):
                 raise
@@ -223,17 +257,85 @@ class State:
         # is primary now, and send.
         if not isinstance(self._client, RedisCluster):
             await self._client.connection_pool.disconnect(inuse_connections=False)
-        return await self._client.execute_command(name, *arguments, **options)
+        return await self._client.execute_command(*words, **options)
+
+    async def _send_to(
+        self, key: Argument, words: Words, *, pass_on: type[exceptions.RedisError] | None = None
+    ) -> Any:
+        """Send a command by the lane to where a key is."""
+        ends = asyncio.get_running_loop().time() + self._deadline_s
+        try:
+            if (lane := self._lanes.find(key)) is None:
+                async with asyncio.timeout_at(ends):
+                    answer = await self._learned(key, words)
+            else:
+                try:
+                    answer = await lane.send(_packed(words))
+                except _REFUSED as refusal:
+                    # Before it began, so what follows is no repeated write.
+                    async with asyncio.timeout_at(ends):
+                        answer = await self._after(refusal, key, words)
+        except _FAILURES as failure:
+            self._raise(failure, pass_on)
+        self._breaker.succeeded()
+        return answer
+
+    async def _after(self, refusal: exceptions.ResponseError, key: Argument, words: Words) -> Any:
+        """Send what one server refused to another: who is primary now, or has the slot."""
+        for _ in range(_REDIRECTIONS_MAX):
+            to = await self._lanes.redirect(refusal, key)
+            if to is None:
+                break
+            try:
+                return await to.lane.send(_packed(words), asking=to.asking)
+            except _ELSEWHERE as again:
+                refusal = again
+        return await self._client.execute_command(*words)
+
+    async def _learned(self, key: Argument, words: Words) -> Any:
+        await self._lanes.learn()
+        lane = self._lanes.find(key)
+        if lane is None:
+            return await self._client.execute_command(*words)
+        try:
+            return await lane.send(_packed(words))
+        except _REFUSED as refusal:
+            return await self._after(refusal, key, words)
+
+    def _raise(self, failure: BaseException, pass_on: type[exceptions.RedisError] | None) -> NoReturn:
+        self._record(failure)
+        if pass_on is not None and isinstance(failure, pass_on):
+            raise failure
+        raise _unavailable(failure) from failure
 
     def _record(self, failure: BaseException) -> None:
         """Count silence against the store; an answer, even a refusal, shows that it is there."""
-        answered = isinstance(failure, exceptions.ResponseError | exceptions.MaxConnectionsError) or _demoted(
-            failure
-        )
-        if answered:
-            self._breaker.succeeded()
-        else:
+        if isinstance(failure, LaneFull):
+            return
+        if _silent(failure):
             self._breaker.failed()
+        else:
+            self._breaker.succeeded()
+
+
+def _evalsha(run: Run) -> Words:
+    script, keys, arguments = run
+    return ("EVALSHA", script.digest, len(keys), *keys, *arguments)
+
+
+def _packed(words: Words) -> bytes:
+    try:
+        packed: bytes = pack_command(words)  # type: ignore[arg-type]  # its stub says a tuple of one
+    except TypeError as error:
+        raise exceptions.DataError(str(error)) from None
+    return packed
+
+
+def _silent(answer: Any) -> bool:
+    """Whether what came back is an error that shows no store."""
+    return isinstance(answer, Exception) and not (
+        isinstance(answer, exceptions.ResponseError | exceptions.MaxConnectionsError) or _demoted(answer)
+    )
 
 
 def _demoted(failure: BaseException) -> bool:
@@ -245,6 +347,10 @@ def _demoted(failure: BaseException) -> bool:
 
 def _unavailable(failure: BaseException) -> StoreUnavailable:
     match failure:
+        case LaneFull():
+            return StoreUnavailable(
+                "too many calls wait for the gateway's store", retry_after_s=1.0, asked=False
+            )
         case exceptions.OutOfMemoryError():
             message = "the gateway's store is full"
         case (

@@ -4,8 +4,9 @@ A command is packed by hiredis, sent without a task of its own, and takes a free
 answer means, and what becomes of a connection that failed, is the library's business as before.
 """
 
+import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from hiredis import pack_command
 from redis import exceptions
@@ -18,8 +19,10 @@ from redis.asyncio.sentinel import (
 )
 
 
-class _Direct(AbstractConnection):
+class Direct(AbstractConnection):
     """Writes to the socket at once. Who asks has a clock running for the whole call, which bounds this, too."""
+
+    _handed: asyncio.StreamWriter | None = None
 
     def pack_command(self, *args: Any) -> list[bytes]:
         """Write a command as the server reads it; a name of several words is as many arguments."""
@@ -55,24 +58,42 @@ class _Direct(AbstractConnection):
             await self.disconnect(nowait=True)
             raise
 
+    def hand_over(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        """Have another hear what comes on this connection, and forget it.
 
-class Tcp(_Direct, Connection):
+        Raises:
+            ConnectionError: the server is gone already.
+        """
+        reader, self._reader = self._reader, None
+        self._handed, self._writer = self._writer, None
+        if self._handed is None or reader is None:
+            raise exceptions.ConnectionError("the connection to the store is closed")
+        # A writer that nobody has closes its transport, so it is kept.
+        transport = cast("asyncio.Transport", self._handed.transport)
+        if transport.is_closing() or reader.at_eof():
+            transport.abort()
+            raise exceptions.ConnectionError("the store hung up")
+        transport.set_protocol(protocol)
+        return transport
+
+
+class Tcp(Direct, Connection):
     """A plain connection."""
 
 
-class Tls(_Direct, SSLConnection):
+class Tls(Direct, SSLConnection):
     """An encrypted connection."""
 
 
-class Unix(_Direct, UnixDomainSocketConnection):
+class Unix(Direct, UnixDomainSocketConnection):
     """A connection to a server of this machine."""
 
 
-class SentinelTcp(_Direct, SentinelManagedConnection):
+class SentinelTcp(Direct, SentinelManagedConnection):
     """A plain connection to whoever is primary."""
 
 
-class SentinelTls(_Direct, SentinelManagedSSLConnection):
+class SentinelTls(Direct, SentinelManagedSSLConnection):
     """An encrypted connection to whoever is primary."""
 
 

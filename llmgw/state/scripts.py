@@ -5,7 +5,7 @@ from importlib.resources.abc import Traversable
 from typing import ClassVar, Self
 
 from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 
 class Script(Struct, frozen=True):
@@ -21,6 +21,8 @@ class Script(Struct, frozen=True):
     source: str
     digest: str = ""
     """The SHA-1 the server knows the script by; computed here."""
+    bulk: bool = False
+    """Whether it says or is told much at once, so that others are not to wait behind it."""
 
     def __post_init__(self) -> None:
         if not self.source.startswith(self.HEADER):
@@ -36,3 +38,7 @@ class Script(Struct, frozen=True):
         head = f"{cls.HEADER} flags={flags}" if flags else cls.HEADER
         body = (folder / f"{name}.lua").read_text(encoding="utf-8")
         return cls(f"{room}_{name}", "\n".join(part for part in (head, prelude, body) if part))
+
+    def in_bulk(self) -> Self:
+        """The same, for a connection of its own."""
+        return replace(self, bulk=True)

@@ -8,12 +8,42 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
+from redis.exceptions import MovedError
 
 from llmgw import __version__
 from llmgw.state.pool import Pool, SentinelPool, SentinelTcp, SentinelTls, Tcp, Tls, Unix
 from llmgw.state.url import StoreUrl
 
-Client: TypeAlias = Redis | RedisCluster
+
+class Cluster(RedisCluster):
+    """Says what it knows of where the slots are, and can be told that it is wrong."""
+
+    def place_of(self, key: str | bytes | int) -> ClusterNode | None:
+        """The primary that has a key; None where that is to be asked first, as every command does."""
+        if self._initialize:
+            return None
+        nodes: list[ClusterNode] | None = self.nodes_manager.slots_cache.get(self.keyslot(key))
+        return nodes[0] if nodes else None
+
+    def forget_places(self) -> None:
+        """Have the next command ask where the slots are."""
+        self._initialize = True
+
+    async def follow(self, moved: MovedError) -> None:
+        """Learn where a slot is now; after a few, all are asked for again."""
+        await self.nodes_manager.move_slot(moved)
+        self.reinitialize_counter += 1
+        if self.reinitialize_counter % self.reinitialize_steps == 0:
+            self.forget_places()
+
+    async def aclose(self) -> None:
+        """Close all connections, those to places that were forgotten, too."""
+        self._initialize = False
+        await super().aclose()
+
+
+Client: TypeAlias = Redis | Cluster
+
 
 _DRIVER = DriverInfo(name="llmgw", lib_version=__version__)
 
@@ -36,7 +66,7 @@ def open_client(url: StoreUrl, *, timeout_s: float, max_connections: int) -> tup
             nodes = [ClusterNode(host, port) for host, port in url.nodes]
             options = {**options, **url.tls_files}
             return (
-                RedisCluster(startup_nodes=nodes, max_connections=max_connections, ssl=url.tls, **options),
+                Cluster(startup_nodes=nodes, max_connections=max_connections, ssl=url.tls, **options),
                 None,
             )
 

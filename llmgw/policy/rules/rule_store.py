@@ -59,6 +59,7 @@ _ALL: Final = Script(
     """#!lua flags=no-writes
 return {redis.call('GET', KEYS[2]), redis.call('HVALS', KEYS[1])}
 """,
+    bulk=True,
 )
 
 

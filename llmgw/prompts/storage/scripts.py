@@ -12,8 +12,8 @@ def _script(name: str, flags: str = "") -> Script:
     return Script.read(_FOLDER, "prompts", name, flags=flags)
 
 
-COMMIT: Final = _script("commit")
+COMMIT: Final = _script("commit").in_bulk()
 PEEK: Final = _script("peek", "no-writes")
-READ: Final = _script("read", "no-writes")
-CONTENTS: Final = _script("contents", "no-writes")
+READ: Final = _script("read", "no-writes").in_bulk()
+CONTENTS: Final = _script("contents", "no-writes").in_bulk()
 FLUSH: Final = _script("flush")

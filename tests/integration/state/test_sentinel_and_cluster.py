@@ -64,6 +64,20 @@ def test_a_demoted_primary_is_left_for_the_new_one(trio: Trio) -> None:
     asyncio.run(use())
 
 
+def test_all_who_wrote_to_a_demoted_primary_reach_the_new_one(trio: Trio) -> None:
+    """A hundred scripts at once that the old primary refuses are each run by the new one, once."""
+
+    async def use() -> None:
+        async with aclosing(State(trio.url, timeout_s=ROOMY_S)) as state:
+            await state.script(COUNT, ["n"], [1])
+            assert await state.command("WAIT", 1, 5000) == 1
+            trio.swap()
+            counted = await asyncio.gather(*(state.script(COUNT, ["n"], [1]) for _ in range(100)))
+            assert sorted(counted) == list(range(2, 102))
+
+    asyncio.run(use())
+
+
 def test_an_unknown_service_is_unreachable(trio: Trio) -> None:
     """A service Sentinel does not know is the store's absence."""
 
@@ -107,14 +121,34 @@ def test_a_moved_slot_is_followed(cluster: list[Server]) -> None:
 
     async def use() -> None:
         async with aclosing(State(cluster_url(cluster), timeout_s=ROOMY_S)) as state:
-            await state.command("SET", "{moving}n", 1)
-            slot = int(cluster[0].ask("CLUSTER KEYSLOT", "{moving}n"))
-            ids = {node.ask("CLUSTER MYID").decode(): node for node in cluster}
-            owner = next(name for name, node in ids.items() if node.ask("GET", "{moving}n") is not None)
-            taker = next(name for name in ids if name != owner)
+            ids, slot, owner, taker = await _moving(state, cluster, "{moving}n")
             _migrate(ids, slot, owner, taker, "{moving}n")
             assert await state.command("INCR", "{moving}n") == 2
             assert ids[taker].ask("GET", "{moving}n") == b"2"
+
+    asyncio.run(use())
+
+
+def test_a_slot_that_moves_under_many_calls_is_followed(cluster: list[Server]) -> None:
+    """Callers of a slot lose nothing and count nothing twice while it moves from one node to another."""
+
+    async def use() -> None:
+        async with aclosing(State(cluster_url(cluster), timeout_s=ROOMY_S)) as state:
+            ids, slot, owner, taker = await _moving(state, cluster, "{busy}n")
+            moved = asyncio.Event()
+
+            async def count() -> list[int]:
+                counted = []
+                while not moved.is_set():
+                    counted.append(await state.script(COUNT, ["{busy}n"], [1]))
+                return [*counted, *[await state.script(COUNT, ["{busy}n"], [1]) for _ in range(3)]]
+
+            counting = [asyncio.create_task(count()) for _ in range(20)]
+            await asyncio.to_thread(_migrate, ids, slot, owner, taker, "{busy}n")
+            moved.set()
+            counted = sorted(n for each in await asyncio.gather(*counting) for n in each)
+            assert counted == list(range(2, len(counted) + 2))
+            assert int(ids[taker].ask("GET", "{busy}n")) == counted[-1]
 
     asyncio.run(use())
 
@@ -159,6 +193,15 @@ def test_rotation_notices_and_access_requests_work_on_a_cluster(cluster: list[Se
             assert (await desk.history(None)).intact
 
     asyncio.run(use())
+
+
+async def _moving(state: State, cluster: list[Server], key: str) -> tuple[dict[str, Server], int, str, str]:
+    """Set a key to 1; says the nodes by id, the key's slot, who has it, and who might."""
+    await state.command("SET", key, 1)
+    slot = int(cluster[0].ask("CLUSTER KEYSLOT", key))
+    ids = {node.ask("CLUSTER MYID").decode(): node for node in cluster}
+    owner = next(name for name, node in ids.items() if node.ask("GET", key) is not None)
+    return ids, slot, owner, next(name for name in ids if name != owner)
 
 
 def _migrate(ids: dict[str, Server], slot: int, owner: str, taker: str, key: str) -> None:
