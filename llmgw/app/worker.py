@@ -16,7 +16,7 @@ from llmgw.accounting.tokens import TokenCounter
 from llmgw.app.books import Books
 from llmgw.app.call_log import CallBook
 from llmgw.app.callers import authenticator, shared_issuers
-from llmgw.app.gauges import Lag, watch
+from llmgw.app.gauges import Lag, watch, watch_reloads
 from llmgw.app.handover import Handover, HandoverError
 from llmgw.app.life import stop_when_orphaned, supervisor, sweep
 from llmgw.app.parts import (
@@ -152,6 +152,8 @@ class Worker:
             self._calls.told_by(self._recorder)
         self._runtime = self._opened(settings, keyring, self._generation(loaded, number))
         watch(self._recorder, self._runtime, self._upstream)
+        if handover is not None and place.worker == 1:
+            watch_reloads(self._recorder, self._runtime, handover)
         self._lag = Lag(self._recorder)
 
     def _opened(self, settings: Settings, keyring: Keyring | None, generation: Generation) -> Runtime:

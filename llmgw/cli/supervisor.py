@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -112,6 +112,8 @@ class Supervisor:
             problem = str(error) if isinstance(error, ConfigError) else f"no room to hand it over: {error}"
             _log.error("reload refused, the old configuration stays: %s", problem)
             self._running = msgspec.structs.replace(running, problems=problem)
+            with suppress(OSError):
+                handover.write(msgspec.structs.replace(last, refused=last.refused + 1))
         else:
             # A worker that is started from now on begins with it; those that run are told to take it over.
             self._loaded = msgspec.structs.replace(
@@ -122,8 +124,9 @@ class Supervisor:
                 generation=handover.last.generation,
                 restart_needed=tuple(restart_needed(self._written, fresh.settings)),
             )
-            for pid in workers:
-                os.kill(pid, RELOAD_SIGNAL)
+        # After a refusal they find nothing new but the count of it.
+        for pid in workers:
+            os.kill(pid, RELOAD_SIGNAL)
         self._runfile.write(self._running)
 
 

@@ -114,6 +114,14 @@ def test_a_reload_takes_over_a_good_file_and_refuses_a_bad_one(
         until(lambda: "reload refused" in gateway.log(), "the refusal to be logged")
         assert gateway.chat("fresh").status == 200
         assert gateway.request("/admin/v1/config").json()["generation"] == 2
+        until(lambda: _reloads(gateway) == {"applied": 1, "refused": 1}, "the refusal to be counted")
+
+
+def _reloads(gateway: RunningGateway) -> dict[str, float]:
+    """What all workers tell of reloads, one series for each outcome."""
+    lines = gateway.request("/metrics").body.decode().splitlines()
+    told = [line.split() for line in lines if line.startswith("llmgw_config_reloads_total{")]
+    return {series.split('"')[-2]: float(value) for series, value in told}
 
 
 def test_a_worker_that_is_starting_hears_of_a_reload(simulator: SimulatorProcess, tmp_path: Path) -> None:
