@@ -8,10 +8,12 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator, ValidationError
 from llmgw.calllog.columns import CALL_COLUMNS
 from llmgw.calllog.event import event_of
 from llmgw.calllog.schema import json_schema, json_schema_text
+from llmgw.cli import main
 from llmgw.types.call import Call
 from tests.integration.calllog.asked_log import asked_log, call, everything
 from tests.unit.calllog.test_event import finished
@@ -22,7 +24,9 @@ VALIDATOR = Draft202012Validator(json_schema())
 
 def test_the_schema_is_the_committed_one() -> None:
     """Whoever changes the columns writes it anew: `llmgw calls schema > schemas/api/call_event.json`."""
-    assert json_schema_text() == (ROOT / "schemas" / "api" / "call_event.json").read_text()
+    committed = (ROOT / "schemas" / "api" / "call_event.json").read_text()
+    assert json_schema_text() == committed
+    assert CliRunner().invoke(main, ["calls", "schema"]).output == committed
     Draft202012Validator.check_schema(json_schema())
 
 
