@@ -31,6 +31,9 @@ JSON = "application/json"
 PIECE = 64 * 1024
 """Bytes of an answer that are handed to the server at a time: it keeps what it was given until it is read."""
 
+BEGUN = "llmgw.begun"
+"""The member of a scope that says that the status line is out."""
+
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _WATCH_AFTER_S = 0.2
 """How long an exchange runs before it starts to listen for its caller's leaving: short ones never need to."""
@@ -198,6 +201,7 @@ class Exchange:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and headers."""
+        self.scope[BEGUN] = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def send(self, body: bytes, *, more: bool) -> None:
