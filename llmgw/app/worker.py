@@ -214,7 +214,7 @@ class Worker:
             logging_config=None,
         )
         open_to_all = runtime.keyring is None
-        return Front(litestar, loopback_hosts_only=open_to_all)  # type: ignore[arg-type]  # Litestar types ASGI more narrowly than the specification
+        return Front(litestar, loopback_hosts_only=open_to_all, new_id=self._new_id)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Litestar) -> AsyncIterator[None]:
