@@ -32,6 +32,10 @@ OPERATION_KEPT_MS: Final = 3 * 86_400_000
 SETTLED_WITHIN_MS: Final = OPERATION_KEPT_MS - 3_600_000
 """How long after it began a call can be settled of which the store knows nothing; clocks may differ by an hour."""
 ROLLUPS_KEPT_MS: Final = (2 * 86_400_000, 35 * 86_400_000, 400 * 86_400_000)
+_ROLLUPS_LIVE_MS: Final = tuple(
+    kept + period for kept, period in zip(ROLLUPS_KEPT_MS, (60_000, 3_600_000, 86_400_000), strict=True)
+)
+"""Lifetimes of rollups from their first cell on, which is written within their own window, or later."""
 DUE: Final = 200
 """Holds that one sweep ends at most."""
 
@@ -342,7 +346,7 @@ def _who(asked: Reservation) -> bytes:
 
 
 def _rolled(asked: Reservation) -> list[Argument]:
-    return [*ROLLUPS_KEPT_MS, len(asked.used_by), *(f"{kind} {name}" for kind, name in asked.used_by)]
+    return [*_ROLLUPS_LIVE_MS, len(asked.used_by), *(f"{kind} {name}" for kind, name in asked.used_by)]
 
 
 def _rooms(asked: Reservation, answer: list[bytes]) -> tuple[Room, ...]:

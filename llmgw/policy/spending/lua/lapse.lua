@@ -5,12 +5,13 @@ if call('HGET', OPERATION, 's') ~= 'held' then return {'AGAIN'} end
 local expires = call('ZSCORE', HOLDS, OP)
 if expires and tonumber(expires) > now then return {'EARLY'} end
 if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
-end_hold()
 end_leases()
 if own(1) == 'charge_estimate' then
-  charge('lapse', ESTIMATE, {'1', '0', '0'}, own(2), '', 3)
-  finish('lapsed', ESTIMATE)
+  close_hold()
+  charge('lapse', ESTIMATE, {'1', '0', '0'}, own(2), '', 3, true)
+  finish('lapsed', ESTIMATE, true)
   return {'CHARGED'}
 end
-finish('lapsed')
+end_hold()
+finish('lapsed', nil, true)
 return {'RELEASED'}

@@ -75,13 +75,27 @@ local function begin_budget(i)
   call('ZADD', INDEX, text(forget_at(i)), budget_name(i))
 end
 
-local function end_hold()
-  for i = 1, BUDGETS do
-    local held = call('HGET', budget_key(i), 'held')
-    if held then call('HSET', budget_key(i), 'held', add(held, negate(ESTIMATE))) end
-  end
+-- How the operation stands, what was charged for it, and the second in which each limit counted it.
+local function standing()
+  local names = {'s', 'c'}
+  for i = 1, LIMITS do names[2 + i] = 'at' .. i end
+  return call('HMGET', OPERATION, unpack(names))
+end
+
+-- Takes the hold off one budget; `held` is what the budget says of holds, if anything.
+local function give_back(i, held)
+  if held then call('HSET', budget_key(i), 'held', add(held, negate(ESTIMATE))) end
+end
+
+-- Ends a hold, but for what it lies on.
+local function close_hold()
   call('HDEL', OPEN, OP)
   call('ZREM', HOLDS, OP)
+end
+
+local function end_hold()
+  for i = 1, BUDGETS do give_back(i, call('HGET', budget_key(i), 'held')) end
+  close_hold()
 end
 
 local function end_leases()
@@ -89,9 +103,10 @@ local function end_leases()
 end
 
 -- The tokens that were really used take the place of the expected ones, while their second still counts.
-local function change_tokens(by)
+local function change_tokens(by, stood)
+  if by == 0 then return end
   for i = 1, LIMITS do
-    local at = tonumber(call('HGET', OPERATION, 'at' .. i))
+    local at = tonumber(stood[2 + i])
     if at then
       local slot = 't' .. at % RING
       local r = call('HMGET', rate_key(i), 'at', 't', slot)
@@ -104,11 +119,14 @@ local function change_tokens(by)
   end
 end
 
--- How the operation ended, for as long as somebody may say so again.
-local function finish(state, charged)
-  call('HSET', OPERATION, 's', state)
-  if charged then call('HSET', OPERATION, 'c', charged) end
-  call('HDEL', OPERATION, 'r')
+-- How the operation ended, for as long as somebody may say so again; the record of what was held is over.
+local function finish(state, charged, held)
+  if charged then
+    call('HSET', OPERATION, 's', state, 'c', charged)
+  else
+    call('HSET', OPERATION, 's', state)
+  end
+  if held then call('HDEL', OPERATION, 'r') end
   call('PEXPIRE', OPERATION, ARGV[6])
 end
 
@@ -128,8 +146,8 @@ local function roll(first, dimensions, amounts, kept)
       local n, c, i, o = string.match(before[d] or '0 0 0 0', '^(%d+) (%-?%d+) (%d+) (%d+)$')
       cells[2 * d] = format('%d %s %d %d', n + calls, add(c, cost), i + input, o + output)
     end
-    call('HSET', KEYS[6 + g], unpack(cells))
-    call('PEXPIRE', KEYS[6 + g], kept[g])
+    -- A window that was never written has no cell yet, so each gets a lifetime.
+    if call('HSET', KEYS[6 + g], unpack(cells)) > 0 then call('PEXPIRE', KEYS[6 + g], kept[g]) end
   end
 end
 
@@ -158,11 +176,12 @@ local function tell(i, before, after, at)
   end
 end
 
--- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row. Returns
--- what each budget has spent by then, '' for a window that is not kept.
+-- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row; `held`
+-- tells that the operation's hold lies on them and ends with it. Returns what each budget has spent by then, '' for a
+-- window that is not kept.
 -- Own arguments of the scripts that charge: kind-dependent ones first, then at `first` the rollups' lifetimes,
 -- the number of dimensions, the dimensions, and the marks.
-local function charge(kind, amount, counts, who, data, first)
+local function charge(kind, amount, counts, who, data, first, held)
   local names, spents = {}, {}
   local dimensions = tonumber(own(first + 3))
   local rising = amount ~= '0' and not negative(amount)
@@ -171,10 +190,16 @@ local function charge(kind, amount, counts, who, data, first)
     if forget_at(i) > now then
       local before = call('HMGET', budget_key(i), 'spent', 'held')
       spents[i] = add(before[1] or '0', amount)
-      call('HSET', budget_key(i), 'spent', spents[i])
+      if held and before[2] then
+        call('HSET', budget_key(i), 'spent', spents[i], 'held', add(before[2], negate(ESTIMATE)))
+      else
+        call('HSET', budget_key(i), 'spent', spents[i])
+      end
       if not before[1] and not before[2] then begin_budget(i) end
       names[#names + 1] = budget_name(i)
       if rising then tell(i, before[1] or '0', spents[i], first + 4 + dimensions) end
+    elseif held then
+      give_back(i, call('HGET', budget_key(i), 'held'))
     end
   end
   call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(names, ' '),
