@@ -46,7 +46,7 @@ def verdicts(shot: Shot, pieces: list[bytes], *, lost: bool = False) -> list[str
 def streamed(chunks: int) -> bytes:
     """A stream as the static upstream writes it."""
     baked = stream(chunks, 0)
-    return baked.head + b"".join(baked.pieces) + baked.tail_with_usage
+    return baked.head + b"".join(baked.pieces) + baked.tail_with_usage(210)
 
 
 @pytest.mark.parametrize(("shot", "answer"), [(CHAT, completion(210)), (STREAM, streamed(3))])
