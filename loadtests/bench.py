@@ -129,6 +129,8 @@ class Result(Struct, frozen=True, kw_only=True):
     scenario: Scenario
     rows: tuple[Row, ...]
     turns: float = 0.0
+    cpus: int = 2
+    """CPUs for everything there is."""
 
     def row(self, kind: Kind, name: str = "") -> Row | None:
         """Find a server's row."""
@@ -139,7 +141,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
 
 class Bench:
-    """Measures scenarios one by one; `gateways` by flavour, `second` with two workers, `cpus` of all servers."""
+    """Measures scenarios one by one; `gateways` by flavour, `second` has two workers, on `cpus` CPUs in all."""
 
     def __init__(
         self,
@@ -150,6 +152,7 @@ class Bench:
         *,
         second: Gateway | None = None,
         peers: Sequence[Subject] = (),
+        cpus: int = 2,
     ) -> None:
         self._times = times
         self.upstream = upstream
@@ -157,6 +160,7 @@ class Bench:
         self.gateways = gateways
         self.second = second
         self.peers = peers
+        self._cpus = cpus
         self.calls = 0
         """Answers of the main gateway so far."""
 
@@ -193,10 +197,13 @@ class Bench:
             for (row, _), reading in zip(pairs, readings, strict=True):
                 row.saturation = reading
         rate = scenario.rate or SHARE * _reached([row for row, _ in pairs if row.kind != "peer"])
-        calm = [pair for pair in pairs if pair[0].kind != "second"]
+        # A gateway that failed at saturation has no rate of its own to be asked at.
+        calm = [
+            pair for pair in pairs if pair[0].kind != "second" and (pair[0].kind != "peer" or pair[0].sound)
+        ]
         for row, _ in calm:
             row.rate = rate
-            if row.kind == "peer" and row.saturation is not None and row.saturation.sound:
+            if row.kind == "peer" and row.saturation is not None:
                 row.rate = min(rate, SHARE * row.saturation.rate)
         readings = await self._rounds(scenario, calm, saturated=False)
         for (row, _), reading in zip(calm, readings, strict=True):
@@ -205,7 +212,7 @@ class Bench:
             row.rss_after = worker_rss_mib(family_of(subject.pid))
             subject.forget_log()
         turns = self.gateways[scenario.gateway].mean_turns(scenario)
-        return Result(scenario=scenario, rows=tuple(row for row, _ in pairs), turns=turns)
+        return Result(scenario=scenario, rows=tuple(row for row, _ in pairs), turns=turns, cpus=self._cpus)
 
     async def _rounds(
         self, scenario: Scenario, pairs: Sequence[tuple[Row, Subject]], *, saturated: bool

@@ -25,6 +25,7 @@ USES: Final = {10: 7, 100: 11, 1_000: 51}
 LEAST: Final = {10: 600, 100: 120, 1_000: 40}
 """Conversations that are more than a cache of one MiB holds, and more than a closed loop has connections."""
 _AT_ONCE: Final = 8
+_SOON, _STEP = 7, 20
 _FINE: Final = range(200, 300)
 
 
@@ -112,18 +113,21 @@ class Stage:
         uses = USES[self._turns]
         few = LEAST[self._turns] if self._cold else min(LEAST[self._turns], 40)
         wanted = max(ceil(max(0, calls - self.pool.left) / uses), few - len(self.pool))
-        names = iter([f"{self._name}-{self._made + n}" for n in range(wanted)])
+        numbers = iter(range(self._made, self._made + wanted))
         self._made += wanted
-        await asyncio.gather(*(self._make(names) for _ in range(_AT_ONCE)))
+        await asyncio.gather(*(self._make(numbers) for _ in range(_AT_ONCE)))
 
-    async def _make(self, names: Iterator[str]) -> None:
+    async def _make(self, numbers: Iterator[int]) -> None:
         uses = USES[self._turns]
         first = self._turns - (uses - 1)
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 22)
         try:
-            for name in names:
+            for number in numbers:
+                name = f"{self._name}-{number}"
                 shot = self._shot(name)
-                filled = first if self._cold else first - 2
+                # Those that are not used up in a run begin where they would be in the midst of one.
+                used = number * _STEP % uses if self._cold or uses > _SOON else 0
+                filled = first + 2 * used - (0 if self._cold else 2)
                 body = {"messages": list(told(filled))}
                 steps = [
                     written("/v1/contexts", {"id": name}, self._key),
@@ -131,7 +135,7 @@ class Stage:
                 ]
                 for payload in [*steps, *([] if self._cold else [shot.payload])]:
                     await _exchange(reader, writer, payload)
-                self.pool.add(Conversation(shot=shot, turns=first, left=uses))
+                self.pool.add(Conversation(shot=shot, turns=first + 2 * used, left=uses - used))
         finally:
             writer.close()
 

@@ -7,6 +7,7 @@ the moment it was due, so that a stall is felt by all it delayed.
 
 import asyncio
 import gc
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -18,10 +19,11 @@ from loadtests.metronome import Metronome
 
 LANES = 32
 PACED_LANES = 128
-DRAIN_S = 5.0
+DRAIN_S = 30.0
 """How long answers that are still owed at the end may take before they count as errors."""
 
 _CHUNKED = -1
+_CODE = re.compile(rb'"code": ?"(\w{1,60})"')
 
 
 class Shot(Struct, frozen=True, kw_only=True):
@@ -192,7 +194,8 @@ class Lane(asyncio.Protocol):
 
     def _judge(self) -> str | None:
         if self._status != b"200":
-            return f"status {self._status.decode('latin-1')}"
+            code = _CODE.search(b"".join(self._pieces))
+            return f"status {self._status.decode('latin-1')}{f' {code[1].decode()}' if code else ''}"
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         shot = self.shot
         if body.count(shot.marker) != shot.markers or not body.endswith(shot.ending):

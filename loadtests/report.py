@@ -40,12 +40,13 @@ LEGEND = f"""\
 - **RSS MiB**: resident memory of the largest worker before and after the scenario.
 - **driver busy**: CPU time of load generator and upstream together as a share of one CPU, at saturation where there
   is one. Well under 100 % in a server's row means that it was the server that set the pace.
-- **second worker** (below a table): how much faster two workers are than one. Where the load generator takes a part
-  of the second CPU, what was counted is divided by the CPUs that were left, and multiplied by two.
+- **second worker** (below a table): how much faster two workers are than one. Where the load generator takes a
+  part of the second CPU, what was counted is divided by the CPUs that were left, and multiplied by two.
 - **stored conversations**: only what is new is sent to the gateway, the whole conversation to everybody else. A
-  call stores two turns, so that conversations are taken from a pool and laid aside as they grow: *10 turns* are 4 to
-  16 before the call, *100* 90 to 110, *1,000* 950 to 1,050; the mean is below the table. *Warm* is a worker that
-  has served the conversation before, *cold* one whose cache of one MiB has forgotten it since.
+  call stores two turns, so that conversations are taken from a pool and laid aside as they grow: *10 turns* are 4
+  to 16 before the call, *100* 90 to 110, *1,000* 950 to 1,050; the mean is below the table. *Warm* is a worker that
+  has served the conversation before, *cold* one whose cache of one MiB has forgotten it since. Of two workers, any
+  may be called, and reads then what the other one has stored.
 - **CPU µs per chunk** (crossing): what a long stream costs more than a short one, divided by the chunks it has
   more; *x same* is the multiple of the stream between the caller's dialect and the same protocol.
 - **errors**: answers that were missing, cut, wrong or not 200. A row with errors shows nothing else.

@@ -64,12 +64,15 @@ class Run:
                 flavours.add("main")
             gateways = {flavour: self._gateway(flavour, upstream, stack) for flavour in sorted(flavours)}
             second = None
-            if "main" in flavours and len(place.both) > 1:
+            paired = any(scenario.gateway == "main" and scenario.rate is None for scenario in self._chosen)
+            if paired and len(place.both) > 1:
                 second = self._gateway("main", upstream, stack, cpus=place.both)
             limit = stack.enter_context(Limit([place.server], home, upstream.port))
             others = self._peers(upstream, stack) if with_peers else []
             times = QUICK if self._quick else FULL
-            self._bench = Bench(times, upstream, limit, gateways, second=second, peers=others)
+            self._bench = Bench(
+                times, upstream, limit, gateways, second=second, peers=others, cpus=place.cpus
+            )
             self._longest_s = LONGEST_WITH_PEERS_S if with_peers else LONGEST_S
             yield
 
@@ -149,7 +152,8 @@ class Run:
         """Say what the whole run came to."""
         took = f"Whole run: {time.monotonic() - self._began:.0f} s."
         closing = f"Trace batches received by the collector: {self._batches}. {took}"
-        return "\n\n".join([targets.table(self._targets), *self._absent, closing])
+        judged = [targets.table(self._targets)] if any(target.ratio for target in self._targets) else []
+        return "\n\n".join([*judged, *self._absent, closing])
 
     def legend(self) -> str:
         """Say what the columns mean."""

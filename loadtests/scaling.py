@@ -1,7 +1,5 @@
 """What the second worker brings, on a machine where the load generator needs a part of its CPU."""
 
-import os
-
 from msgspec import Struct
 
 from loadtests.bench import Result
@@ -14,8 +12,8 @@ class Brought(Struct, frozen=True):
     per_cpu: float
 
 
-def brought(result: Result, cpus: int | None = None) -> Brought | None:
-    """Compare one worker with two, on `cpus` CPUs for everything; None where one of them was not measured.
+def brought(result: Result) -> Brought | None:
+    """Compare one worker with two; None where one of them was not measured.
 
     With CPUs to spare the load generator takes nothing from the workers. Without, the second worker has what the
     load generator leaves it: the rate is divided by the CPUs that were left and multiplied by two.
@@ -24,6 +22,5 @@ def brought(result: Result, cpus: int | None = None) -> Brought | None:
     if one is None or two is None or one.fast is None or two.fast is None:
         return None
     counted = two.fast.rate / one.fast.rate
-    all_cpus = len(os.sched_getaffinity(0)) if cpus is None else cpus
-    left = min(2.0, all_cpus - two.fast.driver_busy)
+    left = min(2.0, result.cpus - two.fast.driver_busy)
     return Brought(counted, 2 * counted / left)

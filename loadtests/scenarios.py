@@ -15,7 +15,7 @@ DONE: Final = b"data: [DONE]\n\n"
 Flavour: TypeAlias = Literal["main", "untraced", "all traced", "forgetful"]
 """The gateway that is asked: 1 % of calls traced, none, all, or with a cache of conversations of one MiB."""
 
-MODELS: Final = ("static", "static-20x0ms", "static-200x0ms", "static-20x10ms", "static-20x250ms")
+MODELS: Final = ("static", "static-20x0ms", "static-200x0ms", "static-20x10ms", "static-24x250ms")
 """What the static upstream is asked for; callers of every gateway use the same names."""
 
 
@@ -131,6 +131,8 @@ def gateway_config(flavour: Flavour, upstream_port: int, collector_port: int) ->
         "kind": "openai_compatible",
         "base_url": f"http://127.0.0.1:{upstream_port}/v1",
         "api_key": "static-upstream-key",
+        # Many slow streams are measured; ordinarily a worker has 256 calls open at a provider.
+        "max_concurrency": 1024,
     }
     most = {"requests_per_minute": 10**9, "concurrent": 10_000, "budgets": {"month": 1_000_000}}
     config: dict[str, Any] = {

@@ -23,8 +23,10 @@ from loadtests.upstream_wire import MARKER
 
 NAME: Final = "slow-streams"
 STREAMS: Final = 500
-CHUNKS: Final = 20
+CHUNKS: Final = 24
 GAP_S: Final = 0.25
+RAMP_S: Final = 2.5
+"""In which they begin, evenly, so that all of them run for the time after it."""
 LATE_S: Final = 0.05
 SCENARIO: Final = Scenario(
     name=NAME,
@@ -32,7 +34,7 @@ SCENARIO: Final = Scenario(
     model=f"static-{CHUNKS}x{GAP_S * 1e3:.0f}ms",
     chunks=CHUNKS,
 )
-_GRACE_S: Final = 30.0
+_GRACE_S: Final = 60.0
 
 
 class Slow(Struct, kw_only=True):
@@ -106,9 +108,9 @@ async def _carried(upstream: Static, name: str, subject: Subject) -> Slow:
         family, drivers = family_of(subject.pid), (os.getpid(), upstream.pid)
         before, driver_before, began = usage_of(family), cpu_s(drivers), time.monotonic()
         for place, lane in enumerate(lanes):
-            # Spread over one gap, so that the upstream has something to do at every moment, and never all at once.
-            loop.call_later(GAP_S * place / STREAMS, lane.begin)
-        async with asyncio.timeout(CHUNKS * GAP_S + _GRACE_S):
+            # Beginning all at once would be a rush of calls, which other scenarios measure.
+            loop.call_later(RAMP_S * place / STREAMS, lane.begin)
+        async with asyncio.timeout(RAMP_S + CHUNKS * GAP_S + _GRACE_S):
             await ended.wait()
     except TimeoutError:
         slow.errors["not ended"] += STREAMS - slow.streams

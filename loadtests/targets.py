@@ -22,6 +22,13 @@ class Target(Struct, frozen=True, kw_only=True):
     wanted: str
     measured: str = UNMEASURED
     met: bool | None = None
+    apart: bool = False
+    """Whether it is measured by the way, in every run."""
+
+    @property
+    def ratio(self) -> bool:
+        """Whether a scenario was measured for it."""
+        return self.met is not None and not self.apart
 
 
 class Ran(Struct, frozen=True, kw_only=True):
@@ -57,19 +64,29 @@ def judge(ran: Ran) -> list[Target]:
     found.append(_stalls(ran.slow))
     found += _long(by_name)
     found.append(_second(by_name))
-    met = ran.rss_mib <= RSS_MIB if ran.calls else None
-    measured = f"{ran.rss_mib:.0f} MiB after {ran.calls:,} calls" if ran.calls else UNMEASURED
-    found.append(
+    return [*found, *_by_the_way(ran)]
+
+
+def _by_the_way(ran: Ran) -> list[Target]:
+    """What the gateway's process itself shows."""
+    memory = f"{ran.rss_mib:.0f} MiB after {ran.calls:,} calls" if ran.calls else UNMEASURED
+    start = f"{ran.started_s:.2f} s" if ran.started_s else UNMEASURED
+    return [
         Target(
-            title="RSS of a worker, mixed calls", wanted=f"≤ {RSS_MIB:.0f} MiB", measured=measured, met=met
-        )
-    )
-    met = ran.started_s <= START_S if ran.started_s else None
-    measured = f"{ran.started_s:.2f} s" if ran.started_s else UNMEASURED
-    found.append(
-        Target(title="start to ready, embedded Valkey", wanted=f"≤ {START_S} s", measured=measured, met=met)
-    )
-    return found
+            title="RSS of a worker, mixed calls",
+            wanted=f"≤ {RSS_MIB:.0f} MiB",
+            measured=memory,
+            met=ran.rss_mib <= RSS_MIB if ran.calls else None,
+            apart=True,
+        ),
+        Target(
+            title="start to ready, embedded Valkey",
+            wanted=f"≤ {START_S} s",
+            measured=start,
+            met=ran.started_s <= START_S if ran.started_s else None,
+            apart=True,
+        ),
+    ]
 
 
 def table(targets: Sequence[Target]) -> str:
