@@ -42,7 +42,7 @@ _FAILING = (1, 3)
 _OF = 5
 _BYTES = 4
 """Bytes to a token."""
-_DONE = framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+STREAM_END = framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -52,10 +52,6 @@ class Stream(msgspec.Struct, frozen=True):
     pieces: tuple[bytes, ...]
     tail: bytes
     gap_s: float
-
-    def tail_with_usage(self, read: int) -> bytes:
-        """What follows where usage is asked for, which is so many tokens read."""
-        return _tail_with_usage(len(self.pieces), read)
 
 
 def whole(status: str, body: bytes, media_type: str = "application/json") -> bytes:
@@ -104,16 +100,14 @@ def stream(chunks: int, gap_ms: int) -> Stream:
     role = _event(_chunk({"role": "assistant", "content": "", "refusal": None}))
     pieces = [_event(_chunk({"content": f"{MARKER.decode()}{n} word "})) for n in range(chunks)]
     pieces[0] = role + pieces[0]
-    return Stream(HEAD, tuple(pieces), _end() + _DONE, gap_ms / 1000)
-
-
-def _end() -> bytes:
-    return _event(_chunk({}, finish_reason="stop"))
+    end = _event(_chunk({}, finish_reason="stop"))
+    return Stream(HEAD, tuple(pieces), end, gap_ms / 1000)
 
 
 @lru_cache(maxsize=4096)
-def _tail_with_usage(chunks: int, read: int) -> bytes:
-    return _end() + _event({**_chunk({}), "choices": [], "usage": _usage(read, chunks)}) + _DONE
+def usage_event(read: int, chunks: int) -> bytes:
+    """Say in a stream what was used; a provider that read less than was sent would be suspected."""
+    return _event({**_chunk({}), "choices": [], "usage": _usage(read, chunks)})
 
 
 def _usage(read: int, output: int) -> dict[str, object]:
@@ -251,9 +245,9 @@ class Conversation(asyncio.Protocol):
         if isinstance(answer, bytes):
             self._transport.write(answer)
             return
-        tail = answer.tail
-        if _member(body, b'"include_usage"') == b"true":
-            tail = answer.tail_with_usage(len(body) // _BYTES)
+        told = _member(body, b'"include_usage"') == b"true"
+        usage = usage_event(len(body) // _BYTES, len(answer.pieces)) if told else b""
+        tail = answer.tail + usage + STREAM_END
         if answer.gap_s:
             self._pace(answer, tail, 0, self._loop.time())
         else:
