@@ -268,7 +268,9 @@ class Load:
         began, before = time.monotonic(), self._completed
         self._window = (began, float("inf"))
         await asyncio.sleep(measure_s)
-        while self._completed - before < LANES and time.monotonic() - began < LONGEST_S:
+        for _ in range(int(LONGEST_S / measure_s)):
+            if self._completed - before >= LANES:
+                break
             await asyncio.sleep(measure_s)
         self._edge()
         ended = time.monotonic()

@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import yaml
 
@@ -177,5 +178,22 @@ def versions() -> str:
     return ", ".join(said)
 
 
-ALL: Final = ((install_litellm, LiteLLM), (install_portkey, Portkey))
-"""How each is installed, and started."""
+Guest: TypeAlias = tuple[Callable[[], None], Callable[[Sequence[int], Path, int], Subject]]
+"""How another gateway is installed, and what starts it."""
+
+ALL: Final[tuple[Guest, ...]] = ((install_litellm, LiteLLM), (install_portkey, Portkey))
+
+
+def invited(
+    stack: ExitStack, cpus: Sequence[int], home: Path, upstream_port: int, guests: Sequence[Guest] = ALL
+) -> tuple[list[Subject], list[str]]:
+    """Start those that can be started; of each other one, print and return a line that says why it cannot."""
+    started, absent = [], []
+    for install, start in guests:
+        try:
+            install()
+            started.append(stack.enter_context(start(cpus, home, upstream_port)))
+        except StartError as error:
+            absent.append(" ".join(str(error).split()))
+            print(f"{absent[-1]}\n", flush=True)
+    return started, absent

@@ -13,7 +13,7 @@ from loadtests.bench import FULL, QUICK, Bench, Result
 from loadtests.machine import Place
 from loadtests.parts import Parts
 from loadtests.scenarios import SCENARIOS, Flavour, gateway_config
-from loadtests.subjects import Gateway, Limit, StartError, Static, Subject
+from loadtests.subjects import Gateway, Limit, Static, Subject
 
 LONGEST_S = 300.0
 LONGEST_WITH_PEERS_S = 900.0
@@ -68,7 +68,9 @@ class Run:
             if paired and len(place.both) > 1:
                 second = self._gateway("main", upstream, stack, cpus=place.both)
             limit = stack.enter_context(Limit([place.server], home, upstream.port))
-            others = self._peers(upstream, stack) if with_peers else []
+            others: list[Subject] = []
+            if with_peers:
+                others, self._absent = peers.invited(stack, [place.server], home, upstream.port)
             times = QUICK if self._quick else FULL
             self._bench = Bench(
                 times, upstream, limit, gateways, second=second, peers=others, cpus=place.cpus
@@ -83,21 +85,6 @@ class Run:
         config = gateway_config(flavour, upstream.port, self._collector.port)
         home = self._home / name.replace(" ", "-").replace(",", "")
         return stack.enter_context(Gateway(name, cpus or [self._place.server], home, config))
-
-    def _peers(self, upstream: Static, stack: ExitStack) -> list[Subject]:
-        started: list[Subject] = []
-        for install, start in peers.ALL:
-            try:
-                install()
-                peer = start([self._place.server], self._home, upstream.port)
-                started.append(stack.enter_context(peer))
-            except StartError as error:
-                self._say_absent(str(error))
-        return started
-
-    def _say_absent(self, reason: str) -> None:
-        self._absent.append(" ".join(reason.split()))
-        print(f"{self._absent[-1]}\n", flush=True)
 
     async def measure(self) -> None:
         """Measure scenario by scenario, and print each as it is done."""
