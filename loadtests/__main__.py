@@ -37,12 +37,16 @@ def main() -> int:
     asked = parser.parse_args()
     only = asked.only or names
     place = machine.Place.here()
-    facts = machine.described(place, peers.versions() if asked.peers else "")
+    facts = machine.described(place)
     print("\n".join(facts), flush=True)
     try:
         with tempfile.TemporaryDirectory(prefix="llmgw-bench-") as home:
             run = Run(Path(home), place, quick=asked.quick, only=only)
             with run.servers(with_peers=asked.peers):
+                if asked.peers:
+                    facts.append(f"peers     {peers.versions()}")
+                    print(facts[-1])
+                print(flush=True)
                 os.sched_setaffinity(0, {place.driver})
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     runner.run(run.measure())

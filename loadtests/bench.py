@@ -43,7 +43,7 @@ class Times(Struct, frozen=True, kw_only=True):
         return (self.warm_s, self.others_s / self.rounds)
 
 
-FULL = Times(rounds=2, warm_s=0.2, gateway_s=1.5, others_s=0.8, peers_s=3.0)
+FULL = Times(rounds=2, warm_s=0.15, gateway_s=1.2, others_s=0.6, peers_s=3.0)
 QUICK = Times(rounds=1, warm_s=0.1, gateway_s=0.45, others_s=0.3, peers_s=1.5)
 
 

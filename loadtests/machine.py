@@ -37,7 +37,7 @@ class Place(Struct, frozen=True):
         return cls(allowed[0], allowed[1 % len(allowed)], tuple(both), len(allowed))
 
 
-def described(place: Place, peers: str = "") -> list[str]:
+def described(place: Place) -> list[str]:
     """Give the facts of this machine, one line each."""
     placed = (
         f"servers under test on CPU {place.server}; load generator, upstream and trace collector on CPU "
@@ -52,7 +52,6 @@ def described(place: Place, peers: str = "") -> list[str]:
         f"load      average of the last minute before the run: {load:.2f}",
         f"python    {_interpreter()}",
         f"packages  {', '.join(f'{name} {version(name)}' for name in PACKAGES)}",
-        *([f"peers     {peers}"] if peers else []),
         f"placement {placed}",
     ]
 

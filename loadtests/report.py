@@ -85,12 +85,25 @@ def notes(result: Result) -> str:
     second = brought(result)
     if second is not None:
         said.append(f"second worker x{second.per_cpu:.2f} (x{second.counted:.2f} beside the load generator)")
-    said += [
-        f"{row.name} paced at {row.rate:,.0f}/s"
-        for row in result.rows
-        if row.kind == "peer" and row.calm and row.rate < result.rows[0].rate
+    peers = [_beside(row, ours, result.rows[0]) for row in result.rows if row.kind == "peer"] if ours else []
+    return "\n\n".join(filter(None, ["; ".join(said), *peers]))
+
+
+def _beside(peer: Row, ours: Row, direct: Row) -> str:
+    """Give another gateway's figures as multiples of this one's."""
+    if not peer.fast or not peer.calm or not ours.fast or not ours.calm:
+        return ""
+    cpu, rate = times(peer.fast.cpu_us, ours.fast.cpu_us), times(ours.fast.rate, peer.fast.rate)
+    late = [
+        f"p{100 * quantile:.0f} +{ms(added(peer, direct, quantile, first=False))} ms"
+        f" (+{ms(added(ours, direct, quantile, first=False))})"
+        for quantile in (0.5, 0.99)
     ]
-    return "; ".join(said)
+    return (
+        f"{peer.name} beside llmgw: {cpu} x the CPU per call, 1/{rate} of the requests/s per core, "
+        f"{times(peer.rss_after, ours.rss_after)} x the memory; {', '.join(late)}, it at {peer.rate:,.0f}/s, "
+        f"llmgw at {ours.rate:,.0f}/s"
+    )
 
 
 def _cells(row: Row, result: Result, *, streamed: bool) -> tuple[str, ...]:

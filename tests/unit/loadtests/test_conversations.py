@@ -18,7 +18,7 @@ def pool(count: int, turns: int, *, cold: bool) -> Pool:
 
 @pytest.mark.parametrize("turns", sorted(USES))
 def test_conversations_used_up_have_the_mean_length_of_the_title(turns: int) -> None:
-    """Each is called as often as it may be, and the turns before these calls are what is promised on average."""
+    """Each is called as often as it may be, and before its calls there are on average as many turns."""
     conversations = pool(3, turns, cold=False)
     while conversations.left:
         conversations.give(conversations.take())
@@ -28,7 +28,7 @@ def test_conversations_used_up_have_the_mean_length_of_the_title(turns: int) -> 
 
 
 def test_warm_conversations_are_few_and_cold_ones_come_by_turns() -> None:
-    """One call after the other goes to the same conversation while warm, and to every other one first while cold."""
+    """One call after the other goes to the same conversation while warm; cold, all others come first."""
     for cold, different in ((False, 1), (True, 5)):
         conversations = pool(5, 10, cold=cold)
         seen = set()
