@@ -18,7 +18,6 @@ from llmgw.context.integrity.cipher import wrapped
 from llmgw.context.integrity.lineage import Genesis
 from llmgw.context.integrity.sealing import sealed, unsealed
 from llmgw.context.kept import Kept, encode_json
-from llmgw.context.known import History
 from llmgw.context.leases import Leases, decode_policy
 from llmgw.context.opened import Asker, Opened, Receipt
 from llmgw.context.settings import ContextSettings
@@ -301,26 +300,24 @@ class Contexts:
         stored = lease.stored
         history = self.histories.at_hand(keys, stored)
         if history is None:
-            known = self.histories.known(keys)
-            if known is not None and known.epoch == stored.epoch and known.rev > stored.rev:
-                self._check_rollback(keys, known, stored, options)
+            self._check_rollback(keys, stored, options)
             history = await self.histories.at(keys, stored)
         policy = decode_policy(stored.facts.policy).over(base)
         if policy.require_if_match and not _plain_tag(options.if_match) and stored.turns > stored.base:
             raise RevisionRequired("this context wants If-Match with the revision the call follows")
         return Opened(keys, asker, lease, history, policy, idempotency)
 
-    def _check_rollback(self, keys: Keys, known: History, stored: Stored, options: ContextOptions) -> None:
+    def _check_rollback(self, keys: Keys, stored: Stored, options: ContextOptions) -> None:
         """Refuse to go on where the store has lost what it had acknowledged, unless the caller says from where."""
+        known = self.histories.known(keys)
+        if known is None or known.epoch != stored.epoch or known.rev <= stored.rev:
+            return
         self.histories.forget(keys)
         if _plain_tag(options.if_match):
             return
         _log.error(
             "context %s of tenant %s went back from revision %d to %d: acknowledged turns are lost",
-            keys.context,
-            keys.tenant,
-            known.rev,
-            stored.rev,
+            *(keys.context, keys.tenant, known.rev, stored.rev),
         )
         raise RevisionMismatch(
             f"the store went back from revision {known.rev} to {stored.rev}, so acknowledged turns are lost; "
