@@ -64,6 +64,10 @@ bench: $(STAMP)  ## Measure every scenario beside the upstream and a bare forwar
 bench-peers: $(STAMP)  ## The same beside LiteLLM and Portkey, installed on first use (ten minutes).
 	@$(BIN)/python -m loadtests --peers $(ARGS)
 
+.PHONY: counts
+counts: $(STAMP)  ## Count the interpreter's instructions per call (ARGS=--files: whose; ARGS=--write: a new baseline).
+	@$(BIN)/python -m loadtests.counts $(ARGS)
+
 faults: $(STAMP)  ## Faults that take too long or too much for every test run (some minutes).
 	@$(BIN)/python -m pytest tests/faults_long/*rows.py $(ARGS)
 
