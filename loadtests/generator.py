@@ -209,17 +209,24 @@ class Lane(asyncio.Protocol):
 class Load:
     """One run of load against one port: the same request again and again, or one that a source hands out.
 
-    `rate` is requests per second, or None for a closed loop. `edge` is called at the beginning and at the end of
-    the measured window.
+    `rate` is requests per second, or None for a closed loop of `lanes` connections. `edge` is called at the
+    beginning and at the end of the measured window.
     """
 
     def __init__(
-        self, port: int, shot: Shot | Source, *, rate: float | None, edge: Callable[[], None]
+        self,
+        port: int,
+        shot: Shot | Source,
+        *,
+        rate: float | None,
+        edge: Callable[[], None],
+        lanes: int = LANES,
     ) -> None:
         self._port = port
         self._source = None if isinstance(shot, Shot) else shot
         self._shot = shot if isinstance(shot, Shot) else _NOTHING
         self._rate = rate
+        self._many = lanes if rate is None else PACED_LANES
         self._edge = edge
         self._tally = Tally()
         self._completed = 0
@@ -237,8 +244,7 @@ class Load:
             OSError: nobody listens on the port.
         """
         loop = asyncio.get_running_loop()
-        lanes = LANES if self._rate is None else PACED_LANES
-        for _ in range(lanes if self._source is None else min(lanes, len(self._source))):
+        for _ in range(self._many if self._source is None else min(self._many, len(self._source))):
             _, lane = await loop.create_connection(
                 lambda: Lane(self._shot, self._answered), "127.0.0.1", self._port
             )
