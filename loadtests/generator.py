@@ -269,21 +269,25 @@ class Load:
         return self._tally
 
     async def _measure(self, warm_s: float, measure_s: float) -> None:
-        await asyncio.sleep(warm_s)
+        # A server that loads half of itself at its first calls is not measured doing that.
+        await self._some(warm_s, 0, self._many if self._rate is None else 0)
         self._edge()
         began, before = time.monotonic(), self._completed
         self._window = (began, float("inf"))
-        await asyncio.sleep(measure_s)
-        for _ in range(int(LONGEST_S / measure_s)):
-            if self._completed - before >= LANES:
-                break
-            await asyncio.sleep(measure_s)
+        await self._some(measure_s, before, self._many if self._rate is None else LANES)
         self._edge()
         ended = time.monotonic()
         self._window = (began, ended)
         self._tally.seconds = ended - began
         self._tally.completed = self._completed - before
         self._stopping = True
+
+    async def _some(self, seconds: float, before: int, answers: int) -> None:
+        """Wait, as often as it takes to have so many answers more than before, within bounds."""
+        for _ in range(1 + int(LONGEST_S / seconds)):
+            await asyncio.sleep(seconds)
+            if self._completed - before >= answers:
+                return
 
     async def _drain(self) -> None:
         """Wait for what is still owed: leaving it out would leave out the slowest answers."""
