@@ -5,9 +5,8 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import requests
 from msgspec.structs import replace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -15,7 +14,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from llmgw.telemetry import semconv
-from llmgw.telemetry.collector import EXPORT_TIMEOUT_S, quiet, traces_url
+from llmgw.telemetry.collector import EXPORT_TIMEOUT_S, Carrier, quiet, traces_url
 from llmgw.telemetry.otlp import Envelope, said, written
 from llmgw.telemetry.span import Span
 
@@ -147,21 +146,6 @@ def _without_words(span: Span) -> Span:
     return replace(span, words=None, said=(*span.said, said({semconv.LLMGW_TRUNCATED: True})))
 
 
-class _Carrier(requests.Session):
-    """A connection that trusts no environment, and sends `body` in place of what it is given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.body = b""
-        self.carried = False
-
-    def request(self, *args: Any, **more: Any) -> requests.Response:
-        """Send the body, as often as the SDK tries to."""
-        self.carried = True
-        return super().request(*args, **{**more, "data": self.body})
-
-
 class _Sender:
     """The SDK's exporter with its credentials and its patience, counted, and with one line per outage.
 
@@ -170,7 +154,7 @@ class _Sender:
 
     def __init__(self, endpoint: str, envelope: Envelope) -> None:
         self._envelope = envelope
-        self._carrier = _Carrier()
+        self._carrier = Carrier()
         self._exporter = OTLPSpanExporter(
             endpoint=traces_url(endpoint),
             timeout=EXPORT_TIMEOUT_S,
