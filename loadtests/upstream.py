@@ -14,8 +14,8 @@ What it answers is chosen by path and model:
     POST …/traces             -                   200; what was sent is counted and forgotten
     GET  /stats               -                   counts since the start
 
-Answers that are not streamed, and those in other dialects, say that they read a token for each four bytes they were
-sent: a gateway that is told of far fewer takes some for lost, and counts again.
+Answers say that they read a token for each four bytes they were sent: a gateway that is told of far fewer takes
+some for lost, and counts again.
 """
 
 import asyncio
