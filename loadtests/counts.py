@@ -1,9 +1,9 @@
 """How many instructions of the interpreter a call takes: a cost that no busy machine changes.
 
-`python -m loadtests.counts [--write]` runs the whole application of a worker in this process, over ASGI, with a real
-store and the static upstream beside it, one call at a time. It counts each bytecode instruction that runs in the
-loop's thread. What libraries do in C is not counted, and neither is the HTTP server in front: what is left is the
-project's own code and its frameworks', which is where the time of a call goes.
+`python -m loadtests.counts [--write]` runs the whole application of a worker in this process, over ASGI, with a
+real store and the static upstream beside it, one call at a time. It counts each bytecode instruction that runs
+in the loop's thread. What libraries do in C is not counted, and neither is the HTTP server in front: what is
+left is the project's own code and its frameworks', which is where the time of a call goes.
 """
 
 import argparse
