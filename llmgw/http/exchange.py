@@ -241,14 +241,14 @@ class Exchange:
             self._task.uncancel()
         return self._reason
 
-    async def start(self, status: int, headers: Headers) -> None:
+    def start(self, status: int, headers: Headers) -> Awaitable[None]:
         """Send the status line and headers."""
         self.scope[BEGUN] = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        return self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def send(self, body: bytes, *, more: bool) -> None:
+    def send(self, body: bytes, *, more: bool) -> Awaitable[None]:
         """Send a piece of the body; the server waits here while the caller reads slowly."""
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        return self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def respond(
         self,
@@ -264,7 +264,7 @@ class Exchange:
         Raises:
             ClientGone: the caller does not.
         """
-        length = str(len(body)).encode()
+        length = b"%d" % len(body)
         await self.start(
             status, [(b"content-type", media_type.encode()), (b"content-length", length), *headers]
         )

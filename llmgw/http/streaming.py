@@ -6,6 +6,7 @@ status. While nothing is said, a ping every `ping_s` keeps proxies from cutting 
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 from llmgw.http.exchange import Exchange, Headers
@@ -22,8 +23,8 @@ class StreamWriter:
     """Writes one event stream.
 
     `early` are headers that are known by the time a ping goes out first, before anything is said. `ping` keeps the
-    stream alive while nothing is. A write, a ping included, that waits `STALLS` pings for its reader
-    makes the caller count as gone.
+    stream alive while nothing is. `begun` says whether the status line is out. A write, a ping included, that waits
+    `STALLS` pings for its reader makes the caller count as gone.
     """
 
     STALLS = 4
@@ -43,17 +44,18 @@ class StreamWriter:
         self._early = early
         self._ping_bytes = ping
         self._ping_s = ping_s
-        self._begun = False
+        self.begun = False
         self._ending = False
         self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
+        self._last = monotonic()
         self._sending_since: float | None = None
         self._pinging: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(hold_s, self._tick)
 
     async def send(self, body: bytes, headers: Headers) -> None:
         """Send bytes, after the status line with `headers` if that has not gone out yet."""
-        await self._after_ping()
+        if self._pinging is not None:
+            await self._after_ping()
         await self._write(body, headers, more=True)
 
     async def end(self, body: bytes, headers: Headers) -> None:
@@ -67,7 +69,7 @@ class StreamWriter:
         """Whether a status line is out; from here on no comment will put one out."""
         self._ending = True
         await self._after_ping()
-        return self._begun
+        return self.begun
 
     def abandon(self) -> None:
         """Send nothing more, and keep no timer."""
@@ -77,12 +79,12 @@ class StreamWriter:
             self._pinging.cancel()
 
     async def _write(self, body: bytes, headers: Headers, *, more: bool) -> None:
-        self._sending_since = self._loop.time()
-        if not self._begun:
-            self._begun = True
+        self._sending_since = monotonic()
+        if not self.begun:
+            self.begun = True
             await self._exchange.start(200, [*STREAM_HEADERS, *self._headers, *headers])
         await self._exchange.send(body, more=more)
-        self._last = self._loop.time()
+        self._last = monotonic()
         self._sending_since = None
 
     async def _after_ping(self) -> None:
@@ -90,12 +92,12 @@ class StreamWriter:
             await asyncio.shield(self._pinging)
 
     def _tick(self) -> None:
-        now = self._loop.time()
+        now = monotonic()
         if self._sending_since is not None:
             if now - self._sending_since >= self.STALLS * self._ping_s:
                 self._exchange.cut_off()
                 return
-        elif not self._ending and (now - self._last >= self._ping_s or not self._begun):
+        elif not self._ending and (now - self._last >= self._ping_s or not self.begun):
             self._pinging = self._loop.create_task(self._ping())
         # Goes on while something is being sent, so that a reader who never reads is noticed in the end.
         self._timer = self._loop.call_later(self._ping_s, self._tick)
