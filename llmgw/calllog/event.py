@@ -30,19 +30,27 @@ class CallEvent(Struct, kw_only=True, omit_defaults=True):
     """
 
     ended_us: int
+    """When it ended, in microseconds of unix time."""
     id: str
-    """As in the header `x-llmgw-call-id`; empty at the capture level `none`."""
+    """As in the header `x-llmgw-call-id`; at the capture level `none` one that nobody was told."""
     parent: str = ""
     """The call this one was made for, such as a summary's."""
     request_id: str = ""
+    """As in the header `x-request-id`."""
     trace_id: str = ""
+    """Its trace, as 32 hexadecimal digits, whether that was kept or not."""
     span_id: str = ""
     """The root span's, for links."""
     tenant: str = ""
+    """Whose key it was made with."""
     team: str = ""
+    """The team of that key."""
     key_id: str = ""
+    """The key, by its public id."""
     tags: tuple[str, ...] = ()
+    """Names that the caller gave it."""
     endpoint: str = ""
+    """The route, such as `/v1/chat/completions`."""
     alias: str = ""
     """The model as the caller named it."""
     target: str = ""
@@ -50,7 +58,9 @@ class CallEvent(Struct, kw_only=True, omit_defaults=True):
     provider: str = ""
     """The provider of that, as the configuration names it."""
     model: str = ""
+    """The model there, as its provider names it."""
     answered_model: str = ""
+    """The model as the answer names it."""
     targets: tuple[str, ...] = ()
     """Those tried, in order."""
     attempt_codes: tuple[str, ...] = ()
@@ -58,47 +68,81 @@ class CallEvent(Struct, kw_only=True, omit_defaults=True):
     prompt: str = ""
     """The version that served the call, `name@7`."""
     prompt_label: str = ""
+    """The label that led to the version."""
     prompt_arm: str = ""
+    """During a rollout the side that served it."""
     prompt_hash: str = ""
+    """The digest of the version's content."""
     prompt_output: str = ""
+    """Whether the answer fits the output schema of the version."""
     context: str = ""
     """The stored conversation. What callers name their own ones is not kept: it may say who they are."""
     rev: int | None = None
+    """The revision of the conversation that the call made, or found."""
     head: str = ""
     """The digest in which the chain of turns ends."""
     verdict: str = ""
+    """What became of the stored context on its way to the model."""
     score: float | None = None
+    """How much of the context the model was told, from 0 to 1."""
     losses: int | None = None
+    """How many losses and findings the verdict rests on."""
     loss_codes: tuple[str, ...] = ()
+    """Their kinds, each once."""
     checks_failed: tuple[str, ...] = ()
+    """The checks that failed, `c1` to `c8`."""
     turns: int | None = None
+    """Turns of the conversation."""
     turns_sent: int | None = None
+    """Turns of it that the model was told."""
     context_tokens: int | None = None
+    """Tokens of what the model was told of it, as the gateway counts."""
     provider_before: str = ""
     """The kind of provider that gave the answer before."""
     conflict: str = ""
+    """What kept the call from the conversation."""
     fit: str = ""
+    """What was done where it did not fit the model's window."""
     cache: str = ""
+    """Whether the worker knew the conversation."""
     replayed: bool = False
+    """Whether the answer is that of an earlier call with the same idempotency key."""
     stream: bool = False
+    """Whether the answer was streamed."""
     outcome: Outcome = "ok"
+    """`refused`: the caller was told no; `failed`: the house or its providers failed; `gone`: the caller left."""
     status: int = 0
+    """The HTTP status that the caller got, 0 for none."""
     error: str = ""
+    """The code of the error that ended it."""
     finish_reasons: tuple[str, ...] = ()
+    """Why the answers ended."""
     input_tokens: int | None = None
+    """Tokens as the provider counted them: all that was read."""
     output_tokens: int | None = None
+    """All that was written."""
     cache_read_tokens: int | None = None
+    """Those of the input that came from the provider's cache."""
     cache_write_tokens: int | None = None
+    """Those of the input that went to it."""
     reasoning_tokens: int | None = None
+    """Those of the output that are reasoning."""
     cost_nano: int | None = None
+    """What its attempts cost, in nano-USD."""
     prices: str = ""
+    """By which prices."""
     duration_us: int = 0
+    """From its first byte to its last, in microseconds."""
     overhead_us: int = 0
+    """What of that was not spent waiting for providers."""
     first_content_us: int | None = None
+    """From its first byte to the first content of its stream."""
     admission: str = ""
+    """What limits and budgets said."""
     limit: str = ""
     """The limit or budget that refused it."""
     capture: CaptureLevel = "metadata"
+    """How much may be told of the call."""
 
 
 def event_of(call: Call, parent: str = "") -> CallEvent:

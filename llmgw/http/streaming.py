@@ -23,8 +23,8 @@ class StreamWriter:
     """Writes one event stream.
 
     `early` are headers that are known by the time a ping goes out first, before anything is said. `ping` keeps the
-    stream alive while nothing is. `begun` says whether the status line is out. A write, a ping included, that waits
-    `STALLS` pings for its reader makes the caller count as gone.
+    stream alive while nothing is. A write, a ping included, that waits `STALLS` pings for its reader makes the
+    caller count as gone.
     """
 
     STALLS = 4
@@ -45,6 +45,7 @@ class StreamWriter:
         self._ping_bytes = ping
         self._ping_s = ping_s
         self.begun = False
+        """Whether a status line is out."""
         self._ending = False
         self._loop = asyncio.get_running_loop()
         self._last = monotonic()
