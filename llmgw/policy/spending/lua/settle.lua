@@ -12,17 +12,17 @@ local function settle(at, user)
   if held then
     if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
     change_tokens(tonumber(own(at + 3)), stood)
-    close_hold()
-    end_leases()
+    end_hold()
   end
   local late = state == 'lapsed' or state == 'released'
   local amount = late and add(cost, negate(charged or '0')) or cost
-  local spents = charge(late and 'adjustment' or 'settle', amount, own(user), own(at + 6), 4, held)
+  local spents = charge(late and 'adjustment' or 'settle', amount, own(user), own(at + 6), 4)
   use(user, charged and 0 or 1, amount, tonumber(own(at + 4)), tonumber(own(at + 5)))
   finish('settled', cost, held)
   return {late and 'ADJUSTED' or 'CHARGED', amount, spents}
 end
 
+read_budgets()
 local marks = tonumber(own(4))
 local at = 5 + marks + BUDGETS * (marks + 1)
 local users = {}
@@ -38,5 +38,6 @@ for k = 1, tonumber(own(at - 1)) do
   answers[k + 1] = done and answer or {'FAILED'}
   at = at + 9
 end
+write()
 roll(1)
 return answers
