@@ -163,7 +163,7 @@ class Spending:
     async def _admissions(self, asking: Sequence[Reservation]) -> Sequence[list[Any]]:
         """Admit operations that have limits, budgets and windows in common, one after the other."""
         first = asking[0]
-        own = [self._hold_ms, self._lease_ms, *taking(first.limits, first.budgets), len(asking)]
+        own = [self._hold_ms, self._lease_ms, *taking(first.limits, first.budgets)]
         for asked in asking:
             own += (asked.operation, asked.estimate_nano, asked.tokens, encode(asked))
         more = (asked.operation for asked in asking[1:])
@@ -231,8 +231,7 @@ class Spending:
         own = [*charging(_ROLLUPS_LIVE_MS, first.budgets, self.thresholds), len(users)]
         for used_by in users:
             own += user(used_by)
-        own += [len(ended), *each]
-        return self._step(scripts.SETTLE, first, own, *(asked.operation for asked, _ in ended[1:]))
+        return self._step(scripts.SETTLE, first, own + each, *(asked.operation for asked, _ in ended[1:]))
 
     async def release(self, asked: Reservation) -> bool:
         """Give back all that a call took which cost nothing; False where it had ended.

@@ -1,6 +1,6 @@
 -- Admits operations whose limits and budgets are the same, one after the other: checks every limit and every budget,
 -- then takes the leases, counts the request, and lays the estimate on hold. One that fails leaves the others to theirs.
--- Own: hold-ms lease-ms (requests tokens concurrent)…limits amount…budgets n-operations (op estimate tokens reservation)…
+-- Own: hold-ms lease-ms (requests tokens concurrent)…limits amount…budgets (op estimate tokens reservation)…
 local hold_ms, lease_ms = tonumber(own(1)), tonumber(own(2))
 local second = math.floor(now / 1000)
 
@@ -85,8 +85,8 @@ local function admit(at)
   return {'OK', room, lefts}
 end
 
-local answers, at, more = {'DONE'}, 4 + 3 * LIMITS + BUDGETS, 8 + 2 * LIMITS + BUDGETS
-for k = 1, tonumber(own(at - 1)) do
+local answers, at, more = {'DONE'}, 3 + 3 * LIMITS + BUDGETS, 8 + 2 * LIMITS + BUDGETS
+for k = 1, OPERATIONS do
   turn(own(at), k == 1 and KEYS[2] or KEYS[more + k], own(at + 1))
   local done, answer = pcall(admit, at)
   answers[k + 1] = done and answer or {'FAILED'}

@@ -17,12 +17,20 @@ local function forget_at(i) return tonumber(ARGV[6 + 2 * i]) end
 local format = string.format
 local function text(number) return format('%d', number) end
 
+-- No step is longer than there are keys, whatever a wrong argument says.
+if not (LIMITS and BUDGETS) or 10 + 2 * LIMITS + BUDGETS > #KEYS then
+  return redis.error_reply('ERR arguments that do not fit their keys')
+end
+local OPERATIONS = #KEYS - 9 - 2 * LIMITS - BUDGETS
+
 local now
 if ARGV[2] == '' then
   local t = call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 else
   now = tonumber(ARGV[2])
+  -- Up to there seconds can be counted.
+  if not now or now < 0 or now > 1e15 then return redis.error_reply('ERR no time') end
 end
 
 -- Two signed parts of a whole number in decimal digits: high * 10^9 + low.
