@@ -55,9 +55,20 @@ class Heard:
 
     def add(self, events: Iterable[StreamEvent]) -> None:
         """Take in what comes next."""
+        speaker = -1
+        pieces: list[str] = []
         for event in events:
+            if event.__class__ is TextDelta:
+                # Nearly all there is, and mostly of the choice that spoke before.
+                if event.text:
+                    if event.choice != speaker:
+                        speaker = event.choice
+                        pieces = self._pieces.setdefault((speaker, "said", 0), [])
+                    pieces.append(event.text)
+                    self.more = True
+                continue
             match event:
-                case TextDelta() | RefusalDelta():
+                case RefusalDelta():
                     self._piece(event.choice, "said", 0, event.text)
                 case ReasoningDelta():
                     self._piece(event.choice, "thought", event.part, event.text)

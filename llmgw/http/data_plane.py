@@ -190,17 +190,20 @@ class Endpoint:
         self, writer: StreamWriter, encoder: EventEncoder, reply: Reply, invocation: Invocation
     ) -> None:
         """Write a stream to its end; where the call may come again, its bytes are kept before the last ones go."""
-        call = reply.call
         kept: list[bytes] | None = [] if invocation.options.idempotency is not None else None
         async for batch in reply.batches():
             piece = b"".join(map(encoder.encode, batch))
+            last = bool(batch) and batch[-1].__class__ is Finish
             if kept is not None:
                 kept.append(piece)
-                if batch and isinstance(batch[-1], Finish):
+                if last:
                     await reply.remember(EVENTS, b"".join(kept))
-            if piece:
-                await writer.send(piece, self._routing(call))
-        await writer.end(b"", self._routing(call))
+            headers = [] if writer.begun else self._routing(reply.call)
+            if last:
+                # What comes with the end goes out with it: each send wakes the server's threads, and then this one.
+                await writer.end(piece, headers)
+            elif piece:
+                await writer.send(piece, headers)
 
     async def _end_broken(
         self, exchange: Exchange, call: Call, writer: StreamWriter, last: bytes, error: GatewayError

@@ -17,9 +17,9 @@ from llmgw.types.prompt_errors import ApiNotFound
 from llmgw.wire.base import EventEncoder
 from llmgw.wire.members import request_object
 from llmgw.wire.openai.chat import OpenAiChat
-from llmgw.wire.openai.chat_answer import ChatEncoder
 from llmgw.wire.openai.chat_messages import PROTOCOL
 from llmgw.wire.openai.chat_request import chat_of
+from llmgw.wire.openai.chat_stream import ChatEncoder
 from llmgw.wire.openai.errors import PING
 from llmgw.wire.prompt_member import CHOICES, PROMPT, own_ref
 

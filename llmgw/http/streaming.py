@@ -43,7 +43,8 @@ class StreamWriter:
         self._early = early
         self._ping_bytes = ping
         self._ping_s = ping_s
-        self._begun = False
+        self.begun = False
+        """Whether a status line is out."""
         self._ending = False
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
@@ -67,7 +68,7 @@ class StreamWriter:
         """Whether a status line is out; from here on no comment will put one out."""
         self._ending = True
         await self._after_ping()
-        return self._begun
+        return self.begun
 
     def abandon(self) -> None:
         """Send nothing more, and keep no timer."""
@@ -78,8 +79,8 @@ class StreamWriter:
 
     async def _write(self, body: bytes, headers: Headers, *, more: bool) -> None:
         self._sending_since = self._loop.time()
-        if not self._begun:
-            self._begun = True
+        if not self.begun:
+            self.begun = True
             await self._exchange.start(200, [*STREAM_HEADERS, *self._headers, *headers])
         await self._exchange.send(body, more=more)
         self._last = self._loop.time()
@@ -95,7 +96,7 @@ class StreamWriter:
             if now - self._sending_since >= self.STALLS * self._ping_s:
                 self._exchange.cut_off()
                 return
-        elif not self._ending and (now - self._last >= self._ping_s or not self._begun):
+        elif not self._ending and (now - self._last >= self._ping_s or not self.begun):
             self._pinging = self._loop.create_task(self._ping())
         # Goes on while something is being sent, so that a reader who never reads is noticed in the end.
         self._timer = self._loop.call_later(self._ping_s, self._tick)

@@ -15,7 +15,7 @@ Framing: TypeAlias = Literal["sse", "whole"]
 """How an answer's bytes are cut into frames: server-sent events, or the whole body as one."""
 
 
-class Frame(Struct, frozen=True):
+class Frame(Struct, frozen=True, gc=False):
     """One unit of an answer: `data` of an SSE event and its `event` name, or a whole body."""
 
     data: bytes

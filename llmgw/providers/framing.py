@@ -18,6 +18,7 @@ MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """Longest answer that is not a stream."""
 
 _BOM: Final = b"\xef\xbb\xbf"
+_DATA: Final = b"data: "
 
 
 class Framer(Protocol):
@@ -51,7 +52,8 @@ class SseFramer:
         """See `Framer.feed`."""
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_lf_only(chunk)
-        if chunk[-2:] == b"\n\n" and not self._size and not self._at_start:
+        if chunk[-2:] == b"\n\n" and not self._size and (not self._at_start or chunk[:6] == _DATA):
+            self._at_start = False
             return self._whole_events(chunk)
         if b"\n" not in chunk:
             if chunk:
@@ -89,11 +91,18 @@ class SseFramer:
         return [frame for frame in frames if _is_complete(frame.data)]
 
     def _whole_events(self, chunk: bytes) -> list[Frame]:
-        """Take the usual chunk: whole events, mostly of one data line each."""
+        """Take the usual chunk: whole events, of one data line each, or of a name and one."""
+        small = len(chunk) <= MAX_EVENT_BYTES
+        if small and chunk[:6] == _DATA:
+            told = chunk[6:-2].split(b"\n\ndata: ")
+            # Where each line end is one of those between events, or of the last, there is nothing else in them.
+            if chunk.count(b"\n") == 2 * len(told) and all(told):
+                return list(map(Frame, told))
         frames: list[Frame] = []
         for block in chunk[:-2].split(b"\n\n"):
-            if block[:6] == b"data: " and b"\n" not in block and 6 < len(block) <= MAX_EVENT_BYTES:
-                frames.append(Frame(block[6:]))
+            name, _, data = block.partition(b"\n")
+            if small and name[:7] == b"event: " and data[:6] == _DATA and len(data) > 6 and b"\n" not in data:
+                frames.append(Frame(data[6:], name[7:].strip().decode("utf-8", "replace")))
                 continue
             for line in block.split(b"\n"):
                 if line:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from llmgw.providers.base import Frame
 from llmgw.providers.error_reports import in_answer, report_in
 from llmgw.providers.openai.answer import text_of
+from llmgw.providers.openai.call_numbers import CallNumbers
 from llmgw.providers.openai.messages import PROTOCOL
 from llmgw.providers.openai.pieces import (
     ANSWER_MEMBERS,
@@ -22,7 +23,7 @@ from llmgw.providers.openai.pieces import (
     reasoning_events,
     tool_call,
 )
-from llmgw.providers.openai.plain_chunk import plain_chunk
+from llmgw.providers.openai.plain_chunk import PlainChunk, Surroundings, plain_chunk, surroundings
 from llmgw.providers.openai.usage import usage_from
 from llmgw.types import json
 from llmgw.types.errors import InvalidJson, ProviderBadStream, StreamInterrupted
@@ -47,6 +48,8 @@ _PLAIN_DELTA: Final = frozenset({"role", "content"})
 _NOTHING: Final[Details] = {}
 _HOPES: Final = 3
 """A chunk tried in vain as a plain one costs a fifth more, so a stream without any is let be after so many."""
+_LOOKS: Final = 4
+"""How often a stream is looked at for bytes that its chunks repeat; some put a new word into each."""
 
 
 class ChunkParser:
@@ -56,13 +59,14 @@ class ChunkParser:
     """
 
     __slots__ = (
+        "_around",
         "_calls",
         "_done",
         "_ended",
         "_hopes",
         "_last",
+        "_looks",
         "_pending",
-        "_plain",
         "_started",
         "_usage",
     )
@@ -71,28 +75,72 @@ class ChunkParser:
         self._started = False
         self._done = False
         self._ended: dict[int, bool] = {}  # by choice
-        self._calls: dict[int, _Calls] = {}  # by choice
+        self._calls: dict[int, CallNumbers] = {}  # by choice
         self._usage: Usage | None = None
         self._pending: Details = {}  # members of chunks that gave no event
         self._last = 0  # the choice that spoke last
-        self._plain = False  # whether the next chunk is likely a plain one
         self._hopes = _HOPES  # tries in vain that are left
+        self._around: Surroundings | None = None  # of the plain chunk read last
+        self._looks = _LOOKS  # looks at surroundings that are left
 
     def feed(self, frame: Frame) -> Sequence[StreamEvent]:
         """See `EventParser.feed`."""
         if self._done:
             return ()
-        if self._plain and not self._pending and frame.event != "error":
-            chunk = plain_chunk(frame.data)
-            if chunk is not None and (text := chunk.choices[0].delta.content):
-                self._last = index = chunk.choices[0].index
-                if index not in self._ended:
-                    self._ended[index] = False
+        data = frame.data
+        if self._pending or frame.event == "error":
+            return self._feed(frame)
+        if self._around is not None and (delta := self._around.read(data)) is not None:
+            self._last = delta.choice
+            return (delta,)
+        if self._hopes and data != b"[DONE]":
+            chunk = plain_chunk(data)
+            events = None if chunk is None else self._plain(chunk, data)
+            if events is not None:
                 self._hopes = _HOPES
-                return (TextDelta(text=text, choice=index, extra=chunk.extra()),)
-            self._plain = False
+                return events
             self._hopes -= 1
         return self._feed(frame)
+
+    def _plain(self, chunk: PlainChunk, data: bytes) -> Sequence[StreamEvent] | None:
+        """The event of a usual chunk; None where it says several things, or none."""
+        usage = chunk.usage
+        if not chunk.choices:
+            if not usage or not self._started:
+                return None
+            self._usage = usage_from(usage)
+            return (UsageReport(usage=self._usage, extra=chunk.extra()),)
+        choice = chunk.choices[0]
+        index, text, native = choice.index, choice.delta.content, choice.finish_reason
+        event: StreamEvent
+        if usage is not None or (text and native is not None):
+            return None
+        if not self._started:
+            if text or native is not None:
+                return None
+            self._started = True
+            event = Start(
+                protocol=PROTOCOL,
+                id=chunk.id or "",
+                model=chunk.model or "",
+                created=chunk.created or 0,
+                extra=chunk.extra(),
+            )
+        elif text:
+            event = TextDelta(text=text, choice=index, extra=chunk.extra())
+            if self._looks:
+                self._looks -= 1
+                self._around = surroundings(data, event)
+        elif native and not self._ended.get(index):
+            reason = finish_reason(native)
+            event = ChoiceEnd(reason=reason, native_reason=native, choice=index, extra=chunk.extra())
+            self._ended[index] = True
+        else:
+            return None
+        self._last = index
+        if index not in self._ended:
+            self._ended[index] = False
+        return (event,)
 
     def _feed(self, frame: Frame) -> Sequence[StreamEvent]:
         """Read a frame the long way."""
@@ -209,13 +257,11 @@ class ChunkParser:
             logprobs = None
         content = delta.get("content")
         if delta.keys() <= _PLAIN_DELTA and content.__class__ is str and native is None:
-            # A chunk of text; the next may be a `PlainChunk`, which a host with members of its own never sends.
             if index not in self._ended:
                 self._ended[index] = False
             extra = Extra(chunk=of_chunk, choice=of_choice) if of_chunk or of_choice else None
             if content:
                 events.append(TextDelta(text=content, choice=index, logprobs=logprobs, extra=extra))
-                self._plain = self._hopes > 0
             elif of_choice or logprobs:
                 events.append(Detail(choice=index, logprobs=logprobs, extra=extra or Extra()))
             return
@@ -254,7 +300,7 @@ class ChunkParser:
     def _tool_calls(self, calls: list[Json], choice: int) -> list[ToolCallDelta]:
         known = self._calls.get(choice)
         if known is None:
-            known = self._calls[choice] = _Calls()
+            known = self._calls[choice] = CallNumbers()
         deltas = []
         for call in calls:
             if not isinstance(call, dict):
@@ -308,39 +354,6 @@ class _Around:
             pieces[0] = Detail(choice=index, logprobs=self.logprobs, extra=extra or Extra())
             pieces.insert(1, first)
         return pieces
-
-
-class _Calls:
-    """Which of our tool call numbers a piece belongs to, for hosts that number oddly."""
-
-    __slots__ = ("_by_index", "_ids", "_named")
-
-    def __init__(self) -> None:
-        self._by_index: dict[int, int] = {}
-        self._ids: list[str | None] = []
-        self._named: list[bool] = []
-
-    def number(self, index: Json, delta: ToolCallDelta) -> int:
-        """Find the call; a new id with a name under a used index is a new call (Gemini sends 0 for all of them)."""
-        if not isinstance(index, int):
-            index = self._index_without_one(delta)
-        known = self._by_index.get(index)
-        opens = delta.id is not None and delta.name is not None
-        if known is None or (opens and self._named[known] and self._ids[known] != delta.id):
-            known = self._by_index[index] = len(self._ids)
-            self._ids.append(delta.id)
-            self._named.append(delta.name is not None)
-        else:
-            self._ids[known] = self._ids[known] or delta.id
-            self._named[known] = self._named[known] or delta.name is not None
-        return known
-
-    def _index_without_one(self, delta: ToolCallDelta) -> int:
-        for index, known in self._by_index.items():
-            if delta.id is not None and self._ids[known] == delta.id:
-                return index
-        last = max(self._by_index, default=-1)
-        return last + 1 if delta.id is not None or last < 0 else last
 
 
 def _usage_in(chunk: Details) -> Usage | None:

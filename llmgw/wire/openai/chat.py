@@ -6,9 +6,10 @@ from llmgw.types.completion import Completion
 from llmgw.types.errors import GatewayError
 from llmgw.types.invocation import ChatInvocation, Invocation
 from llmgw.wire.base import EventEncoder, WireFormat
-from llmgw.wire.openai.chat_answer import ChatEncoder, encode_completion
+from llmgw.wire.openai.chat_answer import encode_completion
 from llmgw.wire.openai.chat_messages import PROTOCOL
 from llmgw.wire.openai.chat_request import decode_chat
+from llmgw.wire.openai.chat_stream import ChatEncoder
 from llmgw.wire.openai.errors import PING, encode_error
 
 

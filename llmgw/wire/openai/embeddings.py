@@ -22,8 +22,8 @@ from llmgw.wire.members import (
     unknown,
     wrong_type,
 )
-from llmgw.wire.openai.chat_answer import ChatEncoder
 from llmgw.wire.openai.chat_messages import PROTOCOL
+from llmgw.wire.openai.chat_stream import ChatEncoder
 from llmgw.wire.openai.errors import PING, encode_error
 from llmgw.wire.prompt_member import PROMPT
 

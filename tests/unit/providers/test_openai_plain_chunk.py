@@ -19,7 +19,8 @@ NAMES = (
     ("id", "object", "created", "model", "provider", "service_tier", "system_fingerprint", "p", "obfuscation",
      "usage", "choices", "x_groq", "error", "new"),
     ("index", "delta", "logprobs", "finish_reason", "native_finish_reason", "usage", "message", "new"),
-    ("role", "content", "refusal", "reasoning", "reasoning_content", "tool_calls", "function_call", "new"),
+    ("role", "content", "refusal", "reasoning", "reasoning_content", "tool_calls", "function_call", "new",
+     "cont\\u0065nt"),
 )  # fmt: skip
 """Members of a chunk, of its choice, and of its delta."""
 VALUES = (
@@ -43,6 +44,25 @@ def chunk(text: str, *oddities: Oddity) -> str:
     delta = members(2, f'"content": {json.encode(text).decode()}, "refusal": null', oddities)
     choice = members(1, f'"index": 1, "delta": {delta}, "logprobs": null, "finish_reason": null', oddities)
     return members(0, f'"id": "c", "service_tier": "t", "choices": [{choice}]', oddities)
+
+
+def begin(*oddities: Oddity) -> str:
+    """The chunk that says who speaks, with its oddities."""
+    delta = members(2, '"role": "assistant", "content": "", "refusal": null', oddities)
+    choice = members(1, f'"index": 1, "delta": {delta}, "finish_reason": null', oddities)
+    return members(0, f'"id": "c", "created": 1, "service_tier": "t", "choices": [{choice}]', oddities)
+
+
+def end(*oddities: Oddity) -> str:
+    """The chunk that ends the choice, with its oddities."""
+    choice = members(1, '"index": 1, "delta": {}, "finish_reason": "stop"', oddities)
+    return members(0, f'"id": "c", "service_tier": "t", "choices": [{choice}]', oddities)
+
+
+def count(*oddities: Oddity) -> str:
+    """The chunk that says what was used, with its oddities."""
+    usage = '{"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}'
+    return members(0, f'"id": "c", "service_tier": "t", "choices": [], "usage": {usage}', oddities)
 
 
 def members(level: int, usual: str, oddities: Iterable[Oddity]) -> str:
@@ -88,6 +108,57 @@ def test_both_ways_read_the_same(pieces: list[tuple[str, list[Oddity]]]) -> None
     """Any texts and several oddities: the same events, or the same error."""
     chunks = [START, *(chunk(text, *oddities) for text, oddities in pieces)]
     assert read(map(long_way, chunks)) == read(chunks)
+
+
+@pytest.mark.parametrize("level", range(len(NAMES)))
+def test_what_stands_around_texts_is_read_the_same(level: int) -> None:
+    """Chunks that differ in their text alone, whatever stands around it: the same events, or the same error."""
+    texts = ["a", "b", '"content": "x"', '"content"', '\\"', "", "}],", "c"]
+    for oddity in product((level,), NAMES[level], VALUES, (True, False)):
+        chunks = [START, *(chunk(text, oddity) for text in texts)]
+        assert read(map(long_way, chunks)) == read(chunks), oddity
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '"a',
+        "1",
+        "null",
+        '"a" "b"',
+        '"a"}},{"delta":{"content":"b"',
+        '"a","content":"b"',
+        '"a","role":"user"',
+        '"\\ud800"',
+        '""',
+        "",
+    ],
+)
+def test_a_text_that_is_none_is_read_the_same(broken: str) -> None:
+    """Between the bytes that chunks repeat stands what is not one text: as if each were read for itself."""
+    chunks = [START, chunk("b"), chunk("b"), chunk("b").replace('"b"', broken), chunk("b"), end()]
+    assert read([*map(long_way, chunks[:3]), long_way(chunks[3]), *chunks[4:]]) == read(chunks)
+
+
+def test_another_end_of_the_same_length_is_read() -> None:
+    """A chunk that begins as those before it and is as long, and yet ends its choice."""
+    last = chunk("b").replace('"finish_reason": null', '"finish_reason": "xy"')
+    chunks = [START, chunk("b"), chunk("b"), last]
+    assert len(last) == len(chunk("b"))
+    assert read(map(long_way, chunks)) == read(chunks)
+
+
+@pytest.mark.parametrize("level", range(len(NAMES)))
+def test_oddities_of_beginning_end_and_count_are_read_the_same(level: int) -> None:
+    """The chunks around the text, each with each oddity, as the first of their kind and after others of it."""
+    for oddity in product((level,), NAMES[level], VALUES, (True, False)):
+        for chunks in (
+            [begin(oddity), chunk("b"), end(), count()],
+            [begin(), begin(oddity), chunk("b"), end(oddity), end(oddity), count(), count(oddity)],
+            [end(oddity), count()],
+            [count(oddity), begin(), chunk("b"), end(), count(oddity)],
+        ):
+            assert read(map(long_way, chunks)) == read(chunks), (oddity, chunks)
 
 
 @pytest.mark.parametrize(
