@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 PHOENIX := .phoenix
+PEERS := .peers
 ARGS   ?=
 # Tests run in two processes at once; a part of them, named in ARGS, in this one, where a debugger can be used.
 JOBS   ?= $(if $(ARGS),0,2)
@@ -12,7 +13,7 @@ JOBS   ?= $(if $(ARGS),0,2)
 .PHONY: help demo serve test phoenix lint format bench faults fuzz lock clean
 
 help:  ## Show this list.
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # The environment is made on first use and made again when the lock changes.
 $(STAMP): requirements/dev.lock pyproject.toml
@@ -56,8 +57,12 @@ format: $(STAMP)  ## Format and fix what can be fixed.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## Measure the hot path beside its static upstream (about five minutes).
+bench: $(STAMP)  ## Measure every scenario beside the upstream and a bare forwarder (five minutes).
 	@$(BIN)/python -m loadtests $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: $(STAMP)  ## The same beside LiteLLM and Portkey, installed on first use (ten minutes).
+	@$(BIN)/python -m loadtests --peers $(ARGS)
 
 faults: $(STAMP)  ## Faults that take too long or too much for every test run (some minutes).
 	@$(BIN)/python -m pytest tests/faults_long/*rows.py $(ARGS)
@@ -72,6 +77,7 @@ lock: $(STAMP)  ## Resolve the locks again (hash-pinned, no index named in them)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/run.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/dev.lock pyproject.toml --extra demo --extra dev
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -o requirements/phoenix.lock requirements/phoenix.in
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -o requirements/litellm.lock requirements/litellm.in
 
 clean:  ## Remove the environments and caches.
-	@rm -rf $(VENV) $(PHOENIX) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(PHOENIX) $(PEERS) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -60,8 +60,8 @@ def cpu_s(processes: Iterable[int]) -> float:
 
 
 def worker_rss_mib(family: Family) -> float:
-    """Resident memory of the largest process below the root: a worker."""
-    return max((_rss_mib(process) for process in family.members[1:]), default=0.0)
+    """Resident memory of the largest process below the root, a worker, or of the root where there is no other."""
+    return max(_rss_mib(process) for process in family.members[1:] or family.members)
 
 
 def _stat(process: int) -> tuple[str, list[str]] | None:

@@ -14,8 +14,9 @@ import msgspec
 from msgspec import Struct, field
 
 from loadtests.accounting import Family, family_of, usage_of
-from loadtests.context_store import SIZES, WORDS
+from loadtests.context_store import SIZES
 from loadtests.generator import Lane, Shot
+from loadtests.requests import WORDS, written
 from loadtests.scenarios import CHAT
 from loadtests.subjects import Gateway, StartError, Subject, exchange
 from loadtests.upstream_wire import MARKER
@@ -157,10 +158,4 @@ def _message(number: int) -> dict[str, str]:
 
 
 def _shot(body: object, key: str) -> Shot:
-    written = msgspec.json.encode(body)
-    head = (
-        f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
-        "content-type: application/json\r\naccept: application/json\r\nuser-agent: llmgw-loadtests\r\n"
-        f"content-length: {len(written)}\r\n\r\n"
-    )
-    return Shot(payload=head.encode() + written, marker=MARKER, markers=1, ending=b"}")
+    return Shot(payload=written(CHAT, body, key), marker=MARKER, markers=1, ending=b"}")

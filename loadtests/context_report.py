@@ -5,7 +5,7 @@ from typing import Final
 
 from loadtests.context_calls import Served
 from loadtests.context_store import Cost
-from loadtests.report import NONE
+from loadtests.tables import NONE
 
 STORE: Final = "context-store"
 CALLS: Final = "context-calls"

@@ -6,7 +6,7 @@ call costs whatever its length falls out. All pairs take turns under the same lo
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +16,7 @@ from loadtests.generator import Load, Shot
 from loadtests.subjects import Gateway
 from loadtests.upstream_wire import MARKER
 
+NAME: Final = "crossing"
 SHORT, LONG = 20, 220
 PROTOCOLS = ("openai", "anthropic", "gemini")
 LIMIT = 1.5

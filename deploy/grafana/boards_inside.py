@@ -76,6 +76,17 @@ INTERNALS: Final = Board(
                     least=None,
                     queries=(_by_worker("llmgw_config_generation", "max"),),
                 ),
+                Panel(
+                    title="Reloads of settings",
+                    about="What is refused changes nothing.",
+                    queries=(
+                        Query(
+                            "sum by (instance, outcome)"
+                            f" (increase(llmgw_config_reloads_total{{{ALL}}}[$__rate_interval]))",
+                            "{{instance}} {{outcome}}",
+                        ),
+                    ),
+                ),
             ),
         ),
         (

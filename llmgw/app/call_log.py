@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from llmgw.app.parts import capture_of
 from llmgw.calllog.cache import Cache
 from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, ContentEvent
 from llmgw.calllog.engine.client import Engine, EngineLimits
@@ -67,6 +68,7 @@ class CallBook:
         # A page shall not wait behind a segment that is written.
         self._writer = EngineWriter(Engine(self._work / "writing", directories, _WRITING), made)
         self._sealer = Sealer(bytes.fromhex(content_key.reveal())) if content_key is not None else None
+        self._capture = capture_of(settings.telemetry)
         self._sealing = set[asyncio.Future[ContentEvent | None]]()
         self._unsealed = 0
         self.log = CallLog(
@@ -87,7 +89,8 @@ class CallBook:
 
     def feedbacks(self, state: State, clock: Clock, new_id: Callable[[], str]) -> Feedbacks:
         """Take judgements of calls that the log knows."""
-        return Feedbacks(LoggedCalls(self.reading), partial(self.log.append, FEEDBACK), state, clock, new_id)
+        keep = partial(self.log.append, FEEDBACK)
+        return Feedbacks(LoggedCalls(self.reading), keep, state, clock, new_id, self._capture)
 
     def unseal(self, tenant: str, call_id: str, sealed: bytes) -> Mapping[str, Any]:
         """Open what was said in a call.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from llmgw.accounting.journal.settings import JournalSettings
+from llmgw.app.handover import Handover
 from llmgw.http.runtime import Runtime
 from llmgw.routing.breaker import BreakerState
 from llmgw.telemetry import service_definitions as names
@@ -38,6 +39,17 @@ def watch(recorder: Recorder, runtime: Runtime, upstream: Upstream) -> None:
     recorder.watch(names.PROCESS_RESIDENT_MEMORY, process.resident_bytes)
     recorder.watch(names.PROCESS_START_TIME, process.started_s)
     recorder.watch(names.PROCESS_VIRTUAL_MEMORY, process.virtual_bytes)
+
+
+def watch_reloads(recorder: Recorder, runtime: Runtime, handover: Handover) -> None:
+    """Have reloads reported since the gateway began, whichever worker it was then; for one worker of a gateway."""
+    recorder.watch(
+        names.CONFIG_RELOADS,
+        lambda: {
+            ("applied",): runtime.generation.number - 1,
+            ("refused",): handover.last.refused,
+        },
+    )
 
 
 class Lag:

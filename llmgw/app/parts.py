@@ -110,6 +110,15 @@ def open_metrics(telemetry: Telemetry, clock: Clock) -> Metrics:
     )
 
 
+def capture_of(telemetry: Telemetry) -> Capture:
+    """How much is told of whose calls."""
+    return Capture(
+        level=telemetry.capture,
+        by_tenant=telemetry.capture_by_tenant,
+        max_bytes=telemetry.content_max_bytes,
+    )
+
+
 def open_recorder(
     telemetry: Telemetry, environ: Mapping[str, str], clock: Clock, metrics: Metrics
 ) -> Recorder:
@@ -123,12 +132,7 @@ def open_recorder(
         resource=_process(),
     )
     log = logs.configure(telemetry.log_level, sys.stderr, logs.style_for(sys.stderr, environ))
-    capture = Capture(
-        level=telemetry.capture,
-        by_tenant=telemetry.capture_by_tenant,
-        max_bytes=telemetry.content_max_bytes,
-    )
-    return Recorder(tracing, metrics, log, clock, capture)
+    return Recorder(tracing, metrics, log, clock, capture_of(telemetry))
 
 
 def _process() -> Mapping[str, str]:

@@ -16,7 +16,8 @@ from llmgw.accounting.tokens import TokenCounter
 from llmgw.app.books import Books
 from llmgw.app.call_log import CallBook
 from llmgw.app.callers import authenticator, shared_issuers
-from llmgw.app.gauges import Lag, watch
+from llmgw.app.gauges import Lag, watch, watch_reloads
+from llmgw.app.handover import Handover, HandoverError
 from llmgw.app.life import stop_when_orphaned, supervisor, sweep
 from llmgw.app.parts import (
     Secrets,
@@ -47,7 +48,7 @@ from llmgw.policy.key_watch import KeyWatch
 from llmgw.policy.keyring import Keyring
 from llmgw.prompts.prompts import Prompts
 from llmgw.routing.health import Health
-from llmgw.settings import ConfigError, Loaded, Settings, load
+from llmgw.settings import ConfigError, Loaded, Settings, load_snapshot
 from llmgw.settings.rooms import exchange_limits, prompt_settings
 from llmgw.settings.targets import build_catalog, provider_templates
 from llmgw.state.connection import State
@@ -64,7 +65,7 @@ _log = logging.getLogger(__name__)
 
 
 RELOAD_SIGNAL = signal.SIGHUP
-"""Has a worker read its configuration file again."""
+"""Has a worker take over the configuration that was handed to it."""
 DRAIN_SIGNAL = signal.SIGUSR1
 """Tells a worker that it is about to be stopped."""
 
@@ -73,21 +74,22 @@ def create_app(
     loaded: Loaded,
     environ: Mapping[str, str],
     *,
-    generation: int = 1,
+    handover: Handover | None = None,
     state_url: Secret,
     secrets: Secrets,
     place: Place | None = None,
 ) -> Front:
     """Build one worker's application.
 
-    `generation` numbers the configuration, from 1; `state_url` is where Redis is, the embedded one's socket
-    included. `place` is the worker's among its siblings; without one it has none.
+    `handover` is where other configurations come from, and numbers `loaded`; without one none ever comes.
+    `state_url` is where Redis is, the embedded one's socket included. `place` is the worker's among its siblings;
+    without one it has none.
     """
     alone = Place(directory=loaded.settings.state.dir, gateway="alone", workers=1)
     worker = Worker(
         loaded,
         environ,
-        generation=generation,
+        handover=handover,
         state_url=state_url,
         secrets=secrets,
         place=alone if place is None else place,
@@ -103,14 +105,15 @@ class Worker:
         loaded: Loaded,
         environ: Mapping[str, str],
         *,
-        generation: int,
+        handover: Handover | None,
         state_url: Secret,
         secrets: Secrets,
         place: Place,
     ) -> None:
         settings = loaded.settings
+        number = handover.last.generation if handover is not None else 1
         self._environ = environ
-        self._loaded = loaded
+        self._handover = handover
         self._clock = SystemClock()
         self._upstream = Upstream()
         self._health = Health()
@@ -147,8 +150,10 @@ class Worker:
         if settings.call_log.enabled:
             self._calls = CallBook(settings, self._state, self._clock, secrets.content_key)
             self._calls.told_by(self._recorder)
-        self._runtime = self._opened(settings, keyring, self._generation(loaded, number=generation))
+        self._runtime = self._opened(settings, keyring, self._generation(loaded, number))
         watch(self._recorder, self._runtime, self._upstream)
+        if handover is not None and place.worker == 1:
+            watch_reloads(self._recorder, self._runtime, handover)
         self._lag = Lag(self._recorder)
 
     def _opened(self, settings: Settings, keyring: Keyring | None, generation: Generation) -> Runtime:
@@ -209,7 +214,7 @@ class Worker:
             logging_config=None,
         )
         open_to_all = runtime.keyring is None
-        return Front(litestar, loopback_hosts_only=open_to_all)  # type: ignore[arg-type]  # Litestar types ASGI more narrowly than the specification
+        return Front(litestar, loopback_hosts_only=open_to_all, new_id=self._new_id)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Litestar) -> AsyncIterator[None]:
@@ -258,23 +263,25 @@ class Worker:
             await loop.run_in_executor(None, self._recorder.shutdown)
 
     def _reload(self) -> None:
-        """Take over the file as it is now, or keep what is at work and say why."""
-        number = self._runtime.generation.number + 1
+        """Take over what was handed over, unless it is at work already."""
+        if self._handover is None:
+            return
         try:
-            if self._loaded.source is None:
+            handed = self._handover.read()
+            if handed.snapshot is None or handed.generation == self._runtime.generation.number:
                 return
-            fresh = load(self._loaded.source, self._environ)
-        except ConfigError as error:
+            fresh = load_snapshot(handed.snapshot, self._environ)
+        except (ConfigError, HandoverError) as error:
             _log.error("reload refused, the old configuration stays: %s", error)
             return
-        self._runtime.generation = self._generation(fresh, number)
+        self._runtime.generation = self._generation(fresh, handed.generation)
         self._configuring = asyncio.get_running_loop().create_task(self._books.configure(fresh.settings))
         self._retaining = asyncio.get_running_loop().create_task(
             self._upstream.retain(
                 [each.target("any") for each in provider_templates(fresh.settings).values()]
             )
         )
-        _log.info("configuration %d is at work", number)
+        _log.info("configuration %d is at work", handed.generation)
 
     def _generation(self, loaded: Loaded, number: int) -> Generation:
         catalog = build_catalog(loaded.settings)

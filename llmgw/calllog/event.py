@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ _MAX_COUNT: Final = (1 << 63) - 1
 _MAX_ITEM: Final = 128
 
 
-class CallEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CallEvent(Struct, kw_only=True, omit_defaults=True):
     """One finished call; members are the columns of the log, in order.
 
     Times are whole microseconds, money is whole nano-USD. What does not apply is "", an empty list or None, and a
@@ -30,19 +30,27 @@ class CallEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     ended_us: int
+    """When it ended, in microseconds of unix time."""
     id: str
-    """As in the header `x-llmgw-call-id`; empty at the capture level `none`."""
+    """As in the header `x-llmgw-call-id`; at the capture level `none` one that nobody was told."""
     parent: str = ""
     """The call this one was made for, such as a summary's."""
     request_id: str = ""
+    """As in the header `x-request-id`."""
     trace_id: str = ""
+    """Its trace, as 32 hexadecimal digits, whether that was kept or not."""
     span_id: str = ""
     """The root span's, for links."""
     tenant: str = ""
+    """Whose key it was made with."""
     team: str = ""
+    """The team of that key."""
     key_id: str = ""
+    """The key, by its public id."""
     tags: tuple[str, ...] = ()
+    """Names that the caller gave it."""
     endpoint: str = ""
+    """The route, such as `/v1/chat/completions`."""
     alias: str = ""
     """The model as the caller named it."""
     target: str = ""
@@ -50,7 +58,9 @@ class CallEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     provider: str = ""
     """The provider of that, as the configuration names it."""
     model: str = ""
+    """The model there, as its provider names it."""
     answered_model: str = ""
+    """The model as the answer names it."""
     targets: tuple[str, ...] = ()
     """Those tried, in order."""
     attempt_codes: tuple[str, ...] = ()
@@ -58,47 +68,81 @@ class CallEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: str = ""
     """The version that served the call, `name@7`."""
     prompt_label: str = ""
+    """The label that led to the version."""
     prompt_arm: str = ""
+    """During a rollout the side that served it."""
     prompt_hash: str = ""
+    """The digest of the version's content."""
     prompt_output: str = ""
+    """Whether the answer fits the output schema of the version."""
     context: str = ""
     """The stored conversation. What callers name their own ones is not kept: it may say who they are."""
     rev: int | None = None
+    """The revision of the conversation that the call made, or found."""
     head: str = ""
     """The digest in which the chain of turns ends."""
     verdict: str = ""
+    """What became of the stored context on its way to the model."""
     score: float | None = None
+    """How much of the context the model was told, from 0 to 1."""
     losses: int | None = None
+    """How many losses and findings the verdict rests on."""
     loss_codes: tuple[str, ...] = ()
+    """Their kinds, each once."""
     checks_failed: tuple[str, ...] = ()
+    """The checks that failed, `c1` to `c8`."""
     turns: int | None = None
+    """Turns of the conversation."""
     turns_sent: int | None = None
+    """Turns of it that the model was told."""
     context_tokens: int | None = None
+    """Tokens of what the model was told of it, as the gateway counts."""
     provider_before: str = ""
     """The kind of provider that gave the answer before."""
     conflict: str = ""
+    """What kept the call from the conversation."""
     fit: str = ""
+    """What was done where it did not fit the model's window."""
     cache: str = ""
+    """Whether the worker knew the conversation."""
     replayed: bool = False
+    """Whether the answer is that of an earlier call with the same idempotency key."""
     stream: bool = False
+    """Whether the answer was streamed."""
     outcome: Outcome = "ok"
+    """`refused`: the caller was told no; `failed`: the house or its providers failed; `gone`: the caller left."""
     status: int = 0
+    """The HTTP status that the caller got, 0 for none."""
     error: str = ""
+    """The code of the error that ended it."""
     finish_reasons: tuple[str, ...] = ()
+    """Why the answers ended."""
     input_tokens: int | None = None
+    """Tokens as the provider counted them: all that was read."""
     output_tokens: int | None = None
+    """All that was written."""
     cache_read_tokens: int | None = None
+    """Those of the input that came from the provider's cache."""
     cache_write_tokens: int | None = None
+    """Those of the input that went to it."""
     reasoning_tokens: int | None = None
+    """Those of the output that are reasoning."""
     cost_nano: int | None = None
+    """What its attempts cost, in nano-USD."""
     prices: str = ""
+    """By which prices."""
     duration_us: int = 0
+    """From its first byte to its last, in microseconds."""
     overhead_us: int = 0
+    """What of that was not spent waiting for providers."""
     first_content_us: int | None = None
+    """From its first byte to the first content of its stream."""
     admission: str = ""
+    """What limits and budgets said."""
     limit: str = ""
     """The limit or budget that refused it."""
     capture: CaptureLevel = "metadata"
+    """How much may be told of the call."""
 
 
 def event_of(call: Call, parent: str = "") -> CallEvent:
@@ -106,99 +150,99 @@ def event_of(call: Call, parent: str = "") -> CallEvent:
 
     `parent` is the id of the call it was made for.
     """
-    facts = _sums(call)
-    if call.capture == "none":
-        return CallEvent(id=f"none_{secrets.token_hex(8)}", **facts)
-    attempts = call.attempts
-    facts["id"] = call.id
-    facts["parent"] = parent
-    facts["request_id"] = _text(call.request_id)
-    facts["trace_id"] = f"{call.trace_id:032x}"
-    facts["span_id"] = f"{call.span_id:016x}"
-    if call.answered_model:
-        facts["answered_model"] = _text(call.answered_model)
-    if call.tags:
-        facts["tags"] = _texts(call.tags)
-    if attempts:
-        facts["targets"] = _texts([each.target for each in attempts])
-        facts["attempt_codes"] = _texts([each.error or str(each.status or "") for each in attempts])
-    if call.prompt is not None:
-        _prompt(call.prompt, facts)
-    if call.context is not None:
-        _context(call.context, facts)
-    if call.admission is not None:
-        facts["admission"], facts["limit"] = call.admission.outcome, call.admission.limit
-    if call.caller is not None:
-        facts["team"], facts["key_id"] = call.caller.team, call.caller.key_id
-    return CallEvent(**facts)
-
-
-def _sums(call: Call) -> dict[str, Any]:
-    """What sums need of a call."""
     total = call.total_ns
-    facts: dict[str, Any] = {
-        "ended_us": (call.started_unix_ns + total) // 1000,
-        "capture": call.capture,
-        "tenant": call.caller.tenant if call.caller else "",
-        "endpoint": call.endpoint,
-        "alias": _text(call.alias or ""),
-        "stream": call.stream,
-        "outcome": _outcome(call),
-        "status": call.status,
-        "error": call.error or "",
-        "cost_nano": _count(call.cost_nano),
-        "duration_us": total // 1000,
-        "overhead_us": max(0, total - call.waited_ns) // 1000,
-    }
+    # Members are set one by one: to name as many in one call costs three times as much.
+    event = CallEvent(ended_us=(call.started_unix_ns + total) // 1000, id=call.id)
+    _sums(call, total, event)
+    if call.capture == "none":
+        event.id = f"none_{secrets.token_hex(8)}"
+        return event
+    attempts, caller = call.attempts, call.caller
+    event.parent = parent
+    event.request_id = _text(call.request_id)
+    event.trace_id = f"{call.trace_id:032x}"
+    event.span_id = f"{call.span_id:016x}"
+    if call.answered_model:
+        event.answered_model = _text(call.answered_model)
+    if call.tags:
+        event.tags = _texts(call.tags)
+    if attempts:
+        event.targets = _texts([each.target for each in attempts])
+        event.attempt_codes = _texts([each.error or str(each.status or "") for each in attempts])
+    if call.prompt is not None:
+        _prompt(call.prompt, event)
+    if call.context is not None:
+        _context(call.context, event)
+    if call.admission is not None:
+        event.admission, event.limit = call.admission.outcome, call.admission.limit
+    if caller is not None:
+        event.team, event.key_id = caller.team, caller.key_id
+    return event
+
+
+def _sums(call: Call, total: int, event: CallEvent) -> None:
+    """Add what sums need of a call that took `total` ns."""
+    event.capture = call.capture
+    if call.caller is not None:
+        event.tenant = call.caller.tenant
+    event.endpoint = call.endpoint
+    if call.alias:
+        event.alias = _text(call.alias)
+    event.stream = call.stream
+    event.status = call.status
+    if call.error is not None or call.failed:
+        event.outcome, event.error = _outcome(call), call.error or ""
+    event.cost_nano = _count(call.cost_nano)
+    event.duration_us = total // 1000
+    event.overhead_us = max(0, total - call.waited_ns) // 1000
     if call.attempts:
         last = call.attempts[-1]
-        facts["target"], facts["model"] = _text(last.target), _text(last.model)
-        facts["provider"] = last.provider
+        event.target, event.model = _text(last.target), _text(last.model)
+        event.provider = last.provider
         for each in reversed(call.attempts):
             if each.charge is not None:
-                facts["prices"] = each.charge.prices
+                event.prices = each.charge.prices
                 break
     if (usage := call.usage) is not None:
-        facts["input_tokens"] = _count(usage.input_tokens)
-        facts["output_tokens"] = _count(usage.output_tokens)
-        facts["cache_read_tokens"] = _count(usage.cached_read_tokens)
-        facts["cache_write_tokens"] = _count(usage.cache_write_tokens)
-        facts["reasoning_tokens"] = _count(usage.reasoning_tokens)
+        event.input_tokens = _count(usage.input_tokens)
+        event.output_tokens = _count(usage.output_tokens)
+        event.cache_read_tokens = _count(usage.cached_read_tokens)
+        event.cache_write_tokens = _count(usage.cache_write_tokens)
+        event.reasoning_tokens = _count(usage.reasoning_tokens)
     if call.finish_reasons:
-        facts["finish_reasons"] = _texts(call.finish_reasons)
+        event.finish_reasons = _texts(call.finish_reasons)
     if (first := call.first_content_ns) is not None:
-        facts["first_content_us"] = max(0, first - call.started_ns) // 1000
-    return facts
+        event.first_content_us = max(0, first - call.started_ns) // 1000
 
 
-def _prompt(told: PromptFacts, facts: dict[str, Any]) -> None:
-    facts["prompt"] = told.served
-    facts["prompt_label"] = told.label
-    facts["prompt_arm"] = told.arm or ""
-    facts["prompt_hash"] = told.hash
-    facts["prompt_output"] = told.output
+def _prompt(told: PromptFacts, event: CallEvent) -> None:
+    event.prompt = told.served
+    event.prompt_label = told.label
+    event.prompt_arm = told.arm or ""
+    event.prompt_hash = told.hash
+    event.prompt_output = told.output
 
 
-def _context(told: ContextFacts, facts: dict[str, Any]) -> None:
+def _context(told: ContextFacts, event: CallEvent) -> None:
     if told.mode == "stored":
-        facts["context"] = _text(told.id)
+        event.context = _text(told.id)
     if told.etag:
-        facts["rev"] = _count(told.rev)
-        facts["head"] = told.etag.partition("-")[2]
+        event.rev = _count(told.rev)
+        event.head = told.etag.partition("-")[2]
     if told.verdict:
-        facts["verdict"], facts["score"] = told.verdict, told.score
-        facts["losses"] = len(told.losses) + len(told.findings)
+        event.verdict, event.score = told.verdict, told.score
+        event.losses = len(told.losses) + len(told.findings)
     if told.losses or told.findings:
         codes = {loss.code for loss in told.losses} | {finding.code for finding in told.findings}
-        facts["loss_codes"] = _texts(sorted(codes))
+        event.loss_codes = _texts(sorted(codes))
     if "fail" in told.checks.values():
-        facts["checks_failed"] = tuple(check for check, result in told.checks.items() if result == "fail")
-    facts["turns"], facts["turns_sent"] = told.turns, told.turns_sent
-    facts["context_tokens"] = _count(told.tokens)
-    facts["provider_before"] = told.kind_before
+        event.checks_failed = tuple(check for check, result in told.checks.items() if result == "fail")
+    event.turns, event.turns_sent = told.turns, told.turns_sent
+    event.context_tokens = _count(told.tokens)
+    event.provider_before = told.kind_before
     if told.conflict != "none":
-        facts["conflict"] = told.conflict
-    facts["fit"], facts["cache"], facts["replayed"] = told.fit, told.cache, told.replayed
+        event.conflict = told.conflict
+    event.fit, event.cache, event.replayed = told.fit, told.cache, told.replayed
 
 
 def _outcome(call: Call) -> Outcome:

@@ -1,5 +1,6 @@
 """The events of one dataset on their way to segments: a stream in the store, bounded, shared by all workers."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,10 @@ SENT_KEPT_MS: Final = 86_400_000
 """For how long a batch that is sent again is known."""
 PAGE_BYTES: Final = 1024 * 1024
 """What is read of a stream in one step, about: more would keep the store from others."""
+MOST_KNOWN: Final = 16 * 1024 * 1024
+"""Bytes of what was read up to which a worker keeps it for the next question."""
+KNOWN_S: Final = 60.0
+"""Seconds for which it does."""
 _MOST: Final = 1 << 53
 
 
@@ -59,6 +64,29 @@ class Live(NamedTuple):
     lines: list[bytes]
 
 
+class _Page(NamedTuple):
+    """One step of reading: batches behind a place, and how the stream was at that moment.
+
+    `length` are its batches, `there` tells whether the one at the place is among them, and `full` that there may be
+    more to read.
+    """
+
+    cursor: Cursor
+    length: int
+    there: bool
+    places: list[Place]
+    lines: list[bytes]
+    full: bool
+
+
+class _Read(NamedTuple):
+    """What was read of a stream, batch by batch."""
+
+    cursor: Cursor
+    places: list[Place]
+    lines: list[bytes]
+
+
 class TakenOver(Exception):
     """Another worker writes the segments now."""
 
@@ -68,6 +96,8 @@ class Stream:
 
     def __init__(self, state: State, name: str) -> None:
         self._state = state
+        self._known: _Read | None = None
+        self._forgetting: asyncio.TimerHandle | None = None
         slot = f"llmgw:{{calllog:{name}}}"
         self._stream, self._meta, self._sent = f"{slot}:stream", f"{slot}:meta", f"{slot}:sent"
 
@@ -169,35 +199,70 @@ class Stream:
     async def live(self) -> Live:
         """Read what is not yet in segments; list those afterwards, and take the ones that `visible` says.
 
+        Of what was read before, and is still there, nothing is read again.
+
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        while True:
-            found = await self._live()
-            if found is not None:
-                return found
+        known = self._known
+        found = await self._further(known) if known is not None and known.lines else None
+        while found is None:
+            found = await self._whole()
+        self._remember(found)
+        return Live(found.cursor, list(found.lines))
 
-    async def _live(self) -> Live | None:
-        """None where segments were written of what was to be read next."""
-        cursor: Cursor | None = None
-        after: Place | None = None
-        lines: list[bytes] = []
-        while True:
-            arguments: list[Argument] = ["" if after is None else str(after), PAGE_BYTES]
-            origin, place, *found = await self._state.script(
-                scripts.LIVE, [self._stream, self._meta], arguments
-            )
-            here = Cursor(origin.decode(), Place.read(place.decode()))
-            if cursor is None or after is None:
-                cursor = here
-            elif here.origin != cursor.origin or here.place > after:
+    async def _further(self, known: _Read) -> _Read | None:
+        """Read on behind what is known; None where the stream begins otherwise, or there is much more."""
+        page = await self._page(known.places[-1])
+        kept = [at for at, place in enumerate(known.places) if place > page.cursor.place]
+        if (
+            page.cursor.origin != known.cursor.origin
+            or page.full
+            # Some were dropped; or the store lost its end, and has another one since.
+            or len(kept) + len(page.lines) != page.length
+            or (kept and not page.there)
+        ):
+            return None
+        places = [*(known.places[at] for at in kept), *page.places]
+        return _Read(page.cursor, places, [*(known.lines[at] for at in kept), *page.lines])
+
+    async def _whole(self) -> _Read | None:
+        """Read from the cursor on; None where segments were written of what was to be read next."""
+        page = await self._page(None)
+        read = _Read(page.cursor, [*page.places], [*page.lines])
+        while page.full:
+            after = read.places[-1]
+            page = await self._page(after)
+            if page.cursor.origin != read.cursor.origin or page.cursor.place > after:
                 return None
-            lines += found[1::2]
-            if not found:
-                return Live(cursor, lines)
-            after = Place.read(found[-2].decode())
-            if sum(map(len, found[1::2])) < PAGE_BYTES:
-                return Live(cursor, lines)
+            read.places.extend(page.places)
+            read.lines.extend(page.lines)
+        return read
+
+    async def _page(self, after: Place | None) -> _Page:
+        arguments: list[Argument] = ["" if after is None else str(after), PAGE_BYTES]
+        origin, place, length, there, *found = await self._state.script(
+            scripts.LIVE, [self._stream, self._meta], arguments
+        )
+        lines = found[1::2]
+        return _Page(
+            cursor=Cursor(origin.decode(), Place.read(place.decode())),
+            length=int(length),
+            there=bool(there),
+            places=[Place.read(each.decode()) for each in found[::2]],
+            lines=lines,
+            full=sum(map(len, lines)) >= PAGE_BYTES,
+        )
+
+    def _remember(self, read: _Read) -> None:
+        """Keep what was read for the next question, for a while, and not too much."""
+        self._known = read if sum(map(len, read.lines)) <= MOST_KNOWN else None
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        self._forgetting = asyncio.get_running_loop().call_later(KNOWN_S, self._forget)
+
+    def _forget(self) -> None:
+        self._known = None
 
     async def _take(self, fence: int, after: str) -> list[Batch]:
         found = await self._state.script(scripts.TAKE, [self._stream, self._meta], [fence, after, PAGE_BYTES])

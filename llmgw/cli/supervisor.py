@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -15,11 +15,11 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, Secrets, create_app
+from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, Handed, Handover, Secrets, create_app
 from llmgw.cli.address import base_url
 from llmgw.cli.runfile import RunFile, Running
 from llmgw.http.front import MAX_HEADER_BYTES, Front
-from llmgw.settings import ConfigError, Loaded, Problem, Settings, load, restart_needed
+from llmgw.settings import ConfigError, Loaded, Problem, Settings, load, restart_needed, taken_over
 from llmgw.telemetry import logs
 from llmgw.telemetry.siblings import Place, gathered
 from llmgw.types.secret import Secret
@@ -66,18 +66,21 @@ class Supervisor:
         if not self._runfile.claim():
             _log.warning("another gateway uses this state directory: 'llmgw config reload' reaches that one")
         settings = self._loaded.settings
-        server = _Server(settings, self._reload)
-        # The server has just set up logging for itself, and silenced everybody else.
-        configure_logs(settings, self._environ)
-        # Once signals are handled, commands may find us.
-        server.on_startup(lambda: self._runfile.write(self._running))
         try:
-            with gathered(settings.state.dir, settings.server.workers) as place:
-                server.serve(target_loader=partial(self._worker_app, place), wrap_loader=False)
+            with (
+                Handover(settings.state.dir) as handover,
+                gathered(settings.state.dir, settings.server.workers) as place,
+            ):
+                server = _Server(settings, partial(self._reload, handover))
+                # The server has just set up logging for itself, and silenced everybody else.
+                configure_logs(settings, self._environ)
+                # Once signals are handled, commands may find us.
+                server.on_startup(lambda: self._runfile.write(self._running))
+                server.serve(target_loader=partial(self._worker_app, place, handover), wrap_loader=False)
         finally:
             self._runfile.release()
 
-    def _worker_app(self, place: Place, worker: int) -> Front:
+    def _worker_app(self, place: Place, handover: Handover, worker: int) -> Front:
         """Build the application of a worker, by its number; runs in each after the fork, first of all."""
         # The supervisor's own handlers came along with the fork and mean nothing here. That of a reload is held
         # back until the application has its own: what this worker has read may be old by then.
@@ -88,32 +91,42 @@ class Supervisor:
         return create_app(
             self._loaded,
             self._environ,
-            generation=self._running.generation,
+            handover=handover,
             state_url=self._state_url,
             secrets=self._secrets,
             place=msgspec.structs.replace(place, worker=worker),
         )
 
-    def _reload(self, workers: list[int]) -> None:
-        """Check the file and, if it is sound, have every worker take it over; answer in the run file."""
+    def _reload(self, handover: Handover, workers: list[int]) -> None:
+        """Check the file and, if it is sound, have every worker take over what was read; answer in the run file."""
         running = msgspec.structs.replace(
             self._running, asked=self._running.asked + 1, problems=None, restart_needed=()
         )
+        last = handover.last
         try:
             fresh = reread(self._loaded, self._environ)
-        except ConfigError as error:
-            _log.error("reload refused, the old configuration stays: %s", error)
-            self._running = msgspec.structs.replace(running, problems=str(error))
+            handover.write(
+                Handed(generation=last.generation + 1, refused=last.refused, snapshot=fresh.snapshot)
+            )
+        except (ConfigError, OSError) as error:
+            problem = str(error) if isinstance(error, ConfigError) else f"no room to hand it over: {error}"
+            _log.error("reload refused, the old configuration stays: %s", problem)
+            self._running = msgspec.structs.replace(running, problems=problem)
+            with suppress(OSError):
+                handover.write(msgspec.structs.replace(last, refused=last.refused + 1))
         else:
-            # A worker that is started from now on begins with it; those that run are told to read it.
-            self._loaded = taken_over(self._loaded, fresh)
+            # A worker that is started from now on begins with it; those that run are told to take it over.
+            self._loaded = msgspec.structs.replace(
+                fresh, settings=taken_over(self._loaded.settings, fresh.settings)
+            )
             self._running = msgspec.structs.replace(
                 running,
-                generation=running.generation + 1,
+                generation=handover.last.generation,
                 restart_needed=tuple(restart_needed(self._written, fresh.settings)),
             )
-            for pid in workers:
-                os.kill(pid, RELOAD_SIGNAL)
+        # After a refusal they find nothing new but the count of it.
+        for pid in workers:
+            os.kill(pid, RELOAD_SIGNAL)
         self._runfile.write(self._running)
 
 
@@ -133,14 +146,6 @@ def reread(loaded: Loaded, environ: Mapping[str, str]) -> Loaded:
             [Problem(path="", message="this gateway runs on defaults: there is no file to read")]
         )
     return load(loaded.source, environ)
-
-
-def taken_over(running: Loaded, fresh: Loaded) -> Loaded:
-    """Join what a reload changes with what only a restart does."""
-    settings = msgspec.structs.replace(
-        running.settings, providers=fresh.settings.providers, aliases=fresh.settings.aliases
-    )
-    return msgspec.structs.replace(fresh, settings=settings)
 
 
 class _Server(MPServer):

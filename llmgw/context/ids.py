@@ -1,7 +1,7 @@
 """Names that this room makes: they sort by time, and nobody guesses them."""
 
 import hashlib
-import secrets
+import os
 
 from llmgw.types.context import Idempotency
 
@@ -10,7 +10,7 @@ _LENGTH = 26
 
 def new_id(kind: str, unix_ms: int) -> str:
     """Draw `ctx_…` or `turn_…`: 12 digits of time, 14 of chance."""
-    return f"{kind}_{unix_ms:012x}{secrets.token_hex(7)}"
+    return f"{kind}_{unix_ms:012x}{os.urandom(7).hex()}"
 
 
 def made_id(tenant: str, idempotency: Idempotency | None, unix_ms: int) -> str:

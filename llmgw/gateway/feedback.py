@@ -1,5 +1,6 @@
 """What somebody thinks of an answer: taken once, for a call of their own tenant, and handed to who keeps it."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import Annotated, Final, Protocol, TypeAlias
@@ -7,9 +8,11 @@ from typing import Annotated, Final, Protocol, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from llmgw.redaction.text import redact, redact_secrets
 from llmgw.state.connection import State
 from llmgw.types.call import Caller
 from llmgw.types.clock import Clock
+from llmgw.types.content import Capture, CaptureLevel
 from llmgw.types.context import Idempotency
 from llmgw.types.context_errors import IdempotencyReused
 from llmgw.types.errors import InvalidRequest, NotFound, StoreUnavailable
@@ -54,8 +57,21 @@ class _First(Struct, frozen=True, kw_only=True):
     ended_us: int
 
 
+class _Words(Struct, frozen=True, kw_only=True):
+    """What a judgement says in words, as it is kept."""
+
+    name: str
+    label: str
+    comment: str
+    tags: tuple[str, ...]
+
+
 class Feedbacks:
-    """Takes judgements; `keep` is handed each once, and neither waits nor raises. One per worker."""
+    """Takes judgements; `keep` is handed each once, and neither waits nor raises. One per worker.
+
+    `capture` says whose comments are kept, and how; without it all are, as they are. Names, labels and tags hold no
+    secret at any level.
+    """
 
     def __init__(
         self,
@@ -64,12 +80,14 @@ class Feedbacks:
         state: State,
         clock: Clock,
         new_id: Callable[[], str],
+        capture: Capture | None = None,
     ) -> None:
         self._calls = calls
         self._keep = keep
         self._state = state
         self._clock = clock
         self._new_id = new_id
+        self._capture = capture or Capture(level="full")
 
     async def give(
         self, caller: Caller, given: Given, idempotency: Idempotency | None = None
@@ -83,7 +101,7 @@ class Feedbacks:
             StoreUnavailable: it is not known whether the key was used.
             GatewayError: as `KnownCalls.find` lists.
         """
-        score, label, kind = _value(given)
+        score, _, kind = _value(given)
         known = await self._calls.find(caller.tenant, given.call_id)
         if known is None:
             raise NotFound("there is no call by that id", param="call_id")
@@ -93,6 +111,7 @@ class Feedbacks:
             ended_us=self._clock.unix_ns() // 1000,
         )
         first = now if idempotency is None else await self._first(caller, idempotency, now)
+        words = await self._words(given, self._capture.of(caller.tenant))
         place = known.place
         event = FeedbackEvent(
             ended_us=first.ended_us,
@@ -100,13 +119,13 @@ class Feedbacks:
             tenant=caller.tenant,
             key_id=caller.key_id,
             call=known.id,
-            name=given.name,
+            name=words.name,
             kind=kind,
             source=given.source,
             score=score,
-            label=label,
-            comment=given.comment,
-            tags=given.tags,
+            label=words.label,
+            comment=words.comment,
+            tags=words.tags,
             call_ended_us=known.ended_us,
             trace_id=f"{place.trace_id:032x}" if place else "",
             span_id=f"{place.span_id:016x}" if place else "",
@@ -122,6 +141,21 @@ class Feedbacks:
         if first is now:
             self._keep(event)
         return event, first is now
+
+    async def _words(self, given: Given, level: CaptureLevel) -> "_Words":
+        """What somebody wrote, as it may be kept at a level."""
+        _, label, _ = _value(given)
+        if level != "redacted":
+            comment = given.comment if level == "full" else ""
+        else:
+            # Beside the calls: to look through a long text takes a while.
+            label, comment = await asyncio.to_thread(lambda: (redact(label), redact(given.comment)))
+        return _Words(
+            name=redact_secrets(given.name),
+            label=redact_secrets(label),
+            comment=comment,
+            tags=tuple(map(redact_secrets, given.tags)),
+        )
 
     async def _first(self, caller: Caller, idempotency: Idempotency, now: _First) -> _First:
         """Be the first to use a key, or find who was."""

@@ -1,15 +1,15 @@
 """Errors outside a call: the caller's dialect on the vendors' routes, problem documents on our own."""
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from litestar import MediaType, Request, Response
+from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from llmgw.http.data_plane import error_headers
 from llmgw.http.dialect import dialect_of
-from llmgw.http.exchange import request_id
+from llmgw.http.exchange import JSON, Headers, request_id
 from llmgw.http.problems import PROBLEM, problem, speaks_problems
 from llmgw.types.errors import (
     GatewayError,
@@ -24,22 +24,36 @@ from llmgw.types.json import encode
 _log = logging.getLogger(__name__)
 
 
+class Told(NamedTuple):
+    """An error as an answer."""
+
+    status: int
+    media_type: str
+    headers: Headers
+    body: bytes
+
+
+def told(error: GatewayError, path: str, asked: Mapping[bytes, bytes], new_id: Callable[[], str]) -> Told:
+    """Write an error as it is told on `path` to whoever sent the headers `asked`."""
+    request = request_id(asked, new_id)
+    headers = [*error_headers(error), (b"x-request-id", request.encode())]
+    if speaks_problems(path):
+        return Told(error.status, PROBLEM, headers, encode(problem(error)))
+    wire = dialect_of(path, asked)
+    headers += [(name.encode(), request.encode()) for name in wire.id_headers if name != "x-request-id"]
+    return Told(wire.status_of(error), JSON, headers, wire.encode_error(error, request))
+
+
 def make_error_answer(new_id: Callable[[], str]) -> Callable[[Any, Exception], Response[bytes]]:
     """Make the handler that turns whatever a route or the router raised into an answer."""
 
     def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         known = error if isinstance(error, GatewayError) else _translated(request, error)
-        headers = {name.decode(): value.decode() for name, value in error_headers(known)}
-        asked = dict(request.scope["headers"])
-        headers["x-request-id"] = request_id(asked, new_id)
-        if speaks_problems(request.url.path):
-            return Response(
-                encode(problem(known)), status_code=known.status, headers=headers, media_type=PROBLEM
-            )
-        wire = dialect_of(request.url.path, asked)
-        body = wire.encode_error(known, headers["x-request-id"])
-        headers |= dict.fromkeys(wire.id_headers, headers["x-request-id"])
-        return Response(body, status_code=wire.status_of(known), headers=headers, media_type=MediaType.JSON)
+        status, media_type, headers, body = told(
+            known, request.url.path, dict(request.scope["headers"]), new_id
+        )
+        given = {name.decode(): value.decode() for name, value in headers}
+        return Response(body, status_code=status, headers=given, media_type=media_type)
 
     return answer_error
 

@@ -81,6 +81,7 @@ class _Writing:
         writer = StreamWriter(exchange, self._headers, ping=_PING, hold_s=0, ping_s=limits.ping_s)
         self._feeds.running += 1
         exchange.watch()
+        exchange.listen()
         try:
             await self._write(writer)
         except asyncio.CancelledError:

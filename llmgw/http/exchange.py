@@ -5,8 +5,10 @@ rest of the corridor.
 """
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from time import monotonic
 from typing import Any, TypeAlias
 
 from llmgw.http.hangup import hang_up
@@ -31,6 +33,9 @@ JSON = "application/json"
 PIECE = 64 * 1024
 """Bytes of an answer that are handed to the server at a time: it keeps what it was given until it is read."""
 
+BEGUN = "llmgw.begun"
+"""The member of a scope that says that the status line is out."""
+
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _WATCH_AFTER_S = 0.2
 """How long an exchange runs before it starts to listen for its caller's leaving: short ones never need to."""
@@ -47,10 +52,23 @@ def request_id(headers: Mapping[bytes, bytes], new_id: Callable[[], str]) -> str
 class Exchange:
     """One request and its answer.
 
-    `gone` turns true when the caller has closed its connection.
+    `gone` turns true when the caller has closed its connection. Somebody calls `look` every so often, for the time
+    that a body may take and for the caller's leaving.
     """
 
-    __slots__ = ("_reason", "_receive", "_send", "_task", "_timer", "_watcher", "gone", "headers", "scope")
+    __slots__ = (
+        "_body_timeout_s",
+        "_due",
+        "_reason",
+        "_receive",
+        "_send",
+        "_task",
+        "_watch_from",
+        "_watcher",
+        "gone",
+        "headers",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -60,7 +78,8 @@ class Exchange:
         self._send = send
         self._reason: GatewayError | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._due = self._watch_from = math.inf
+        self._body_timeout_s = 0.0
         self._watcher: asyncio.Task[None] | None = None
 
     @property
@@ -117,23 +136,40 @@ class Exchange:
         declared = self.headers.get(b"content-length")
         if declared is not None and int(declared) > limit:
             raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
+        self._task = asyncio.current_task()
+        self._body_timeout_s, self._due = timeout_s, monotonic() + timeout_s
+        try:
+            message = await self._receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                body: bytes = message.get("body", b"")
+            else:
+                body = await self._rest(message, limit)
+        except asyncio.CancelledError:
+            reason = self.interruption()
+            if reason is None:
+                raise
+            raise reason from None
+        finally:
+            self._due = math.inf
+        if len(body) > limit:
+            raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
+        return body
+
+    async def _rest(self, message: Mapping[str, Any], limit: int) -> bytes:
+        """Read what follows the first piece of a body that came in several."""
         pieces: list[bytes] = []
         size = 0
-        try:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise self._broken_off()
-                    piece = message.get("body", b"")
-                    size += len(piece)
-                    if size > limit:
-                        raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
-                    pieces.append(piece)
-                    if not message.get("more_body", False):
-                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        except TimeoutError:
-            raise RequestTimeout(f"the body did not arrive within {timeout_s:g} s") from None
+        while True:
+            if message["type"] == "http.disconnect":
+                raise self._broken_off()
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
+            pieces.append(piece)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+            message = await self._receive()
 
     def _broken_off(self) -> GatewayError:
         """Name the end of a body that came too soon: the server tells of a bad chunk as if the caller had left."""
@@ -147,19 +183,28 @@ class Exchange:
 
         Only after the body was read: the watcher takes whatever message comes next for itself.
         """
-        self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._start_watching)
+        self._task = self._task or asyncio.current_task()
+        self._watch_from = monotonic() + _WATCH_AFTER_S
 
     def unwatch(self) -> None:
         """Stop listening for the caller's leaving."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._watch_from = math.inf
         if self._watcher is not None:
             self._watcher.cancel()
         self._task = None
 
-    def _start_watching(self) -> None:
+    def listen(self) -> None:
+        """Listen for the caller's leaving from now on, as a watched exchange does once it has run for a while."""
+        self._watch_from = math.inf
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    def look(self, now: float) -> None:
+        """See what is due at `now`, of `time.monotonic`: a body that is late, or to listen for the caller."""
+        if now >= self._watch_from:
+            self.listen()
+        elif now >= self._due:
+            self._due = math.inf
+            self.interrupt(RequestTimeout(f"the body did not arrive within {self._body_timeout_s:g} s"))
 
     async def _watch(self) -> None:
         while True:
@@ -198,6 +243,7 @@ class Exchange:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and headers."""
+        self.scope[BEGUN] = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def send(self, body: bytes, *, more: bool) -> None:

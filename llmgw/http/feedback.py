@@ -30,6 +30,8 @@ def feedback_routes(feedbacks: Feedbacks, recorder: Recorder, clock: Clock) -> l
         if new:
             recorder.feedback(event, began, trace_of(request))
         told = {"id": event.id, "call_id": event.call, "name": event.name, "at_ms": event.ended_us // 1000}
+        if event.comment != given.comment:
+            told["comment"] = "redacted" if event.comment else "dropped"
         return answer(told, 201, **({} if new else {"x_llmgw_replayed": "true"}))
 
     return [feedback]

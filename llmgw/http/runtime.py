@@ -12,7 +12,7 @@ from llmgw.gateway.accounts.accounts import Accounts
 from llmgw.gateway.feedback import Feedbacks
 from llmgw.gateway.gateway import Gateway
 from llmgw.http.auth import Authenticator
-from llmgw.http.exchange import Exchange
+from llmgw.http.exchanges import Exchanges
 from llmgw.http.streaming import StreamWriter
 from llmgw.policy.issuers import SharedIssuers
 from llmgw.policy.keyring import Keyring
@@ -107,7 +107,7 @@ class Runtime:
         self.unseal = unseal
         """Opens what was said in a call of a tenant, by its id, where words are kept."""
         self.draining = False
-        self.exchanges: set[Exchange] = set()
+        self.exchanges = Exchanges()
         """Calls at work."""
 
     def drain(self) -> None:
@@ -117,5 +117,5 @@ class Runtime:
             asyncio.get_running_loop().call_later(self.limits.drain_s, self._end_exchanges)
 
     def _end_exchanges(self) -> None:
-        for exchange in list(self.exchanges):
+        for exchange in self.exchanges:
             exchange.interrupt(Draining("the gateway is stopping", retry_after_s=1))

@@ -18,7 +18,7 @@ _FIXED: dict[str, type[msgspec.Struct]] = {
     "telemetry": Telemetry,
     "call_log": CallLog,
 }
-"""Sections that the workers were built with; a reload takes over providers and aliases."""
+"""Sections that the workers were built with; a reload takes over all others."""
 
 
 def with_overrides(
@@ -37,6 +37,11 @@ def with_overrides(
     if findings := converter.findings or list(check(changed, settings.providers)):
         raise ConfigError(located(findings, {}), "command line")
     return changed
+
+
+def taken_over(running: Settings, fresh: Settings) -> Settings:
+    """Join what a reload changes, of `fresh`, with what only a restart does, of `running`."""
+    return msgspec.structs.replace(fresh, **{section: getattr(running, section) for section in _FIXED})
 
 
 def restart_needed(old: Settings, new: Settings) -> list[str]:

@@ -27,11 +27,15 @@ class _NoText(Exception):
 class Expander:
     """Expands one file's values; notes what went wrong and which paths were expanded.
 
-    `base` is the directory that relative `${file:…}` paths start at.
+    `base` is the directory that relative `${file:…}` paths start at; `files` are texts of some that were read
+    before, by the names that references have. Each file is read once, however often it is referred to.
     """
 
-    def __init__(self, environ: Mapping[str, str], base: FilePath) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], base: FilePath, files: Mapping[str, str] | None = None
+    ) -> None:
         self.findings: list[Finding] = []
+        self.files: dict[str, str] = dict(files or {})
         self.expanded: set[Path] = set()
         self._environ = environ
         self._base = base
@@ -75,7 +79,10 @@ class Expander:
         if body is None:
             raise _NoText(f"a '${{' is not closed, or holds another brace: {_SYNTAX}")
         if body.startswith("file:"):
-            return self._file(body.removeprefix("file:"))
+            name = body.removeprefix("file:")
+            if name not in self.files:
+                self.files[name] = self._file(name)
+            return self.files[name]
         variable = _VARIABLE.fullmatch(body)
         if variable is None:
             raise _NoText(f"not a reference: {_SYNTAX}")

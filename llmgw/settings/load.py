@@ -14,6 +14,7 @@ from llmgw.settings.expand import Expander
 from llmgw.settings.issuers import Issuer
 from llmgw.settings.model import Alias, AliasTarget, Prices, Provider, Settings, State, default_state_dir
 from llmgw.settings.problem import ConfigError, Finding, Path, Problem, located
+from llmgw.settings.snapshot import Snapshot
 from llmgw.types.money import ModelPrices
 
 MAX_BYTES = 1024 * 1024
@@ -34,12 +35,14 @@ _NO_USER = "starts with '~' and the name of no user here"
 class Loaded(Struct, frozen=True, kw_only=True):
     """Settings and where they came from.
 
-    `source` is the file's path as it was given, None for the defaults; `warnings` are with line numbers.
+    `source` is the file's path as it was given, None for the defaults; `warnings` are with line numbers; `snapshot`
+    is what was read, None for the defaults.
     """
 
     settings: Settings
     source: str | None = None
     warnings: tuple[Problem, ...] = ()
+    snapshot: Snapshot | None = None
 
     @property
     def is_default(self) -> bool:
@@ -57,10 +60,39 @@ def load(path: str | None, environ: Mapping[str, str]) -> Loaded:
     if source is None:
         return Loaded(settings=defaults(environ))
     try:
-        document = parse(_read(source))
+        text = _read(source)
+        document = parse(text)
     except Unreadable as error:
         raise ConfigError([error.problem], source) from None
-    return _build(document, source, environ)
+    built = _Build(document, source, environ)
+    found = built.found
+    later = _news(check(built.settings, _provider_names(built.root, found)), found)
+    # Looking for what was meant costs time: no more of it than can be told.
+    found += itertools.islice(later, MAX_PROBLEMS + 1)
+    if found:
+        raise ConfigError(_told(located(found, document.lines)), source)
+    return Loaded(
+        settings=built.settings,
+        source=source,
+        warnings=located(warning_findings(built.settings), document.lines),
+        snapshot=Snapshot(source=source, text=text, files=built.files),
+    )
+
+
+def load_snapshot(snapshot: Snapshot, environ: Mapping[str, str]) -> Loaded:
+    """Give again what `load` gave in the same environment; looks at no file, and checks nothing twice.
+
+    Raises:
+        ConfigError: the snapshot is none of what `load` gave here.
+    """
+    try:
+        document = parse(snapshot.text)
+    except Unreadable as error:
+        raise ConfigError([error.problem], snapshot.source) from None
+    built = _Build(document, snapshot.source, environ, snapshot.files)
+    if built.found:
+        raise ConfigError(_told(located(built.found, document.lines)), snapshot.source)
+    return Loaded(settings=built.settings, source=snapshot.source, snapshot=snapshot)
 
 
 def defaults(environ: Mapping[str, str]) -> Settings:
@@ -92,30 +124,33 @@ def _read(source: str) -> str:
         raise Unreadable("the file is not UTF-8", content.count(b"\n", 0, error.start) + 1) from None
 
 
-def _build(document: Document, source: str, environ: Mapping[str, str]) -> Loaded:
-    base = FilePath(source).absolute().parent
-    expander = Expander(environ, base)
-    root = _with_state_dir(expander.expand(document.root), environ)
-    found = [*document.findings, *expander.findings]
-    converter = Converter(expanded=expander.expanded, broken={finding.path for finding in found})
-    settings = converter.struct(Settings, root, ())
-    found += converter.findings
-    try:
-        state = msgspec.structs.replace(settings.state, dir=_absolute(settings.state.dir, base, environ))
-        issuers = tuple(_with_file(issuer, base) for issuer in settings.auth.issuers)
-        auth = msgspec.structs.replace(settings.auth, issuers=issuers)
-        settings = msgspec.structs.replace(settings, state=state, auth=auth)
-    except RuntimeError:
-        found.append(Finding(path=_STATE_DIR, message=_NO_USER))
-    settings = _with_places(settings, base, environ, found)
-    later = _news(check(settings, _provider_names(root, found)), found)
-    # Looking for what was meant costs time: no more of it than can be told.
-    found += itertools.islice(later, MAX_PROBLEMS + 1)
-    if found:
-        raise ConfigError(_told(located(found, document.lines)), source)
-    return Loaded(
-        settings=settings, source=source, warnings=located(warning_findings(settings), document.lines)
-    )
+class _Build:
+    """The settings that a document says, with what is wrong in it as far as single members go."""
+
+    def __init__(
+        self,
+        document: Document,
+        source: str,
+        environ: Mapping[str, str],
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        base = FilePath(source).absolute().parent
+        expander = Expander(environ, base, files)
+        self.root = _with_state_dir(expander.expand(document.root), environ)
+        self.files = expander.files
+        found = [*document.findings, *expander.findings]
+        converter = Converter(expanded=expander.expanded, broken={finding.path for finding in found})
+        settings = converter.struct(Settings, self.root, ())
+        found += converter.findings
+        try:
+            state = msgspec.structs.replace(settings.state, dir=_absolute(settings.state.dir, base, environ))
+            issuers = tuple(_with_file(issuer, base) for issuer in settings.auth.issuers)
+            auth = msgspec.structs.replace(settings.auth, issuers=issuers)
+            settings = msgspec.structs.replace(settings, state=state, auth=auth)
+        except RuntimeError:
+            found.append(Finding(path=_STATE_DIR, message=_NO_USER))
+        self.settings = _with_places(settings, base, environ, found)
+        self.found = found
 
 
 def _with_state_dir(root: dict[str, Value], environ: Mapping[str, str]) -> dict[str, Value]:

@@ -147,7 +147,9 @@ class State:
             StoreUnavailable: nothing was heard of any; the writes of each may have been applied all the same.
         """
         lanes = [None if script.bulk or not keys else self._lanes.find(keys[0]) for script, keys, _ in runs]
-        if len(runs) == 1 or None in lanes:
+        if len(runs) == 1:
+            return [await self._answer_to(runs[0])]
+        if None in lanes:
             return await asyncio.gather(*(self._answer_to(run) for run in runs))
         if (admission := self._breaker.admit()) != "closed":
             await self._ask_first(admission)

@@ -1,18 +1,21 @@
 """One line per finished call: who asked, who answered, how it went, how long it took; never what was said."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.json import Encoder
 
 from llmgw.telemetry.lines import MAX_LINE, LineWriter, Rfc3339
-from llmgw.types.call import Call
+from llmgw.types.call import Attempt, Call, ContextFacts
 from llmgw.types.money import NANO
 from llmgw.types.preservation import Verdict
 from llmgw.types.prompt import PromptFacts
 from llmgw.types.text import printable
 
+Level: TypeAlias = Literal["info", "warning", "error"]
 Style: TypeAlias = Literal["json", "text", "colour"]
 """`json` for machines; `text` and `colour` are one-liners for people."""
 
@@ -29,7 +32,11 @@ _TIGHT_TAGS = 4
 _PRESERVED: Final[Verdict] = "preserved"
 _LOST: Final[Verdict] = "lost"
 _MAX_COUNT = (1 << 63) - 1
-_RANKS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_RANKS: Final[Mapping[Level, int]] = {
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 class CallLine(Struct, kw_only=True, omit_defaults=True):
@@ -44,7 +51,7 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     """
 
     ts: str
-    level: str
+    level: Level
     event: Literal["call"]
     request_id: str = ""
     call_id: str = ""
@@ -82,6 +89,22 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     prompt_output: str | None = None
 
 
+_BLANK: Final = CallLine(
+    ts="",
+    level="info",
+    event="call",
+    endpoint="",
+    status=0,
+    stream=False,
+    duration_ms=0.0,
+    overhead_ms=0.0,
+    attempts=0,
+    codes=[],
+)
+_name = lru_cache(maxsize=1024)(printable)
+"""For what many calls have in common: names of keys, tenants, models, targets and prices."""
+
+
 class CallLog:
     """Writes finished calls from `threshold` up, one line each; a line that cannot go at once is dropped.
 
@@ -103,83 +126,96 @@ class CallLog:
 
     def write(self, call: Call) -> None:
         """Write the line of one finished call; never waits, never raises."""
-        if _RANKS[_level(call)] < self._threshold:
+        level = _level(call)
+        if _RANKS[level] < self._threshold:
             return
-        line = self._render(call, _ROOMY)
+        line = self._render(call, level, _ROOMY)
         if len(line) > MAX_LINE:
-            line = self._render(call, _TIGHT)
+            line = self._render(call, level, _TIGHT)
         self._writer.write(line)
 
-    def _render(self, call: Call, limit: int) -> bytes:
-        line = self._line(call, limit)
+    def _render(self, call: Call, level: Level, limit: int) -> bytes:
+        line = self._line(call, level, limit)
         if self._style == "json":
             return self._encode(line) + b"\n"
         return one_liner(line, colour=self._style == "colour").encode() + b"\n"
 
-    def _line(self, call: Call, limit: int) -> CallLine:
-        caller = call.caller
-        usage = call.usage
-        first, cost = call.first_content_ns, call.cost_nano
+    def _line(self, call: Call, level: Level, limit: int) -> CallLine:
         total = call.total_ns
-        stored = call.context
-        reported = stored is not None and bool(stored.verdict)
-        return CallLine(
-            ts=self._rfc3339(call.started_unix_ns + total),
-            level=_level(call),
-            event="call",
-            request_id=printable(call.request_id, limit),
-            call_id=printable(call.id, limit),
-            trace_id=f"{call.trace_id:032x}" if call.trace_id else "",
-            endpoint=printable(call.endpoint, limit),
-            status=call.status,
-            stream=call.stream,
-            duration_ms=_ms(total),
-            overhead_ms=_ms(call.overhead_ns),
-            attempts=len(call.attempts),
-            codes=[
-                printable(attempt.error or str(attempt.status or ""), limit)
-                for attempt in call.attempts[:_MAX_ATTEMPTS]
-            ],
-            key_id=_optional(caller.key_id or None, limit) if caller else None,
-            tenant=printable(caller.tenant, limit) if caller else None,
-            alias=_optional(call.alias, limit),
-            tags=[printable(tag, limit) for tag in call.tags[: _ROOMY if limit == _ROOMY else _TIGHT_TAGS]]
-            or None,
-            target=_optional(call.target, limit),
-            error=_optional(call.error, limit),
-            first_content_ms=None if first is None else _ms(first - call.started_ns),
-            input_tokens=_count(usage.input_tokens) if usage else None,
-            output_tokens=_count(usage.output_tokens) if usage else None,
-            cost_usd=None if cost is None else cost / NANO,
-            prices=_prices(call, limit),
-            context=_optional(stored.id or None, limit) if stored else None,
-            rev=_count(stored.rev) if stored and stored.etag else None,
-            preservation=printable(stored.verdict, limit) if stored and reported else None,
-            score=stored.score if stored and reported else None,
-            losses=len(stored.losses) + len(stored.findings) if stored and reported else None,
-            replayed=stored is not None and stored.replayed,
-            mode=stored.mode if stored and stored.mode != "stored" else None,
-            **_of_prompt(call.prompt, limit),
-        )
+        # Members are set one by one: to name as many in one call costs three times as much.
+        line: CallLine = _BLANK.__copy__()  # type: ignore[attr-defined]  # every msgspec.Struct has it
+        line.ts = self._rfc3339(call.started_unix_ns + total)
+        line.level = level
+        line.request_id = printable(call.request_id, limit)
+        line.call_id = printable(call.id, limit)
+        if call.trace_id:
+            line.trace_id = f"{call.trace_id:032x}"
+        line.endpoint = _name(call.endpoint, limit)
+        line.status = call.status
+        line.stream = call.stream
+        line.duration_ms = total // 1000 / 1000
+        line.overhead_ms = call.overhead_ns // 1000 / 1000
+        if call.caller is not None:
+            line.key_id = _name(call.caller.key_id, limit) or None
+            line.tenant = _name(call.caller.tenant, limit)
+        if call.alias is not None:
+            line.alias = _name(call.alias, limit)
+        if call.tags:
+            kept = call.tags[: _ROOMY if limit == _ROOMY else _TIGHT_TAGS]
+            line.tags = [printable(tag, limit) for tag in kept]
+        if call.error is not None:
+            line.error = printable(call.error, limit)
+        if call.first_content_ns is not None:
+            line.first_content_ms = (call.first_content_ns - call.started_ns) // 1000 / 1000
+        if call.usage is not None:
+            line.input_tokens = _count(call.usage.input_tokens)
+            line.output_tokens = _count(call.usage.output_tokens)
+        if (cost := call.cost_nano) is not None:
+            line.cost_usd = cost / NANO
+        _of_attempts(call.attempts, line, limit)
+        if call.context is not None:
+            _of_context(call.context, line, limit)
+        if call.prompt is not None:
+            _of_prompt(call.prompt, line, limit)
+        return line
 
 
-def _prices(call: Call, limit: int) -> str | None:
-    """Whose prices the answer was charged by."""
-    charge = next((each.charge for each in reversed(call.attempts) if each.charge is not None), None)
-    return None if charge is None else printable(charge.prices, limit)
+def _of_attempts(attempts: Sequence[Attempt], line: CallLine, limit: int) -> None:
+    line.attempts = len(attempts)
+    line.codes = [
+        printable(attempt.error or str(attempt.status or ""), limit) for attempt in attempts[:_MAX_ATTEMPTS]
+    ]
+    if attempts:
+        line.target = _name(attempts[-1].target, limit)
+    for attempt in reversed(attempts):
+        if attempt.charge is not None:
+            # Whose prices the answer was charged by.
+            line.prices = _name(attempt.charge.prices, limit)
+            break
 
 
-def _of_prompt(facts: PromptFacts | None, limit: int) -> dict[str, str | None]:
-    if facts is None:
-        return {}
-    return {
-        "prompt": printable(facts.served, limit),
-        "prompt_hash": facts.hash,
-        "prompt_label": _optional(facts.label or None, limit),
-        "prompt_arm": facts.arm,
-        "prompt_source": facts.source,
-        "prompt_output": facts.output or None,
-    }
+def _of_context(stored: ContextFacts, line: CallLine, limit: int) -> None:
+    if stored.id:
+        line.context = printable(stored.id, limit)
+    if stored.etag:
+        line.rev = _count(stored.rev)
+    if stored.verdict:
+        line.preservation = printable(stored.verdict, limit)
+        line.score = stored.score
+        line.losses = len(stored.losses) + len(stored.findings)
+    line.replayed = stored.replayed
+    if stored.mode != "stored":
+        line.mode = stored.mode
+
+
+def _of_prompt(facts: PromptFacts, line: CallLine, limit: int) -> None:
+    line.prompt = printable(facts.served, limit)
+    line.prompt_hash = facts.hash
+    if facts.label:
+        line.prompt_label = printable(facts.label, limit)
+    line.prompt_arm = facts.arm
+    line.prompt_source = facts.source
+    line.prompt_output = facts.output or None
 
 
 def one_liner(line: CallLine, *, colour: bool) -> str:
@@ -215,19 +251,11 @@ def one_liner(line: CallLine, *, colour: bool) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _level(call: Call) -> Literal["info", "warning", "error"]:
+def _level(call: Call) -> Level:
     if call.failed:
         return "error"
     lost = call.context is not None and call.context.verdict == _LOST
     return "warning" if lost or call.error is not None or len(call.attempts) > 1 else "info"
-
-
-def _ms(ns: int) -> float:
-    return ns // 1000 / 1000
-
-
-def _optional(text: str | None, limit: int) -> str | None:
-    return None if text is None else printable(text, limit)
 
 
 def _count(tokens: int | None) -> int | None:

@@ -214,6 +214,14 @@ PROMPT_SNAPSHOT_AGE: Final = Definition(
     description="Time since what this worker knows of prompts was known to be what the registry says.",
 )
 
+FEEDBACK: Final = Definition(
+    name=semconv.LLMGW_FEEDBACK,
+    kind="counter",
+    unit="{judgement}",
+    description="Judgements of answers that were taken, by who judged and what it came to.",
+    labels=(semconv.RATING, semconv.SOURCE),
+)
+
 DEFINITIONS: Final = (
     OPERATION_DURATION,
     TOKEN_USAGE,
@@ -238,6 +246,7 @@ DEFINITIONS: Final = (
     LEDGER_WAITING,
     LEDGER_LOST,
     JOURNAL_READY,
+    FEEDBACK,
     TELEMETRY_DROPPED,
     *SERVICE,
 )

@@ -24,6 +24,7 @@ from llmgw.types.context_errors import (
     RevisionMismatch,
 )
 from llmgw.types.errors import MethodNotAllowed
+from llmgw.types.feedback import FeedbackEvent
 from llmgw.types.operation import ContextOperation
 from llmgw.types.prompt import PromptFacts
 
@@ -105,6 +106,7 @@ class Measurements:
         self._attempts = counter(service_definitions.ATTEMPTS)
         self._fallbacks = counter(service_definitions.FALLBACKS)
         self._tenant_cost = counter(service_definitions.TENANT_COST)
+        self._feedback = counter(definitions.FEEDBACK)
         self._lag = histogram(service_definitions.LOOP_LAG)
 
     def watch(self, definition: Definition, read: Callable[[], Shown]) -> None:
@@ -151,6 +153,12 @@ class Measurements:
                 self._integrity_failures.add((operation.name,))
             if operation.name == "erase" and not error:
                 self._erasures.add((), operation.contexts)
+
+    def feedback(self, event: FeedbackEvent) -> None:
+        """Take in a judgement; of numbers and texts, whose scales are their senders' own, only that."""
+        rating = event.label if event.kind == "bool" else event.kind
+        with self._lock:
+            self._feedback.add((rating, event.source))
 
     def metrics(self, now: int) -> list[Metric]:
         """Everything as it stands at the unix nanosecond `now`; what never happened is left out."""

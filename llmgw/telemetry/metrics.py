@@ -18,6 +18,7 @@ from llmgw.telemetry.points import Known, Point, Seen
 from llmgw.telemetry.process import resource_of, scope_of
 from llmgw.types.call import Call
 from llmgw.types.clock import Clock
+from llmgw.types.feedback import FeedbackEvent
 from llmgw.types.operation import ContextOperation
 
 _log = logging.getLogger(__name__)
@@ -75,6 +76,10 @@ class Metrics:
     def record_operation(self, operation: ContextOperation) -> None:
         """Measure a finished operation; never waits and never raises."""
         self._measurements.operation(operation)
+
+    def record_feedback(self, event: FeedbackEvent) -> None:
+        """Measure a judgement that was taken; never waits and never raises."""
+        self._measurements.feedback(event)
 
     def lag(self, seconds: float) -> None:
         """Measure how late the event loop came to a timer."""

@@ -132,6 +132,7 @@ class Recorder:
             traceparent=headers.get("traceparent"),
             tracestate=headers.get("tracestate"),
         )
+        self._metrics.record_feedback(event)
 
     def watch_prompts(self, age_s: Callable[[], float]) -> None:
         """Report how old what is known of prompts is, in seconds; `age_s` is asked from another thread."""

@@ -138,6 +138,13 @@ CONFIG_GENERATION: Final = Definition(
     unit="{generation}",
     description="The number of the configuration at work; each reload that is taken over counts on.",
 )
+CONFIG_RELOADS: Final = Definition(
+    name=semconv.LLMGW_CONFIG_RELOADS,
+    kind="counter",
+    unit="{reload}",
+    description="Reloads of settings, applied and refused ones, told of by the first worker of a gateway.",
+    labels=(semconv.OUTCOME,),
+)
 STORE_UP: Final = Definition(
     name=semconv.LLMGW_STORE_UP,
     kind="gauge",
@@ -220,6 +227,7 @@ SERVICE: Final = (
     BUDGET_USED,
     BOOKS_VIOLATIONS,
     CONFIG_GENERATION,
+    CONFIG_RELOADS,
     STORE_UP,
     CALL_LOG_EVENTS,
     CALL_LOG_LOST,

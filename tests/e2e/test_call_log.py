@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
+from llmgw.calllog.schema import json_schema
 from llmgw.simulator.process import SimulatorProcess
 from tests.integration.calllog.stage import rows_of
 from tests.running import RunningGateway
@@ -46,6 +48,8 @@ def test_a_call_is_kept_judged_and_asked_again(tmp_path: Path, simulator: Simula
         )
         rows = until(lambda: _whole(gateway, "/admin/v1/calls"), "the page")
         assert [row["endpoint"] for row in rows["calls"]] == ["/v1/chat/completions"] * 2
+        for row in rows["calls"]:
+            Draft202012Validator(json_schema()).validate(row)
         rows_kept = [row for each in _files(log) for row in rows_of(each)]
         assert len(rows_kept) >= 3
         assert "zebra" not in str(rows_kept)

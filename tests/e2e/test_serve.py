@@ -114,6 +114,14 @@ def test_a_reload_takes_over_a_good_file_and_refuses_a_bad_one(
         until(lambda: "reload refused" in gateway.log(), "the refusal to be logged")
         assert gateway.chat("fresh").status == 200
         assert gateway.request("/admin/v1/config").json()["generation"] == 2
+        until(lambda: _reloads(gateway) == {"applied": 1, "refused": 1}, "the refusal to be counted")
+
+
+def _reloads(gateway: RunningGateway) -> dict[str, float]:
+    """What all workers tell of reloads, one series for each outcome."""
+    lines = gateway.request("/metrics").body.decode().splitlines()
+    told = [line.split() for line in lines if line.startswith("llmgw_config_reloads_total{")]
+    return {series.split('"')[-2]: float(value) for series, value in told}
 
 
 def test_a_worker_that_is_starting_hears_of_a_reload(simulator: SimulatorProcess, tmp_path: Path) -> None:
@@ -127,6 +135,35 @@ def test_a_worker_that_is_starting_hears_of_a_reload(simulator: SimulatorProcess
         gateway.write_config({**config, "aliases": {"fresh": {"targets": ["sim/sim"]}}})
         gateway.process.send_signal(signal.SIGHUP)
         until(lambda: gateway.chat("fresh").status == 200, "the new file to be at work")
+
+
+def test_all_workers_take_over_what_was_checked(simulator: SimulatorProcess, tmp_path: Path) -> None:
+    """A file that is changed after it was checked, and before workers come to it, makes no two of them differ."""
+    config = {**config_for(simulator.base_url), "server": {"workers": 2}}
+    with RunningGateway(tmp_path, config) as gateway:
+        workers = gateway.worker_pids()
+        with _held_back(workers):
+            gateway.write_config({**config, "aliases": {"fresh": {"targets": ["${file:target}"]}}})
+            (tmp_path / "target").write_text("sim/sim")
+            assert _run("config", "reload", "-c", str(gateway.config_path)).returncode == 0
+            gateway.write_config({**config, "aliases": {"late": {"targets": ["sim/sim"]}}})
+            (tmp_path / "target").unlink()
+        until(lambda: gateway.log().count("configuration 2 is at work") == 2, "both workers to have it")
+        generations = {gateway.request("/admin/v1/config").json()["generation"] for _ in range(10)}
+        answers = {(gateway.chat("fresh").status, gateway.chat("late").status) for _ in range(10)}
+        assert (generations, answers) == ({2}, {(200, 404)})
+
+
+@contextmanager
+def _held_back(pids: list[int]) -> Iterator[None]:
+    """Have processes do nothing for the length of a block."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_call_under_way_survives_a_reload(simulator: SimulatorProcess, tmp_path: Path) -> None:
@@ -190,12 +227,13 @@ def test_a_killed_worker_is_replaced(simulator: SimulatorProcess, tmp_path: Path
 def test_a_worker_started_after_a_reload_has_its_configuration(
     simulator: SimulatorProcess, tmp_path: Path
 ) -> None:
-    """What a reload took over is not lost with a worker: the next one begins with it, and its number."""
+    """What a reload took over is not lost with a worker, whatever the file says by now: the next begins with it."""
     config = config_for(simulator.base_url)
     with RunningGateway(tmp_path, config) as gateway:
         (before,) = gateway.worker_pids()
         gateway.write_config({**config, "aliases": {"fresh": {"targets": ["sim/sim"]}}})
         assert _run("config", "reload", "-c", str(gateway.config_path)).returncode == 0
+        gateway.config_path.write_text("aliases: [")
         until(lambda: _age_s(before) > 6, "the worker to be old enough", within_s=20)
         os.kill(before, signal.SIGKILL)
         until(lambda: gateway.worker_pids() not in ([], [before]), "another worker", within_s=20)

@@ -21,6 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
 from llmgw.accounting.journal.adopting import adopt
+from llmgw.accounting.journal.batch import Batch
 from llmgw.accounting.journal.files import Directory, Disk
 from llmgw.accounting.journal.record import OPERATION_MAX, Kind, Record, gateway_digest
 from llmgw.accounting.journal.settings import JournalSettings
@@ -44,47 +45,6 @@ _DAMAGES: Final = 100
 """Damages remembered, the latest."""
 
 
-class _Batch:
-    """Records that are written together, and who waits for them."""
-
-    __slots__ = ("outcome", "records", "size", "stalling", "urgent", "waiters")
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.size = 0
-        self.urgent = False
-        self.outcome: bool | JournalUnavailable = False
-        self.waiters: list[asyncio.Future[None]] = []
-        self.stalling: asyncio.TimerHandle | None = None
-
-    def tell(self, waiter: "asyncio.Future[None]") -> None:
-        """Resolve a future when the batch has ended, or now where it has."""
-        if self.outcome is False:
-            self.waiters.append(waiter)
-        else:
-            self._resolve(waiter)
-
-    def end(self, outcome: JournalUnavailable | None) -> None:
-        """Tell all who wait, once."""
-        if self.stalling is not None:
-            self.stalling.cancel()
-        if self.outcome is not False:
-            return
-        self.outcome = outcome or True
-        for waiter in self.waiters:
-            self._resolve(waiter)
-        self.waiters.clear()
-
-    def _resolve(self, waiter: "asyncio.Future[None]") -> None:
-        if waiter.done():
-            return
-        if isinstance(self.outcome, JournalUnavailable):
-            # Each its own: one exception object would gather the tracebacks of all who wait.
-            waiter.set_exception(JournalUnavailable(self.outcome.reason, self.outcome.detail))
-        else:
-            waiter.set_result(None)
-
-
 class _Job(Generic[T]):
     """Something else that the writer's thread does in its turn."""
 
@@ -102,7 +62,7 @@ class Receipt:
 
     __slots__ = ("_batch", "_journal")
 
-    def __init__(self, journal: "Journal", batch: _Batch) -> None:
+    def __init__(self, journal: "Journal", batch: Batch) -> None:
         self._journal = journal
         self._batch = batch
 
@@ -138,8 +98,8 @@ class Journal:
         self._settings = settings or JournalSettings()
         self._directory = Directory(directory)
         self._writer = Writer(self._directory, self._settings, disk or Disk())
-        self._queue: SimpleQueue[_Batch | _Job[Any] | None] = SimpleQueue()
-        self._gathering = _Batch()
+        self._queue: SimpleQueue[Batch | _Job[Any] | None] = SimpleQueue()
+        self._gathering = Batch()
         self._in_flight = 0
         self._waiting_bytes = 0
         self._sent = 0.0
@@ -238,6 +198,11 @@ class Journal:
                 yield each
 
     @property
+    def ready(self) -> bool:
+        """Whether records are taken now: as `state` tells it, for those who ask with each call."""
+        return (self._closed or self._stalled or self._writer.refusal) is None
+
+    @property
     def state(self) -> JournalState:
         """Whether records are taken now, and what was done; costs no wait."""
         refusal = self._closed or self._stalled or self._writer.refusal
@@ -271,7 +236,7 @@ class Journal:
         self._refused += 1
         return JournalUnavailable(reason, detail)
 
-    async def _durable(self, batch: _Batch) -> None:
+    async def _durable(self, batch: Batch) -> None:
         if self._loop is None:
             raise JournalUnavailable("closed", "it is not open")
         waiter = self._loop.create_future()
@@ -279,7 +244,7 @@ class Journal:
         self._hurry_soon(batch)
         await waiter
 
-    def _hurry_soon(self, batch: _Batch) -> None:
+    def _hurry_soon(self, batch: Batch) -> None:
         """Write the batch as soon as the pace allows, with whatever else comes until then."""
         if batch.urgent or batch is not self._gathering or self._loop is None:
             return
@@ -295,7 +260,7 @@ class Journal:
         else:
             loop.call_at(due, self._hurry, self._gathering)
 
-    def _hurry(self, batch: _Batch) -> None:
+    def _hurry(self, batch: Batch) -> None:
         if batch is not self._gathering:
             return
         batch.urgent = True
@@ -310,18 +275,18 @@ class Journal:
             self._lingering = None
         if not batch.records or self._loop is None:
             return
-        self._gathering = _Batch()
+        self._gathering = Batch()
         self._in_flight += 1
         self._sent = self._loop.time()
         batch.stalling = self._loop.call_later(self._settings.stall_s, self._stall, batch)
         self._queue.put(batch)
 
-    def _stall(self, batch: _Batch) -> None:
+    def _stall(self, batch: Batch) -> None:
         said = f"the disk has not answered for {self._settings.stall_s:g} s"
         self._stalled = Refusal("stalled", said, time.time_ns())
         batch.end(JournalUnavailable("stalled", said))
 
-    def _committed(self, batch: _Batch, failure: JournalUnavailable | None) -> None:
+    def _committed(self, batch: Batch, failure: JournalUnavailable | None) -> None:
         self._in_flight -= 1
         self._waiting_bytes -= batch.size
         self._stalled = None
@@ -367,7 +332,7 @@ class Journal:
             except RuntimeError:  # the loop was closed in between, and nobody is there to be told
                 return
 
-    def _do_batch(self, batch: _Batch) -> Callable[[], None]:
+    def _do_batch(self, batch: Batch) -> Callable[[], None]:
         failure: JournalUnavailable | None = None
         try:
             self._writer.write(batch.records)

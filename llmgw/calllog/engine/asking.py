@@ -1,7 +1,7 @@
 """Statements over calls: ours, which name their tenant themselves, and callers', which see theirs alone."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 import duckdb
@@ -22,14 +22,14 @@ _TOO_LARGE: Final = (
 
 def ask(database: Database, asked: Ask) -> Table:
     """Answer one of our statements."""
-    with database.live(asked.source) as live:
-        paths = [path for span in asked.spans for path in within(asked.source.paths, *span)]
-        rows, values = union(sorted(set(paths)), live), dict(asked.values)
-        where = " OR ".join(f"(ended_us >= {begin} AND ended_us < {end})" for begin, end in asked.spans)
-        if asked.tenant is not None:
-            where, values = f"({where}) AND tenant = $tenant", {**values, "tenant": asked.tenant}
-        statement = f"WITH calls AS (SELECT * FROM ({rows}) WHERE {where}) {asked.statement}"  # ours
-        return _table(database.connection.execute(statement, values), asked.most)
+    live = database.live(asked.source)
+    paths = [path for span in asked.spans for path in within(asked.source.paths, *span)]
+    rows, values = union(sorted(set(paths)), live), dict(asked.values)
+    where = " OR ".join(f"(ended_us >= {begin} AND ended_us < {end})" for begin, end in asked.spans)
+    if asked.tenant is not None:
+        where, values = f"({where}) AND tenant = $tenant", {**values, "tenant": asked.tenant}
+    statement = f"WITH calls AS (SELECT * FROM ({rows}) WHERE {where}) {asked.statement}"  # ours
+    return _table(database.connection.execute(statement, values), asked.most)
 
 
 def sql(database: Database, asked: Sql) -> Table | Failed:
@@ -74,11 +74,9 @@ def _views(database: Database, asked: Sql) -> Iterator[None]:
     With one tenant the view ends in a LIMIT that cuts nothing: past it no condition of the caller's is moved, which
     would else be tried on the rows of others, and could fail on one and so tell of it.
     """
-    with ExitStack() as stack:
+    try:
         for source in asked.sources:
-            rows = union(
-                within(source.paths, asked.from_us, asked.to_us), stack.enter_context(database.live(source))
-            )
+            rows = union(within(source.paths, asked.from_us, asked.to_us), database.live(source))
             time = DATASETS[source.dataset].time
             where = f'"{time}" >= {asked.from_us} AND "{time}" < {asked.to_us}'
             barrier = ""
@@ -86,11 +84,10 @@ def _views(database: Database, asked: Sql) -> Iterator[None]:
                 where, barrier = f"{where} AND tenant = {quoted(asked.tenant)}", "LIMIT 9000000000000000000"
             seen = f"SELECT * FROM ({rows}) WHERE {where} {barrier}"
             database.connection.execute(f'CREATE OR REPLACE TEMP VIEW "{source.dataset}" AS {seen}')
-        try:
-            yield
-        finally:
-            for source in asked.sources:
-                database.connection.execute(f'DROP VIEW IF EXISTS "{source.dataset}"')
+        yield
+    finally:
+        for source in asked.sources:
+            database.connection.execute(f'DROP VIEW IF EXISTS "{source.dataset}"')
 
 
 def _table(result: duckdb.DuckDBPyConnection, most: int) -> Table:

@@ -22,6 +22,7 @@ from llmgw.calllog.engine.frames import (
     Request,
     framed,
 )
+from llmgw.calllog.engine.held import Held
 from llmgw.types.call_log_errors import CallLogUnavailable, QueryRefused, QueryTooLarge
 from llmgw.types.errors import DeadlineExceeded, InternalError, Overloaded
 
@@ -68,6 +69,7 @@ class Engine:
             threads=self._limits.threads,
         )
         self._process: asyncio.subprocess.Process | None = None
+        self._held = Held()
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._idle: asyncio.TimerHandle | None = None
@@ -122,10 +124,7 @@ class Engine:
             self._rest()
             try:
                 process = await self._running()
-                return await asyncio.wait_for(
-                    _exchange(process, framed(Request(operation=operation, within_s=within_s))),
-                    within_s + GRACE_S,
-                )
+                return await asyncio.wait_for(self._told(process, operation, within_s), within_s + GRACE_S)
             except TimeoutError:
                 await self._stop()
                 raise DeadlineExceeded(f"there was no answer within {within_s:g} s") from None
@@ -144,10 +143,24 @@ class Engine:
                 if not self._closed:
                     self._idle = asyncio.get_running_loop().call_later(self._limits.idle_s, self._end_idle)
 
+    async def _told(
+        self, process: asyncio.subprocess.Process, operation: Operation, within_s: float
+    ) -> Reply:
+        """Send what the process does not have yet; all of it where it turns out to have less."""
+        reply: Reply = Failed(kind="forgotten", message="")
+        for _ in range(2):
+            request = Request(operation=self._held.rest_of(operation), within_s=within_s)
+            reply = await _exchange(process, framed(request))
+            if not isinstance(reply, Failed) or reply.kind != "forgotten":
+                break
+            self._held.clear()
+        return reply
+
     async def _running(self) -> asyncio.subprocess.Process:
         process = self._process
         if process is not None and process.returncode is None:
             return process
+        self._held.clear()
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -178,6 +191,7 @@ class Engine:
             return
         # Nobody gets a process that is about to end.
         process, self._process = self._process, None
+        self._held.clear()
         task = asyncio.get_running_loop().create_task(_end(process))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

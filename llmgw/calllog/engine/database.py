@@ -1,7 +1,6 @@
 """DuckDB as the engine runs it: in memory, bounded, and shut in with the log's own files."""
 
 import contextlib
-import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,14 +8,12 @@ from typing import Any, Final
 
 import duckdb
 
-from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK, Dataset
+from llmgw.calllog.datasets import CALLS, CONTENT, FEEDBACK
 from llmgw.calllog.engine.frames import Opening, Source
-from llmgw.calllog.engine.writing import select_lines
+from llmgw.calllog.engine.waiting import Waiting
 
 DATASETS: Final = {each.name: each for each in (CALLS, CONTENT, FEEDBACK)}
 """What an engine writes and reads, by name."""
-LIVE: Final = "_live_"
-"""What the tables of rows that are in no segment begin with; no caller may name one."""
 _SPILL: Final = "spill"
 _LOCKS: Final = (
     "SET enable_external_access = false",
@@ -59,6 +56,9 @@ class Database:
             ).fetchall()
         )
         """Names of tables and views that are there before any of ours is."""
+        self._waiting = {
+            name: Waiting(self.connection, each, self.scratch) for name, each in DATASETS.items()
+        }
 
     @contextlib.contextmanager
     def interrupting(self, within_s: float) -> Iterator[None]:
@@ -71,39 +71,20 @@ class Database:
         finally:
             timer.cancel()
 
-    @contextlib.contextmanager
-    def live(self, source: Source) -> Iterator[str]:
-        """The name of a table of the rows that are in no segment, as long as the block lasts."""
-        dataset = DATASETS[source.dataset]
-        table = f"{LIVE}{dataset.name}"
-        self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table} AS {self._lines(dataset, source.lines)}"
-        )
-        try:
-            yield table
-        finally:
-            self.connection.execute(f"DROP TABLE IF EXISTS {table}")
+    def live(self, source: Source) -> str:
+        """The name of a view of the rows that are in no segment, as the source says; good until the next source.
+
+        Raises:
+            Forgotten: the source counts on lines that are not here.
+            duckdb.Error: the lines are not as the dataset says, or there is no room.
+        """
+        waiting = self._waiting[source.dataset]
+        waiting.become(source)
+        return waiting.view
 
     def rows(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query of ours."""
         return self.connection.execute(query, values).fetchall()
-
-    def _lines(self, dataset: Dataset, lines: Sequence[bytes]) -> str:
-        if not lines:
-            columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in dataset.columns.items())
-            return f"SELECT {columns} WHERE false"
-        path = self.scratch / f"{secrets.token_hex(8)}.ndjson"
-        with path.open("wb") as file:
-            file.writelines(each if each.endswith(b"\n") else each + b"\n" for each in lines)
-        # A view would read the file later, when it is gone.
-        table = f"{LIVE}read"
-        try:
-            self.connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {table} AS {select_lines(dataset, str(path))}"
-            )
-        finally:
-            path.unlink()
-        return f"SELECT * FROM {table}"
 
 
 def union(paths: Sequence[str], live: str) -> str:

@@ -15,17 +15,17 @@ def export(database: Database, asked: Export) -> File:
     where, values = asked.filters.where()
     path = database.scratch / f"export-{secrets.token_hex(8)}.parquet"
     paths = within(asked.source.paths, asked.filters.from_us, asked.filters.to_us)
-    with database.live(asked.source) as live:
-        rows = f"SELECT {_ALL} FROM ({union(paths, live)}) WHERE {where}"  # names are ours, values apart
-        ((total,),) = database.rows(f"SELECT count(*) FROM ({rows})", values)  # as above
-        if total > asked.most:
-            return File(path="", rows=total, truncated=True)
-        try:
-            database.rows(
-                f"COPY ({rows} ORDER BY ended_us, id) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)",
-                values,
-            )
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+    live = database.live(asked.source)
+    rows = f"SELECT {_ALL} FROM ({union(paths, live)}) WHERE {where}"  # names are ours, values apart
+    ((total,),) = database.rows(f"SELECT count(*) FROM ({rows})", values)  # as above
+    if total > asked.most:
+        return File(path="", rows=total, truncated=True)
+    try:
+        database.rows(
+            f"COPY ({rows} ORDER BY ended_us, id) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)",
+            values,
+        )
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return File(path=str(path), rows=total, truncated=False)

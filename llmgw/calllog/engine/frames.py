@@ -28,11 +28,17 @@ class Opening(Struct, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """The rows of one dataset, each once: files of Parquet, and lines of JSON that are in none of them."""
+    """The rows of one dataset, each once: files of Parquet, and lines of JSON that are in none of them.
+
+    To an engine go only lines that it does not have, each with a number of the worker's choice; `held` are the
+    numbers of those that it does, and what else it has it drops.
+    """
 
     dataset: str
     paths: tuple[str, ...] = ()
     lines: tuple[bytes, ...] = ()
+    numbers: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
 
 
 class Page(Struct, frozen=True, kw_only=True, tag="page"):
@@ -152,7 +158,7 @@ class Compacted(Struct, frozen=True, kw_only=True, tag="compacted"):
 class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
     """Why there is no answer: `refused` and `large` are the statement's fault, `away` is that of what it reads.
 
-    `message` may be told to callers.
+    `forgotten`: lines that the worker takes for held are not. `message` may be told to callers.
     """
 
     kind: str

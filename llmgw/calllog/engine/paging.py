@@ -35,18 +35,18 @@ def page(database: Database, asked: Page) -> Rows:
     from_us, to_us = _reach(asked)
     found = list[tuple[Any, ...]]()
     wanted = asked.limit + 1
-    with database.live(asked.source) as live:
-        late = database.rows(
-            _query(f"SELECT {_ALL} FROM {live}", where, asked.order, wanted), values
-        )  # names are ours
-        for paths, begin, end in _batches(asked.source.paths, asked.order, from_us, to_us):
-            files = union(paths, f"(FROM {live} WHERE false)")
-            rows = database.rows(_query(files, where, asked.order, wanted - len(found)), values)
-            found += rows
-            # What is in no segment may be of any hour: it counts once all of its hour have been looked at.
-            passed = sum(row[0] >= begin if asked.order == "newest" else row[0] < end for row in late)
-            if len(found) + passed >= wanted:
-                break
+    live = database.live(asked.source)
+    late = database.rows(
+        _query(f"SELECT {_ALL} FROM {live}", where, asked.order, wanted), values
+    )  # names are ours
+    for paths, begin, end in _batches(asked.source.paths, asked.order, from_us, to_us):
+        files = union(paths, f"(FROM {live} WHERE false)")
+        rows = database.rows(_query(files, where, asked.order, wanted - len(found)), values)
+        found += rows
+        # What is in no segment may be of any hour: it counts once all of its hour have been looked at.
+        passed = sum(row[0] >= begin if asked.order == "newest" else row[0] < end for row in late)
+        if len(found) + passed >= wanted:
+            break
     found = sorted(found + late, key=_place, reverse=asked.order == "newest")[:wanted]
     more = len(found) > asked.limit
     kept = found[: asked.limit]
@@ -65,17 +65,17 @@ def find(database: Database, asked: Find) -> Rows:
     where, values = "id = ?", [asked.id]
     if asked.tenant is not None:
         where, values = "id = ? AND tenant = ?", [asked.id, asked.tenant]
-    with database.live(asked.source) as live:
-        rows = database.rows(f"SELECT {columns} FROM {live} WHERE {where} LIMIT 1", values)  # names are ours
+    live = database.live(asked.source)
+    rows = database.rows(f"SELECT {columns} FROM {live} WHERE {where} LIMIT 1", values)  # names are ours
+    if rows:
+        return Rows(rows=[told(rows[0])])
+    for paths, _, _ in _batches(asked.source.paths, "oldest", begun, ended):
+        files = union(paths, f"(FROM {live} WHERE false)")
+        rows = database.rows(
+            f"SELECT {columns} FROM ({files}) WHERE {where} LIMIT 1", values
+        )  # names are ours
         if rows:
             return Rows(rows=[told(rows[0])])
-        for paths, _, _ in _batches(asked.source.paths, "oldest", begun, ended):
-            files = union(paths, f"(FROM {live} WHERE false)")
-            rows = database.rows(
-                f"SELECT {columns} FROM ({files}) WHERE {where} LIMIT 1", values
-            )  # names are ours
-            if rows:
-                return Rows(rows=[told(rows[0])])
     return Rows(rows=[])
 
 

@@ -35,6 +35,7 @@ from llmgw.calllog.engine.frames import (
     framed,
 )
 from llmgw.calllog.engine.paging import find, page
+from llmgw.calllog.engine.waiting import Forgotten
 from llmgw.calllog.engine.writing import compact, write
 
 BESIDE: Final = 1536 * 1024 * 1024
@@ -69,6 +70,8 @@ def answered(database: Database, request: Request) -> Reply:
             return _operate(database, request.operation)
     except duckdb.InterruptException:
         return Failed(kind="slow", message=f"there was no answer within {request.within_s:g} s")
+    except Forgotten:
+        return Failed(kind="forgotten", message="what waits has to be sent again")
     except (duckdb.OutOfMemoryException, MemoryError):
         return Failed(kind="large", message="this takes more memory than one question may")
     except (duckdb.FatalException, duckdb.InternalException):

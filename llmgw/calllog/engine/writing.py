@@ -14,16 +14,32 @@ from llmgw.calllog.engine.pieces import Piece
 ROW_GROUP: Final = 65_536
 """Rows that a reader skips or reads together."""
 _FORM: Final = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
+BATCH: Final = "_batch"
+"""The column of the number of a batch; no dataset has one of that name."""
 _MAX_LINE: Final = 16 * 1024 * 1024
 
 
-def select_lines(dataset: Dataset, path: str) -> str:
-    """SQL for the rows of a file of JSON lines, with what was left out of each filled in."""
+def numbered(lines: bytes, number: int) -> bytes:
+    """JSON lines, each with the number of the batch it is in; within a line no line ends."""
+    member = b'{"%s":%d,' % (BATCH.encode(), number)
+    whole = member + lines.removeprefix(b"{").replace(b"\n{", b"\n" + member)
+    return whole if whole.endswith(b"\n") else whole + b"\n"
+
+
+def select_lines(dataset: Dataset, path: str, *, batches: bool = False) -> str:
+    """SQL for the rows of a file of JSON lines, with what was left out of each filled in.
+
+    With `batches` they are `numbered`, and that is a column, too.
+    """
     # JSON has no bytes: they are base64 there.
     types = {name: "VARCHAR" if kind == "BLOB" else kind for name, kind in dataset.columns.items()}
+    selected = [_filled(dataset, name) for name in dataset.columns]
+    if batches:
+        types[BATCH] = "BIGINT"
+        selected.append(BATCH)
     members = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in types.items())
     return (
-        f"SELECT {', '.join(_filled(dataset, name) for name in dataset.columns)} "
+        f"SELECT {', '.join(selected)} "
         f"FROM read_json({_text(path)}, format = 'newline_delimited', columns = {{{members}}}, "
         f"maximum_object_size = {_MAX_LINE})"
     )

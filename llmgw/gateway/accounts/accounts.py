@@ -7,7 +7,7 @@ call with limits or budgets is admitted before a provider is asked, and settled 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -127,11 +127,10 @@ class Accounts:
             return Claim(self, call, invocation, reservation_of(call, self._now_ms()), bound=False)
         wanted = Wanted(call, invocation, targets, bounds, before())
         reservation = wanted.reservation(self._now_ms())
-        if reservation.budgets and not self.journal.state.ready:
+        if reservation.budgets and not self.journal.ready:
             raise _journal_refuses()
         claim = Claim(self, call, wanted.asked, reservation, bound=True, degraded=bounds.degraded == "allow")
-        with self._noted(claim), self._refusals_told(claim):
-            await self._admit_or_lower(claim, wanted)
+        await self._noted(claim, self._admit_or_lower(claim, wanted))
         return claim
 
     async def _admit_or_lower(self, claim: Claim, wanted: Wanted) -> None:
@@ -167,8 +166,7 @@ class Accounts:
             yield
             return
         held = Held(call, reservation, bound=True)
-        with self._noted(held), self._refusals_told(held):
-            await self._admit(held)
+        await self._noted(held, self._admit(held))
         try:
             yield
         finally:
@@ -192,8 +190,11 @@ class Accounts:
                 limits=tuple(replace(each, requests_per_minute=None) for each in before.limits),
             )
         )
-        with self._refusals_told(claim):
+        try:
             await self._admit(claim)
+        except (LimitExceeded, StoreReset) as refusal:
+            self._signals.note_refused(claim.reservation, refusal)
+            raise
 
     @property
     def refusal(self) -> Refusal | None:
@@ -225,11 +226,11 @@ class Accounts:
 
     async def settle(self, claim: Claim, heard: Heard) -> None:
         """Charge a claim whose call was answered; whoever waits may be cancelled, it is charged all the same."""
-        if claim.bound or claim.unreported(heard):
+        if claim.unreported(heard):
             await asyncio.shield(self._care.begin(self._charged(claim, heard)))
         else:
-            # All of it is written down before the first wait.
-            await self._charged(claim, heard)
+            # All of it is written down and handed on before the first wait.
+            await self._charge(claim)
 
     async def fail(self, claim: Claim) -> None:
         """End a claim whose call no target answered."""
@@ -270,9 +271,8 @@ class Accounts:
             raise
         self._tending.begin(claim)
 
-    @contextlib.contextmanager
-    def _noted(self, held: Held) -> Iterator[None]:
-        """Note on a call how its admission went, and how long that took."""
+    async def _noted(self, held: Held, admitting: Awaitable[None]) -> None:
+        """Note on a call how its admission goes, and how long that takes; have refusals told."""
         asked = held.reservation
         facts = held.call.admission = AdmissionFacts(
             limits=len(asked.limits),
@@ -282,23 +282,17 @@ class Accounts:
             ended_ns=0,
         )
         try:
-            yield
-        except LimitExceeded as refusal:
-            facts.limit = refusal.limit
+            await admitting
+        except (LimitExceeded, StoreReset) as refusal:
+            # The first of a budget's window, and that books are gone.
+            self._signals.note_refused(held.reservation, refusal)
+            if isinstance(refusal, LimitExceeded):
+                facts.limit = refusal.limit
             raise
         finally:
             facts.ended_ns = self._clock.monotonic_ns()
             facts.unheard = held.unheard
             facts.estimate_nano = held.reservation.estimate_nano
-
-    @contextlib.contextmanager
-    def _refusals_told(self, held: Held) -> Iterator[None]:
-        """Have the first refusal of a budget's window told, and that books are gone."""
-        try:
-            yield
-        except (LimitExceeded, StoreReset) as refusal:
-            self._signals.note_refused(held.reservation, refusal)
-            raise
 
     def _admit_here(self, claim: Held, error: StoreUnavailable) -> None:
         """Admit a claim that the store was not heard about, within this worker's own share.
@@ -338,6 +332,10 @@ class Accounts:
     async def _charged(self, claim: Claim, heard: Heard) -> None:
         """Charge what the attempts cost; returns once the store or the medium has it, if either takes it."""
         await self._counting.fill_in(claim, heard)
+        await self._charge(claim)
+
+    async def _charge(self, claim: Claim) -> None:
+        """Charge what the attempts cost, as far as that is known."""
         self._leave(claim)
         reservation, charge = charge_of(claim.call, claim.attempts, claim.reservation)
         receipt = self._put(Kind.RESULT, reservation.operation, result_bytes(reservation, charge))

@@ -5,6 +5,7 @@ a newer gateway's journal can be read.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -68,14 +69,23 @@ def charge_of(
     call: Call, attempts: Sequence[Attempt], reservation: Reservation
 ) -> tuple[Reservation, Charge]:
     """What some attempts of a call cost, and its reservation, counted for the target that was asked last, too."""
-    used = [each.usage for each in attempts if each.usage is not None]
+    nano = taken = answered = 0
+    for each in attempts:
+        if each.charge is not None:
+            nano += each.charge.nano
+        if each.usage is not None:
+            taken += each.usage.input_tokens or 0
+            answered += each.usage.output_tokens or 0
     charge = Charge(
-        cost_nano=sum(each.charge.nano for each in attempts if each.charge is not None),
-        input_tokens=sum(each.input_tokens or 0 for each in used),
-        output_tokens=sum(each.output_tokens or 0 for each in used),
-        detail=detail_of(call, attempts),
+        cost_nano=nano, input_tokens=taken, output_tokens=answered, detail=detail_of(call, attempts)
     )
     if attempts:
-        target: tuple[Dimension, str] = ("target", named(attempts[-1].target))
-        reservation = replace(reservation, used_by=(*reservation.used_by, target))
+        used_by = _asked_at(reservation.used_by, attempts[-1].target)
+        reservation = replace(reservation, used_by=used_by)
     return reservation, charge
+
+
+@lru_cache(maxsize=4096)
+def _asked_at(used_by: tuple[tuple[Dimension, str], ...], target: str) -> tuple[tuple[Dimension, str], ...]:
+    # The same for all calls of a key to an alias that a target answers.
+    return (*used_by, ("target", named(target)))

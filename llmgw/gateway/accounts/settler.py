@@ -9,15 +9,16 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from llmgw.accounting.detail import unverified_detail
 from llmgw.accounting.journal.journal import Journal, Receipt
 from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable, Lapsed, Unsettled
 from llmgw.gateway.accounts.confirming import Confirming
+from llmgw.gateway.accounts.ended import Ended, EndedCalls
 from llmgw.gateway.accounts.records import intent_bytes, read_intent, read_result
-from llmgw.policy.spending.spending import Settled, Spending
+from llmgw.policy.spending.spending import SETTLED_AT_ONCE, Settled, Spending
 from llmgw.policy.spending.values import Charge, Reservation
 from llmgw.state.identity import StoreIdentity
 from llmgw.types.clock import Clock
@@ -27,23 +28,12 @@ from llmgw.types.limit_errors import StoreReset
 _log = logging.getLogger(__name__)
 
 TICK_S: Final = 0.5
-AT_ONCE: Final = 16
-"""Operations that are settled side by side behind the calls."""
-PATIENCE_S: Final = 0.01
-"""How long the store may take before the medium is hurried to prove a result instead."""
+AT_ONCE: Final = SETTLED_AT_ONCE
+"""Operations that are settled side by side; those that end meanwhile are the next."""
 AGAIN_S: Final = 1.0
 """Seconds between two attempts to catch up while the store is away."""
 HELD_MAX: Final = 10_000
 """Results kept in memory that neither the journal nor the store would take."""
-
-
-class _Ended(NamedTuple):
-    """A call that has ended, the journal's receipt for that, and who waits until one of the two has it."""
-
-    reservation: Reservation
-    charge: Charge
-    receipt: Receipt | None
-    proven: "asyncio.Future[None]"
 
 
 class Settler:
@@ -65,16 +55,15 @@ class Settler:
         self._books: set[str] = set()
         self._reset: set[str] = set()
         """Tenants whose books the store was found to have lost: what they cost waits, others' does not."""
-        self._queue: deque[_Ended] = deque()
+        self._queue = EndedCalls()
         self._held: deque[tuple[Reservation, Charge]] = deque(maxlen=HELD_MAX)
         self._unsaid: deque[tuple[Reservation, bool]] = deque(maxlen=HELD_MAX)
         self._confirming = Confirming(spending, clock)
-        self._wake = asyncio.Event()
         self._behind = True
-        self._closing = False
+        self._closing = asyncio.Event()
         self._journal_lost = 0
         self._try_at = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.lost = 0
         """Results that neither the journal nor the store would take, and that memory had no room for."""
 
@@ -85,7 +74,7 @@ class Settler:
 
     @property
     def queued(self) -> int:
-        """Results that wait to be settled behind their calls."""
+        """Results that wait to be settled."""
         return len(self._queue)
 
     @property
@@ -105,7 +94,8 @@ class Settler:
 
     def start(self) -> None:
         """Begin to work: with what dead workers left."""
-        self._task = asyncio.get_running_loop().create_task(self._work())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._work()), loop.create_task(self._tend())]
 
     async def open_books(self, tenant: str) -> None:
         """Have a tenant's books begun that has none yet.
@@ -135,32 +125,31 @@ class Settler:
     async def settle(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> bool:
         """Charge an operation now; False where the store did not take it, which is then done later.
 
-        `receipt` is the journal's for the result; without one, memory keeps it.
+        It is charged though whoever waits leaves. `receipt` is the journal's for the result; without one, memory
+        keeps it.
         """
-        if await self._post(reservation, charge):
-            return True
-        self._keep(reservation, charge, receipt)
-        return False
+        if not self._tasks or self._closing.is_set():
+            return await self._settle_alone(reservation, charge, receipt)
+        ended = Ended(reservation, charge, receipt, bound=True)
+        self._queue.add(ended)
+        await ended.proven
+        return ended.taken
 
     async def settle_behind(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> None:
         """Charge an operation behind its call; returns once the store or the medium has it, whichever comes first.
 
         And also where neither takes it, which nothing can be done about here.
         """
-        loop = asyncio.get_running_loop()
-        ended = _Ended(reservation, charge, receipt, loop.create_future())
-        self._queue.append(ended)
-        self._wake.set()
-        if receipt is None:
+        ended = Ended(reservation, charge, receipt, bound=False)
+        self._queue.add(ended)
+        with contextlib.suppress(JournalUnavailable):
             await ended.proven
-            return
-        receipt.tell(ended.proven)
-        hurrying = loop.call_later(PATIENCE_S, receipt.hurry)
-        try:
-            with contextlib.suppress(JournalUnavailable):
-                await ended.proven
-        finally:
-            hurrying.cancel()
+
+    async def _settle_alone(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> bool:
+        if await self._post(reservation, charge):
+            return True
+        self._keep(reservation, charge, receipt)
+        return False
 
     def release_later(self, reservation: Reservation, *, goes_on: bool = False) -> None:
         """Give back what an operation took, if it took anything: its admission was not heard of.
@@ -177,11 +166,10 @@ class Settler:
 
     async def aclose(self) -> None:
         """Settle what can be settled now, and leave the rest to the journal."""
-        self._closing = True
-        if self._task is not None:
-            # Not cancelled: what it has in hand is in no queue any more.
-            self._wake.set()
-            await self._task
+        self._closing.set()
+        self._queue.wake()
+        # Not cancelled: what they have in hand is in no queue any more.
+        await asyncio.gather(*self._tasks)
         while self._queue:
             await self._settle_some()
         if self._behind:
@@ -189,47 +177,56 @@ class Settler:
         await self._close_confirmed(all_now=True)
 
     async def _work(self) -> None:
-        while not self._closing:
-            if not self._queue:
-                self._wake.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), TICK_S)
+        """Settle what waits in memory, a batch at a time."""
+        while not self._closing.is_set():
+            await self._queue.arrival()
             try:
                 await self._settle_some()
+            except Exception:  # noqa: BLE001  # logged, as what is settled later must not end with one bad record
+                _log.exception("settling went wrong")
+
+    async def _tend(self) -> None:
+        """Close what is confirmed, and catch up with what waits in the journal."""
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), TICK_S)
+            try:
                 await self._close_confirmed()
                 self._watch_journal()
                 if self._behind and asyncio.get_running_loop().time() >= self._try_at:
                     await self._catch_up()
-            except Exception:  # noqa: BLE001  # logged, as what is settled later must not end with one bad record
-                _log.exception("settling went wrong")
+            except Exception:  # noqa: BLE001  # logged, as the next look must come
+                _log.exception("looking after the journal went wrong")
 
     async def _settle_some(self) -> None:
         """Settle a batch of those that wait in memory."""
-        batch = [self._queue.popleft() for _ in range(min(AT_ONCE, len(self._queue)))]
+        batch = self._queue.take(AT_ONCE)
         if not batch:
             return
         try:
             for tenant in {each.reservation.tenant for each in batch}:
                 await self.open_books(tenant)
             outcomes = await self._spending.settle_all([(each.reservation, each.charge) for each in batch])
-        except Unavailable:
+        except BaseException as error:
             for each in batch:
                 self._leave_to_journal(each)
+            if not isinstance(error, Unavailable):
+                raise
             self._fall_behind()
             return
         for each, outcome in zip(batch, outcomes, strict=True):
-            if not self._taken_in(each.reservation, each.charge, outcome):
+            if self._taken_in(each.reservation, each.charge, outcome):
+                each.tell(taken=True)
+            else:
                 self._leave_to_journal(each)
-            elif not each.proven.done():
-                each.proven.set_result(None)
 
-    def _leave_to_journal(self, ended: _Ended) -> None:
+    def _leave_to_journal(self, ended: Ended) -> None:
         """Have the medium prove what the store does not take."""
         self._keep(ended.reservation, ended.charge, ended.receipt)
-        if ended.receipt is not None:
-            ended.receipt.hurry()
-        elif not ended.proven.done():
-            ended.proven.set_result(None)
+        if ended.bound or ended.receipt is None:
+            ended.tell(taken=False)
+        else:
+            ended.hurry()
 
     async def _post(self, reservation: Reservation, charge: Charge) -> bool:
         """Charge an operation, and close it in the journal; False where the store does not take it now."""
@@ -273,8 +270,8 @@ class Settler:
         self._behind = True
         self._try_at = asyncio.get_running_loop().time() + AGAIN_S
         # The store would refuse each of them in its turn; what the journal has is read from there.
-        while self._queue:
-            self._leave_to_journal(self._queue.popleft())
+        for each in self._queue.take_all():
+            self._leave_to_journal(each)
 
     def _keep(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> None:
         """Remember a result that is nowhere else."""
@@ -327,7 +324,10 @@ class Settler:
                     return
         for _ in range(len(self._held)):
             reservation, charge = self._held.popleft()
-            if not await self.settle(reservation, charge, None) and reservation.tenant not in self._reset:
+            if (
+                not await self._settle_alone(reservation, charge, None)
+                and reservation.tenant not in self._reset
+            ):
                 return
         try:
             async for each in self._journal.replay():

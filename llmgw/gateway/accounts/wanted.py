@@ -1,14 +1,15 @@
 """What a call may need at most, and what it is held to: from these its reservation is made."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
 
 from llmgw.accounting.estimate import Before, Estimate, affordable, estimate, with_max_output
 from llmgw.policy.rules.terms import Bounds
-from llmgw.policy.spending.values import Dimension, Reservation, named
-from llmgw.types.call import ANYBODY, Call
+from llmgw.policy.spending.values import Dimension, Limit, Reservation, named
+from llmgw.types.call import ANYBODY, Call, Caller
 from llmgw.types.errors import PriceMissing
 from llmgw.types.invocation import ChatInvocation, CountInvocation, Invocation
 from llmgw.types.target import Target
@@ -40,25 +41,29 @@ class Wanted:
         Raises:
             PriceMissing: it has a budget, and a model that it may reach has no price.
         """
-        bounds, plain = self.bounds, reservation_of(self.call, now_ms)
-        limits = bounds.limits
+        bounds, limits = self.bounds, self.bounds.limits
         if self.call.within_another:
             # The call that it is made for was counted, and goes on while it runs.
             limits = tuple(replace(each, requests_per_minute=None, concurrent=None) for each in limits)
         if isinstance(self.invocation, CountInvocation):
             # Providers do not charge for counting.
-            return replace(plain, limits=tuple(replace(each, tokens_per_minute=None) for each in limits))
+            limits = tuple(replace(each, tokens_per_minute=None) for each in limits)
+            return reservation_of(self.call, now_ms, limits)
         bound = self._bounded(now_ms)
         if bounds.budgets and bound.nano is None:
             raise PriceMissing(
                 "a model that this call may reach has no price, and its caller has a budget", param="model"
             )
-        return replace(
-            plain,
+        caller = self.call.caller or ANYBODY
+        return Reservation(
+            operation=self.call.id,
+            tenant=caller.tenant,
+            at_ms=now_ms,
             estimate_nano=bound.nano or 0,
             tokens=bound.input_tokens + bound.output_tokens,
             limits=limits,
             budgets=bounds.budgets,
+            used_by=_users(self.call, caller),
             lapse=bounds.lapse,
         )
 
@@ -97,20 +102,38 @@ def counting_alone(call: Call, bounds: Bounds, now_ms: int) -> Reservation:
         for each in bounds.limits
         if each.requests_per_minute is not None or each.concurrent is not None
     )
-    return replace(reservation_of(call, now_ms), limits=tuple(limits))
+    return reservation_of(call, now_ms, tuple(limits))
 
 
-def reservation_of(call: Call, now_ms: int) -> Reservation:
-    """The claim of a call that nothing limits: whom its usage is counted for."""
+def reservation_of(call: Call, now_ms: int, limits: tuple[Limit, ...] = ()) -> Reservation:
+    """The claim of a call that takes nothing but requests and places: whom its usage is counted for."""
     caller = call.caller or ANYBODY
-    dimensions: list[tuple[Dimension, str]] = [("tenant", caller.tenant)]
-    if caller.team:
-        dimensions.append(("team", named(caller.team)))
-    dimensions.append(("key", named(caller.key_id)))
-    if call.alias is not None:
-        dimensions.append(("alias", named(call.alias)))
-    if call.prompt is not None:
-        dimensions.append(("prompt", named(call.prompt.served)))
-    tags = dict.fromkeys(map(named, (*caller.tags, *call.tags)))
-    dimensions += [("tag", tag) for tag in list(tags)[:TAGS_MAX]]
-    return Reservation(operation=call.id, tenant=caller.tenant, at_ms=now_ms, used_by=tuple(dimensions))
+    return Reservation(
+        operation=call.id, tenant=caller.tenant, at_ms=now_ms, limits=limits, used_by=_users(call, caller)
+    )
+
+
+def _users(call: Call, caller: Caller) -> tuple[tuple[Dimension, str], ...]:
+    prompt = None if call.prompt is None else call.prompt.served
+    return _counted_for(
+        (caller.tenant, caller.team, caller.key_id), call.alias, prompt, (*caller.tags, *call.tags)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _counted_for(
+    caller: tuple[str, str, str], alias: str | None, prompt: str | None, tags: tuple[str, ...]
+) -> tuple[tuple[Dimension, str], ...]:
+    # The same for all calls of a key to an alias.
+    tenant, team, key = caller
+    found: list[tuple[Dimension, str]] = [("tenant", tenant)]
+    if team:
+        found.append(("team", named(team)))
+    found.append(("key", named(key)))
+    if alias is not None:
+        found.append(("alias", named(alias)))
+    if prompt is not None:
+        found.append(("prompt", named(prompt)))
+    distinct = dict.fromkeys(map(named, tags))
+    found += [("tag", tag) for tag in list(distinct)[:TAGS_MAX]]
+    return tuple(found)

@@ -16,7 +16,7 @@ from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.archive.draft import Draft
 from llmgw.policy.spending.archive.threads import in_thread
 from llmgw.policy.spending.ledger import FIRST, Row, id_before, order_of, pages, rows
-from llmgw.policy.spending.spending import reset_of
+from llmgw.policy.spending.refusals import reset_of
 from llmgw.state.connection import State
 from llmgw.types.clock import Clock, SystemClock
 from llmgw.types.errors import InternalError, StoreUnavailable

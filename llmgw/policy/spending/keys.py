@@ -1,8 +1,9 @@
 """What money is called in the store: one hash slot for all of a tenant's, so that each step is one step."""
 
+from functools import lru_cache
 from typing import Final
 
-from llmgw.policy.spending.values import Budget, Reservation, window
+from llmgw.policy.spending.values import Budget, Limit, Reservation, window
 
 TENANTS: Final = "llmgw:spend:tenants"
 """The set of tenants that have books, or are about to; in a slot of its own."""
@@ -39,13 +40,26 @@ def rollups(tenant: str, at_ms: int) -> tuple[str, str, str]:
     return of(tenant, f"use:minute:{minute}"), of(tenant, f"use:hour:{hour}"), of(tenant, f"use:day:{day}")
 
 
-def all_of(asked: Reservation) -> list[str]:
-    """Every key that belongs to a reservation, in the order in which all scripts take them."""
-    tenant = asked.tenant
-    found = [of(tenant, "epoch"), operation(tenant, asked.operation)]
-    found += [of(tenant, part) for part in ("open", "holds", "index", "ledger")]
-    found += rollups(tenant, asked.at_ms)
-    for limit in asked.limits:
+def all_of(asked: Reservation, *more: str) -> list[str]:
+    """Every key that belongs to a reservation, in the order in which all scripts take them.
+
+    `more` are further operations that have all but their own record in common with it.
+    """
+    tenant, bounds = asked.tenant, (asked.limits, asked.budgets)
+    epoch, shared, told = _shared(tenant, asked.at_ms // 60_000, *bounds)
+    head = f"llmgw:spend:{{{tenant}}}:op:"
+    return [epoch, head + asked.operation, *shared, *[head + each for each in more], told]
+
+
+@lru_cache(maxsize=1024)
+def _shared(
+    tenant: str, minute: int, limits: tuple[Limit, ...], budgets: tuple[Budget, ...]
+) -> tuple[str, tuple[str, ...], str]:
+    # The same for all calls of a minute that are bound by the same; no window is shorter.
+    at_ms = minute * 60_000
+    found = [of(tenant, part) for part in ("open", "holds", "index", "ledger")]
+    found += rollups(tenant, at_ms)
+    for limit in limits:
         found += [of(tenant, f"rate:{limit.title}"), of(tenant, f"leases:{limit.title}")]
-    found += [budget(tenant, budget_name(each, asked.at_ms)) for each in asked.budgets]
-    return [*found, events(tenant)]
+    found += [budget(tenant, budget_name(each, at_ms)) for each in budgets]
+    return of(tenant, "epoch"), tuple(found), events(tenant)

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from llmgw.policy.spending import keys, scripts
-from llmgw.policy.spending.spending import Admitted, reset_of
+from llmgw.policy.spending.refusals import reset_of
+from llmgw.policy.spending.spending import Admitted
 from llmgw.policy.spending.usage import Standing
 from llmgw.policy.spending.values import Budget, Limit, Reservation
 from llmgw.state.connection import State

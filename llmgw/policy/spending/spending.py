@@ -7,23 +7,18 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from llmgw.policy.spending import keys, scripts
-from llmgw.policy.spending.crossing import THRESHOLDS, Spent, marks
-from llmgw.policy.spending.values import Budget, Charge, Limit, Reservation, window
+from llmgw.policy.spending.arguments import charging, taking, user, windows
+from llmgw.policy.spending.crossing import THRESHOLDS, Spent
+from llmgw.policy.spending.refusals import refusal, reset_of
+from llmgw.policy.spending.values import Budget, Charge, Dimension, Limit, Reservation
 from llmgw.state.connection import Argument, Run, State
 from llmgw.state.scripts import Script
 from llmgw.types.clock import Clock
 from llmgw.types.errors import InternalError, StoreUnavailable, Unavailable
 from llmgw.types.json import encode
 from llmgw.types.limit_errors import (
-    BudgetExceeded,
-    ConcurrencyExceeded,
-    LimitExceeded,
-    NeverFits,
-    RateLimited,
-    StoreReset,
     TooLate,
 )
-from llmgw.types.money import usd
 
 HOLD_MS: Final = 600_000
 LEASE_MS: Final = 30_000
@@ -32,6 +27,12 @@ OPERATION_KEPT_MS: Final = 3 * 86_400_000
 SETTLED_WITHIN_MS: Final = OPERATION_KEPT_MS - 3_600_000
 """How long after it began a call can be settled of which the store knows nothing; clocks may differ by an hour."""
 ROLLUPS_KEPT_MS: Final = (2 * 86_400_000, 35 * 86_400_000, 400 * 86_400_000)
+_ROLLUPS_LIVE_MS: Final = tuple(
+    kept + period for kept, period in zip(ROLLUPS_KEPT_MS, (60_000, 3_600_000, 86_400_000), strict=True)
+)
+"""Lifetimes of rollups from their first cell on, which is written within their own window, or later."""
+SETTLED_AT_ONCE: Final = 16
+"""Operations that one step of the store settles at most, as all others wait for it."""
 DUE: Final = 200
 """Holds that one sweep ends at most."""
 
@@ -145,11 +146,13 @@ class Spending:
             StoreUnavailable: it is not known whether it was admitted; `release` undoes it.
             InternalError: the operation has ended already.
         """
-        own: list[Argument] = [asked.tokens, self._hold_ms, self._lease_ms, encode(asked)]
-        for limit in asked.limits:
-            wanted = (limit.requests_per_minute, limit.tokens_per_minute, limit.concurrent)
-            own += ["" if each is None else each for each in wanted]
-        own += [each.amount_nano for each in asked.budgets]
+        own = [
+            asked.tokens,
+            self._hold_ms,
+            self._lease_ms,
+            encode(asked),
+            *taking(asked.limits, asked.budgets),
+        ]
         answer = await self._run(scripts.ADMIT, asked, own)
         match answer[0]:
             case b"OK":
@@ -158,7 +161,7 @@ class Spending:
                 return Admitted(asked, again=True)
             case b"FINISHED":
                 raise InternalError("a call asked to be admitted after it had ended")
-        raise _refusal(asked, answer)
+        raise refusal(asked, answer)
 
     async def settle(self, asked: Reservation, charge: Charge) -> Settled:
         """Charge what a call cost, exactly once, and give back the rest; also if it was never admitted.
@@ -171,34 +174,58 @@ class Spending:
             TooLate: it began so long ago that the store may have forgotten that it was charged already.
             InternalError: the operation was admitted with other budgets.
         """
-        return _settled(asked, await self._run(scripts.SETTLE, asked, self._settling(asked, charge)))
+        answer = _heard(asked, await self._state.script(*self._settlement([(asked, charge)])))
+        return _settled(asked, answer[1])
 
     async def settle_all(
         self, ended: Sequence[tuple[Reservation, Charge]]
     ) -> list[Settled | Unavailable | InternalError]:
         """Settle several operations that are sent all at once, each as `settle` does; says what came of each.
 
+        Those that have their limits, budgets and windows in common are one step of the store.
+
         Raises:
             StoreUnavailable: it is not known whether any was charged; the same again is safe.
         """
-        answers = await self._state.scripts(
-            [self._step(scripts.SETTLE, asked, self._settling(asked, charge)) for asked, charge in ended]
-        )
-        return [_came_of(asked, answer) for (asked, _), answer in zip(ended, answers, strict=True)]
-
-    def _settling(self, asked: Reservation, charge: Charge) -> list[Argument]:
-        change = charge.input_tokens + charge.output_tokens - asked.tokens
-        return [
-            charge.cost_nano,
-            change,
-            charge.input_tokens,
-            charge.output_tokens,
-            _who(asked),
-            charge.detail,
-            asked.at_ms + SETTLED_WITHIN_MS,
-            *_rolled(asked),
-            *marks(asked.budgets, self.thresholds),
+        together: dict[object, list[int]] = {}
+        for place, (asked, _) in enumerate(ended):
+            # Within a minute all windows are the same.
+            common = (asked.tenant, asked.at_ms // 60_000, asked.limits, asked.budgets)
+            together.setdefault(common, []).append(place)
+        steps = [
+            places[start : start + SETTLED_AT_ONCE]
+            for places in together.values()
+            for start in range(0, len(places), SETTLED_AT_ONCE)
         ]
+        runs = [self._settlement([ended[place] for place in places]) for places in steps]
+        found: dict[int, Settled | Unavailable | InternalError] = {}
+        for places, answer in zip(steps, await self._state.scripts(runs), strict=True):
+            for number, place in enumerate(places, 1):
+                found[place] = _came_of(ended[place][0], answer, number)
+        return [found[place] for place in range(len(ended))]
+
+    def _settlement(self, ended: Sequence[tuple[Reservation, Charge]]) -> Run:
+        """The step that settles operations which have limits, budgets and windows in common."""
+        first = ended[0][0]
+        users: dict[tuple[tuple[Dimension, str], ...], int] = {}
+        each: list[Argument] = []
+        for asked, charge in ended:
+            each += (
+                asked.operation,
+                asked.estimate_nano,
+                charge.cost_nano,
+                charge.input_tokens + charge.output_tokens - asked.tokens,
+                charge.input_tokens,
+                charge.output_tokens,
+                charge.detail,
+                asked.at_ms + SETTLED_WITHIN_MS,
+                users.setdefault(asked.used_by, len(users) + 1),
+            )
+        own = [*charging(_ROLLUPS_LIVE_MS, first.budgets, self.thresholds), len(users)]
+        for used_by in users:
+            own += user(used_by)
+        own += [len(ended), *each]
+        return self._step(scripts.SETTLE, first, own, *(asked.operation for asked, _ in ended[1:]))
 
     async def release(self, asked: Reservation) -> bool:
         """Give back all that a call took which cost nothing; False where it had ended.
@@ -264,7 +291,12 @@ class Spending:
 
     async def _lapse(self, stored: bytes) -> bool:
         asked = _decode_reservation(stored)
-        own = [asked.lapse, _who(asked), *_rolled(asked), *marks(asked.budgets, self.thresholds)]
+        own = [
+            asked.lapse,
+            *charging(_ROLLUPS_LIVE_MS, asked.budgets, self.thresholds),
+            1,
+            *user(asked.used_by),
+        ]
         answer = await self._run(scripts.LAPSE, asked, own)
         return answer[0] in {b"CHARGED", b"RELEASED"}
 
@@ -278,12 +310,13 @@ class Spending:
     async def _run(self, script: Script, asked: Reservation, own: list[Argument]) -> list[Any]:
         return _heard(asked, await self._state.script(*self._step(script, asked, own)))
 
-    def _step(self, script: Script, asked: Reservation, own: list[Argument]) -> Run:
-        common: list[Argument] = [asked.operation, self._now(), len(asked.limits), len(asked.budgets)]
-        common += [asked.estimate_nano, OPERATION_KEPT_MS]
-        for budget in asked.budgets:
-            common += [keys.budget_name(budget, asked.at_ms), window(budget.window, asked.at_ms).forget_ms]
-        return script, keys.all_of(asked), [*common, *own]
+    def _step(self, script: Script, asked: Reservation, own: list[Argument], *more: str) -> Run:
+        budgets = asked.budgets
+        common: list[Argument] = [asked.operation, self._now(), len(asked.limits), len(budgets)]
+        common += (asked.estimate_nano, OPERATION_KEPT_MS)
+        if budgets:
+            common += windows(budgets, asked.at_ms // 60_000)
+        return script, keys.all_of(asked, *more), common + own
 
 
 def _heard(asked: Reservation, answer: list[Any]) -> list[Any]:
@@ -305,7 +338,12 @@ def _settled(asked: Reservation, answer: list[Any]) -> Settled:
 
     Raises:
         TooLate: nobody knows whether it had been charged.
+        InternalError: it was admitted otherwise.
+        StoreUnavailable: what the store has of it is damaged.
     """
+    _heard(asked, answer)
+    if answer[0] == b"FAILED":
+        raise StoreUnavailable("the gateway's store refuses the command", retry_after_s=1.0)
     if answer[0] == b"TOO_LATE":
         raise TooLate(f"the operation {asked.operation} began too long ago to tell whether it was charged")
     if answer[0] == b"DUPLICATE":
@@ -320,29 +358,15 @@ def _settled(asked: Reservation, answer: list[Any]) -> Settled:
 
 
 def _came_of(
-    asked: Reservation, answer: list[Any] | StoreUnavailable
+    asked: Reservation, answer: list[Any] | StoreUnavailable, number: int
 ) -> Settled | Unavailable | InternalError:
+    """What came of one operation of a step."""
     if isinstance(answer, StoreUnavailable):
         return answer
     try:
-        return _settled(asked, _heard(asked, answer))
+        return _settled(asked, _heard(asked, answer)[number])
     except (Unavailable, InternalError) as error:
         return error
-
-
-def reset_of(tenant: str) -> StoreReset:
-    """The error of a store that has no books of a tenant."""
-    return StoreReset(
-        f"the gateway's store has lost what {tenant} has spent; an operator must restore it or accept that"
-    )
-
-
-def _who(asked: Reservation) -> bytes:
-    return encode([list(each) for each in asked.used_by])
-
-
-def _rolled(asked: Reservation) -> list[Argument]:
-    return [*ROLLUPS_KEPT_MS, len(asked.used_by), *(f"{kind} {name}" for kind, name in asked.used_by)]
 
 
 def _rooms(asked: Reservation, answer: list[bytes]) -> tuple[Room, ...]:
@@ -352,43 +376,3 @@ def _rooms(asked: Reservation, answer: list[bytes]) -> tuple[Room, ...]:
 
 def _lefts(asked: Reservation, answer: list[bytes]) -> tuple[Left, ...]:
     return tuple(Left(budget, int(nano)) for budget, nano in zip(asked.budgets, answer, strict=True))
-
-
-def _refusal(asked: Reservation, answer: list[Any]) -> LimitExceeded:
-    which, left = int(answer[1]) - 1, max(int(answer[2]), 0)
-    if answer[0] == b"BUDGET":
-        budget = asked.budgets[which]
-        return BudgetExceeded(
-            f"the budget {budget.title} has {usd(left)} USD left, and the call may cost {usd(asked.estimate_nano)}",
-            limit=budget.title,
-            left=left,
-            resets_ms=window(budget.window, asked.at_ms).ends_ms,
-        )
-    limit = asked.limits[which]
-    wait_ms = int(answer[3])
-    wait_s = None if wait_ms < 0 else max(wait_ms, 1) / 1000
-    limited = NeverFits if wait_s is None else RateLimited
-    match answer[0]:
-        case b"CONCURRENT":
-            crowded = NeverFits if wait_s is None else ConcurrencyExceeded
-            return crowded(
-                f"{limit.title} may have at most {limit.concurrent} calls under way",
-                limit=f"{limit.title}:concurrent",
-                left=left,
-                retry_after_s=wait_s,
-            )
-        case b"REQUESTS":
-            return limited(
-                f"{limit.title} may make {limit.requests_per_minute} requests a minute",
-                limit=f"{limit.title}:requests",
-                left=left,
-                retry_after_s=wait_s,
-            )
-        case _:
-            return limited(
-                f"{limit.title} may take {limit.tokens_per_minute} tokens a minute and has {left} left,"
-                f" and the call may take {asked.tokens}",
-                limit=f"{limit.title}:tokens",
-                left=left,
-                retry_after_s=wait_s,
-            )

@@ -123,14 +123,17 @@ class Reservation(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check_name(self.operation)
-        if not TENANT.fullmatch(self.tenant):
-            raise ValueError(f"{self.tenant!r} is no tenant's name")
-        _check_users(self.used_by)
-        _check_range("an estimate in nano-USD", self.estimate_nano, AMOUNT_MAX)
-        _check_range("an estimate in tokens", self.tokens, COUNT_MAX)
-        _check_range("a time in ms", self.at_ms, _FOREVER_MS // 2)
-        _check_parts([each.title for each in self.limits])
-        _check_parts([each.title for each in self.budgets])
+        _check_users(self.tenant, self.used_by)
+        if not (
+            0 <= self.estimate_nano <= AMOUNT_MAX
+            and 0 <= self.tokens <= COUNT_MAX
+            and 0 <= self.at_ms <= _FOREVER_MS // 2
+        ):
+            _check_range("an estimate in nano-USD", self.estimate_nano, AMOUNT_MAX)
+            _check_range("an estimate in tokens", self.tokens, COUNT_MAX)
+            _check_range("a time in ms", self.at_ms, _FOREVER_MS // 2)
+        if self.limits or self.budgets:
+            _check_bounds(self.limits, self.budgets)
 
 
 class Charge(Struct, frozen=True, kw_only=True):
@@ -146,6 +149,12 @@ class Charge(Struct, frozen=True, kw_only=True):
     detail: bytes = b""
 
     def __post_init__(self) -> None:
+        if (
+            0 <= self.cost_nano <= AMOUNT_MAX
+            and 0 <= self.input_tokens <= COUNT_MAX
+            and 0 <= self.output_tokens <= COUNT_MAX
+        ):
+            return
         _check_range("a cost in nano-USD", self.cost_nano, AMOUNT_MAX)
         _check_range("input tokens", self.input_tokens, COUNT_MAX)
         _check_range("output tokens", self.output_tokens, COUNT_MAX)
@@ -182,12 +191,22 @@ def _window_of(name: WindowName, minute: int) -> Window:
     return Window(at.strftime(_FORMS[name]), ends_ms, ends_ms + _KEPT_MS[name])
 
 
+# The same for all calls of a key to an alias, or of all that are bound by the same; a failure is never remembered.
+
+
 @lru_cache(maxsize=4096)
-def _check_users(used_by: tuple[tuple[Dimension, str], ...]) -> None:
-    # The same for all calls of a key to an alias.
+def _check_users(tenant: str, used_by: tuple[tuple[Dimension, str], ...]) -> None:
+    if not TENANT.fullmatch(tenant):
+        raise ValueError(f"{tenant!r} is no tenant's name")
     for _, name in used_by:
         _check_name(name)
     _check_parts(used_by)
+
+
+@lru_cache(maxsize=1024)
+def _check_bounds(limits: tuple[Limit, ...], budgets: tuple[Budget, ...]) -> None:
+    _check_parts([each.title for each in limits])
+    _check_parts([each.title for each in budgets])
 
 
 def _check_parts(parts: Sequence[object]) -> None:

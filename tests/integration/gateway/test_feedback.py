@@ -19,6 +19,7 @@ from llmgw.telemetry.metrics import Metrics
 from llmgw.telemetry.recorder import Recorder
 from llmgw.telemetry.spans import Tracing
 from llmgw.types.call import Caller
+from llmgw.types.content import Capture
 from llmgw.types.feedback import FeedbackEvent, KnownCall
 from llmgw.types.links import SpanPlace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -62,21 +63,22 @@ class Remembered:
 class Desk:
     """The route as a gateway has it, whose caller is known by the test."""
 
-    def __init__(self, state: State, collector: Collector) -> None:
+    def __init__(self, state: State, collector: Collector, capture: Capture | None = None) -> None:
         self.kept: list[FeedbackEvent] = []
         self.caller_is = CALLER
         self._numbers = iter(range(1, 1000))
         self._collector = collector
         clock = ManualClock()
         about: dict[str, Any] = {"version": "1", "clock": clock, "resource": {}}
+        metrics = self.metrics = Metrics("", every_s=0, **about)
         self._recorder = Recorder(
             Tracing(collector.url, sample=0.0, slow_ms=1e6, **about),
-            Metrics("", every_s=0, **about),
+            metrics,
             CallLog(LineWriter(None), "json"),
             clock,
         )
         feedbacks = Feedbacks(
-            Remembered(), self.kept.append, state, clock, lambda: f"{next(self._numbers):05}"
+            Remembered(), self.kept.append, state, clock, lambda: f"{next(self._numbers):05}", capture
         )
         guarded = Router(
             "/",
@@ -129,14 +131,14 @@ class Desk:
         return self._collector.all_spans()
 
 
-def play(store_url: str, scene: Callable[[Desk], Any]) -> None:
+def play(store_url: str, scene: Callable[[Desk], Any], capture: Capture | None = None) -> None:
     """Have a scene played with a desk of its own."""
 
     async def played() -> None:
         async with aclosing(State(store_url, timeout_s=ROOMY_S)) as state:
             await state.connect()
             with closing(Collector()) as collector:
-                desk = Desk(state, collector)
+                desk = Desk(state, collector, capture)
                 await scene(desk)
                 await desk.spans()
 
@@ -316,6 +318,27 @@ def test_a_body_that_is_none_is_refused(
         answer = await desk.give(body, headers)
         assert (answer.status, answer.document["code"]) == (status, code)
         assert desk.kept == []
+
+    play(store_url, scene)
+
+
+def test_judgements_are_counted_by_who_judged_and_what_came_of_it(store_url: str) -> None:
+    """Each once, however often it is sent; what callers may choose freely is in no label."""
+
+    async def scene(desk: Desk) -> None:
+        named = {"idempotency-key": f"counted-{id(desk)}"}
+        for _ in range(2):
+            await desk.give(headers=named)
+        await desk.give(value=False, source="judge")
+        await desk.give(value=4, source="human")
+        await desk.give(value="fine", name="tone", source="code")
+        assert (await desk.give(call_id="call_9")).status == 404
+        assert {(point.labels, point.value) for point in desk.metrics.points()["llmgw.feedback"]} == {
+            (("true", "user"), 1),
+            (("false", "judge"), 1),
+            (("number", "human"), 1),
+            (("text", "code"), 1),
+        }
 
     play(store_url, scene)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from llmgw.http.exchange import PIECE, Exchange
+from llmgw.http.exchanges import Exchanges
 from llmgw.http.hangup import hang_up
-from llmgw.types.errors import ClientGone, GatewayError, InvalidRequest
+from llmgw.types.errors import ClientGone, GatewayError, InvalidRequest, RequestTimeout, RequestTooLarge
 
 Message = dict[str, Any]
 
@@ -119,3 +120,104 @@ def test_every_value_of_a_header_is_told_in_its_order(
         raise AssertionError("nothing is read and nothing sent")
 
     assert told == Exchange({"headers": headers}, never, never).every(b"tracestate")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "length"),
+    [([b""], 0), ([b"abcd"], 4), ([b"a", b"", b"bc", b"d"], 4), ([b"abcde"], None), ([b"abc", b"de"], None)],
+)
+def test_a_body_is_the_sum_of_its_pieces(pieces: list[bytes], length: int | None) -> None:
+    """In one piece or in several it is whole; over the limit, here 4 bytes, it is refused whatever was declared."""
+    last = len(pieces) - 1
+    coming = [
+        {"type": "http.request", "body": each, "more_body": at < last} for at, each in enumerate(pieces)
+    ]
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(_: Any) -> None:
+        raise AssertionError("nothing is sent")
+
+    exchange = Exchange({"headers": []}, receive, send)
+    if length is None:
+        with pytest.raises(RequestTooLarge):
+            asyncio.run(exchange.body(4, 60))
+    else:
+        assert asyncio.run(exchange.body(4, 60)) == b"".join(pieces)
+
+
+def waiting(leaves: asyncio.Event | None = None, asked: asyncio.Event | None = None) -> Exchange:
+    """An exchange whose caller sends nothing, until it leaves; tells when it is asked for something."""
+
+    async def receive() -> Message:
+        if asked is not None:
+            asked.set()
+        await (leaves or asyncio.Event()).wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        raise AssertionError("nothing is sent")
+
+    return Exchange({"headers": []}, receive, send)
+
+
+def test_a_body_that_is_late_is_given_up() -> None:
+    """Whoever looks after the exchange ends its wait, and the task that waited goes on uncancelled."""
+
+    async def scene() -> None:
+        exchanges, exchange = Exchanges(), waiting()
+        exchanges.add(exchange)
+        with pytest.raises(RequestTimeout, match=r"within 0\.01 s"):
+            await exchange.body(100, 0.01)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        exchanges.discard(exchange)
+        assert len(exchanges) == 0
+
+    asyncio.run(asyncio.wait_for(scene(), 20))
+
+
+def test_a_body_that_another_cancels_is_cancelled() -> None:
+    """Only what looks after the exchange makes a timeout of it."""
+
+    async def scene() -> None:
+        asked = asyncio.Event()
+        reading = asyncio.ensure_future(waiting(asked=asked).body(100, 60))
+        await asked.wait()
+        reading.cancel()
+        await asyncio.wait([reading])
+        assert reading.cancelled()
+
+    asyncio.run(asyncio.wait_for(scene(), 20))
+
+
+def test_one_timer_listens_for_every_callers_leaving() -> None:
+    """Watched exchanges that have run for a while are ended once their callers leave, others not."""
+
+    async def scene() -> None:
+        exchanges, leaves = Exchanges(), asyncio.Event()
+        left, stays, unwatched = waiting(leaves), waiting(), waiting(leaves)
+        leaves.set()
+
+        async def serve(exchange: Exchange) -> None:
+            exchanges.add(exchange)
+            exchange.watch()
+            if exchange is unwatched:
+                exchange.unwatch()
+            await asyncio.Event().wait()
+
+        serving = [asyncio.ensure_future(serve(each)) for each in (left, stays, unwatched)]
+        done, _ = await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
+        assert done == {serving[0]}
+        assert (left.gone, stays.gone, unwatched.gone) == (True, False, False)
+        assert isinstance(left.interruption(), ClientGone)
+        for each in (left, stays, unwatched):
+            each.unwatch()
+            exchanges.discard(each)
+        for task in serving:
+            task.cancel()
+        await asyncio.wait(serving)
+
+    asyncio.run(asyncio.wait_for(scene(), 20))

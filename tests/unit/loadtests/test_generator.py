@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from loadtests.generator import Lane, Shot
-from loadtests.upstream import completion, stream
+from loadtests.upstream import STREAM_END, completion, stream, usage_event
 from loadtests.upstream_wire import MARKER
 
 CHAT = Shot(payload=b"", marker=MARKER, markers=1, ending=b"}")
@@ -46,7 +46,7 @@ def verdicts(shot: Shot, pieces: list[bytes], *, lost: bool = False) -> list[str
 def streamed(chunks: int) -> bytes:
     """A stream as the static upstream writes it."""
     baked = stream(chunks, 0)
-    return baked.head + b"".join(baked.pieces) + baked.tail_with_usage
+    return baked.head + b"".join(baked.pieces) + baked.tail + usage_event(210, chunks) + STREAM_END
 
 
 @pytest.mark.parametrize(("shot", "answer"), [(CHAT, completion(210)), (STREAM, streamed(3))])

@@ -13,6 +13,7 @@ from llmgw.settings import (
     State,
     Telemetry,
     restart_needed,
+    taken_over,
     with_overrides,
 )
 from llmgw.settings.call_log import CallLog
@@ -71,3 +72,20 @@ def test_everything_else_is_taken_over(loaded: Callable[..., Loaded]) -> None:
     """Providers and aliases change under a running server."""
     settings = loaded("providers: {p: {kind: openai}}\naliases: {a: {targets: [p/m]}}").settings
     assert restart_needed(Settings(state=settings.state), settings) == []
+
+
+def test_a_worker_that_starts_late_has_all_that_a_reload_brought(loaded: Callable[..., Loaded]) -> None:
+    """What needs a restart stays as it runs; every other section is the new file's, prices and limits, too."""
+    running = Settings(server=msgspec.structs.replace(Settings().server, port=9))
+    fresh = loaded(
+        "server: {port: 1}\nproviders: {p: {kind: openai}}\naliases: {a: {targets: [p/m]}}\n"
+        "prices: {unknown: refuse}\nlimits: {tenants: {'*': {concurrent: 4}}}\n"
+        "signals: {thresholds: [50]}\ntelemetry: {sample: 0.5}"
+    ).settings
+    joined = taken_over(running, fresh)
+    assert joined == msgspec.structs.replace(
+        running,
+        **{name: getattr(fresh, name) for name in ("providers", "aliases", "prices", "limits", "signals")},
+    )
+    assert restart_needed(running, joined) == []
+    assert joined.limits != running.limits

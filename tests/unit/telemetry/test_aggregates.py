@@ -190,6 +190,7 @@ def test_no_label_is_an_id_or_a_tenants_text() -> None:
         "prompt",
         "queue",
         "reason",
+        "rating",
         "result",
         "rule",
         "scope",

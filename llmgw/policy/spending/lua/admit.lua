@@ -17,11 +17,11 @@ local function wait(key, r, letter, counted, need, most)
   return text(RING * 1000)
 end
 
-local rings, room = {}, {}
+local rings, room, busies = {}, {}, {}
 for i = 1, LIMITS do
   local at = 4 + 3 * (i - 1)
   local requests, token_limit, most = tonumber(own(at + 1)), tonumber(own(at + 2)), tonumber(own(at + 3))
-  local r = ring(rate_key(i), second)
+  local r = (requests or token_limit) and ring(rate_key(i), second) or {}
   local busy = 0
   if requests and r.requests + 1 > requests then
     return {'REQUESTS', i, text(math.max(requests - r.requests, 0)), wait(rate_key(i), r, 'r', r.requests, 1, requests)}
@@ -37,7 +37,7 @@ for i = 1, LIMITS do
       return {'CONCURRENT', i, '0', first[2] and text(tonumber(first[2]) - now) or '-1'}
     end
   end
-  rings[i] = r
+  rings[i], busies[i] = r, busy
   room[#room + 1] = requests and text(requests - r.requests - 1) or ''
   room[#room + 1] = token_limit and text(token_limit - r.tokens - tokens) or ''
   room[#room + 1] = most and text(most - busy - 1) or ''
@@ -55,24 +55,28 @@ for i = 1, BUDGETS do
 end
 
 -- From here on nothing is refused.
+-- The record of a hold has no lifetime of its own: it ends with the hold.
+local record = {'s', 'held', 'r', own(4)}
 for i = 1, LIMITS do
-  local key, r, at = rate_key(i), rings[i], 4 + 3 * (i - 1)
+  local key, leases, r, at = rate_key(i), lease_key(i), rings[i], 4 + 3 * (i - 1)
   if own(at + 1) ~= '' or own(at + 2) ~= '' then
     if r.fresh then
       call('DEL', key)
     elseif #r.old > 0 then
       call('HDEL', key, unpack(r.old))
     end
-    call('HSET', key, 'at', text(r.at), 'r', text(r.requests + 1), 't', text(r.tokens + tokens))
-    call('HINCRBY', key, 'r' .. r.at % RING, 1)
-    call('HINCRBY', key, 't' .. r.at % RING, text(tokens))
-    call('PEXPIRE', key, RING * 1000)
-    call('HSET', OPERATION, 'at' .. i, text(r.at))
+    local slot = r.at % RING
+    call('HSET', key, 'at', text(r.at), 'r', text(r.requests + 1), 't', text(r.tokens + tokens),
+      'r' .. slot, text(r.bucket[1] + 1), 't' .. slot, text(r.bucket[2] + tokens))
+    -- Counted from the second's first call, it is still there when its second leaves the window.
+    if not r.again then call('PEXPIRE', key, RING * 1000) end
+    record[#record + 1], record[#record + 2] = 'at' .. i, text(r.at)
   end
   if own(at + 3) ~= '' then
-    call('ZREMRANGEBYSCORE', lease_key(i), '-inf', text(now))
-    call('ZADD', lease_key(i), text(now + lease_ms), OP)
-    call('PEXPIRE', lease_key(i), 86400000)
+    -- Leases of the dead are swept once a second, which is more than enough.
+    if not r.again then call('ZREMRANGEBYSCORE', leases, '-inf', text(now)) end
+    call('ZADD', leases, text(now + lease_ms), OP)
+    if not r.again or busies[i] == 0 then call('PEXPIRE', leases, 86400000) end
   end
 end
 for i = 1, BUDGETS do
@@ -81,6 +85,5 @@ for i = 1, BUDGETS do
 end
 call('HSET', OPEN, OP, hold_text())
 call('ZADD', HOLDS, text(now + hold_ms), OP)
--- The record of a hold has no lifetime of its own: it ends with the hold.
-call('HSET', OPERATION, 's', 'held', 'r', own(4))
+call('HSET', OPERATION, unpack(record))
 return {'OK', room, lefts}

@@ -1,6 +1,7 @@
 -- What every step of a call begins with, behind ring.lua. One layout of KEYS and ARGV for all of them:
--- KEYS epoch op open holds index ledger minute hour day (rate leases)… budget… events
+-- KEYS epoch op open holds index ledger minute hour day (rate leases)… budget… (op…) events
 -- ARGV op now n-limits n-budgets estimate op-kept-ms (budget-name forget-at)… own…
+-- A step of several operations, which have limits and budgets in common, goes from one to the next by `turn`.
 -- Lua's numbers are doubles: money is never one. It is text, added in two parts of which each is exact.
 local OP, LIMITS, BUDGETS, ESTIMATE = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local OPERATION, OPEN, HOLDS, INDEX, LEDGER = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -62,6 +63,8 @@ end
 
 local function negative(s) return string.byte(s) == 45 end
 
+local function turn(op, key, estimate) OP, OPERATION, ESTIMATE = op, key, estimate end
+
 -- What stands in `open` for this operation: the hold, and what it lies on.
 local function hold_text()
   local parts = {ESTIMATE}
@@ -75,13 +78,27 @@ local function begin_budget(i)
   call('ZADD', INDEX, text(forget_at(i)), budget_name(i))
 end
 
-local function end_hold()
-  for i = 1, BUDGETS do
-    local held = call('HGET', budget_key(i), 'held')
-    if held then call('HSET', budget_key(i), 'held', add(held, negate(ESTIMATE))) end
-  end
+-- How the operation stands, what was charged for it, and the second in which each limit counted it.
+local function standing()
+  local names = {'s', 'c'}
+  for i = 1, LIMITS do names[2 + i] = 'at' .. i end
+  return call('HMGET', OPERATION, unpack(names))
+end
+
+-- Takes the hold off one budget; `held` is what the budget says of holds, if anything.
+local function give_back(i, held)
+  if held then call('HSET', budget_key(i), 'held', add(held, negate(ESTIMATE))) end
+end
+
+-- Ends a hold, but for what it lies on.
+local function close_hold()
   call('HDEL', OPEN, OP)
   call('ZREM', HOLDS, OP)
+end
+
+local function end_hold()
+  for i = 1, BUDGETS do give_back(i, call('HGET', budget_key(i), 'held')) end
+  close_hold()
 end
 
 local function end_leases()
@@ -89,9 +106,10 @@ local function end_leases()
 end
 
 -- The tokens that were really used take the place of the expected ones, while their second still counts.
-local function change_tokens(by)
+local function change_tokens(by, stood)
+  if by == 0 then return end
   for i = 1, LIMITS do
-    local at = tonumber(call('HGET', OPERATION, 'at' .. i))
+    local at = tonumber(stood[2 + i])
     if at then
       local slot = 't' .. at % RING
       local r = call('HMGET', rate_key(i), 'at', 't', slot)
@@ -104,32 +122,56 @@ local function change_tokens(by)
   end
 end
 
--- How the operation ended, for as long as somebody may say so again.
-local function finish(state, charged)
-  call('HSET', OPERATION, 's', state)
-  if charged then call('HSET', OPERATION, 'c', charged) end
-  call('HDEL', OPERATION, 'r')
+-- How the operation ended, for as long as somebody may say so again; the record of what was held is over.
+local function finish(state, charged, held)
+  if charged then
+    call('HSET', OPERATION, 's', state, 'c', charged)
+  else
+    call('HSET', OPERATION, 's', state)
+  end
+  if held then call('HDEL', OPERATION, 'r') end
   call('PEXPIRE', OPERATION, ARGV[6])
 end
 
--- Adds to each of the three rollups, for each dimension, calls, cost, input tokens and output tokens: one field of
--- four numbers. Of these only the cost can grow past 15 digits.
-local function roll(first, dimensions, amounts, kept)
-  if dimensions == 0 then return end
-  local names, cells = {}, {}
-  for d = 1, dimensions do
-    names[d] = own(first + d - 1)
-    cells[2 * d - 1] = names[d]
+local function plus(sums, name, calls, cost, input, output)
+  local sum = sums[name]
+  if sum then
+    sum[1], sum[2], sum[3], sum[4] = sum[1] + calls, add(sum[2], cost), sum[3] + input, sum[4] + output
+  else
+    sums[name] = {calls, cost, input, output}
   end
-  local calls, cost, input, output = tonumber(amounts[1]), amounts[2], tonumber(amounts[3]), tonumber(amounts[4])
+end
+
+-- What is to be added to the rollups, by whose use it was: calls, cost, input tokens and output tokens.
+-- Own arguments at a user: who it is, the number of dimensions, the dimensions.
+local used = {}
+local function use(user, calls, cost, input, output) plus(used, user, calls, cost, input, output) end
+
+-- Adds all that to each of the three rollups: one field of four numbers for each dimension. Of these only the cost can
+-- grow past 15 digits. Own arguments at `first`: the rollups' lifetimes.
+local function roll(first)
+  local sums, names, cells = {}, {}, {}
+  for user, sum in pairs(used) do
+    for d = user + 2, user + 1 + tonumber(own(user + 1)) do plus(sums, own(d), unpack(sum)) end
+  end
+  for name in pairs(sums) do
+    names[#names + 1] = name
+    cells[2 * #names - 1] = name
+  end
+  if #names == 0 then return end
   for g = 1, 3 do
     local before = call('HMGET', KEYS[6 + g], unpack(names))
-    for d = 1, dimensions do
-      local n, c, i, o = string.match(before[d] or '0 0 0 0', '^(%d+) (%-?%d+) (%d+) (%d+)$')
-      cells[2 * d] = format('%d %s %d %d', n + calls, add(c, cost), i + input, o + output)
+    for d = 1, #names do
+      local sum = sums[names[d]]
+      if before[d] then
+        local n, c, i, o = string.match(before[d], '^(%d+) (%-?%d+) (%d+) (%d+)$')
+        cells[2 * d] = format('%d %s %d %d', n + sum[1], add(c, sum[2]), i + sum[3], o + sum[4])
+      else
+        cells[2 * d] = format('%d %s %d %d', sum[1], sum[2], sum[3], sum[4])
+      end
     end
-    call('HSET', KEYS[6 + g], unpack(cells))
-    call('PEXPIRE', KEYS[6 + g], kept[g])
+    -- A window that was never written has no cell yet, so each gets a lifetime.
+    if call('HSET', KEYS[6 + g], unpack(cells)) > 0 then call('PEXPIRE', KEYS[6 + g], own(first + g - 1)) end
   end
 end
 
@@ -158,28 +200,31 @@ local function tell(i, before, after, at)
   end
 end
 
--- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row. Returns
--- what each budget has spent by then, '' for a window that is not kept.
--- Own arguments of the scripts that charge: kind-dependent ones first, then at `first` the rollups' lifetimes,
--- the number of dimensions, the dimensions, and the marks.
-local function charge(kind, amount, counts, who, data, first)
-  local names, spents = {}, {}
-  local dimensions = tonumber(own(first + 3))
+-- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row; `held`
+-- tells that the operation's hold lies on them and ends with it. Returns what each budget has spent by then, '' for a
+-- window that is not kept. Own arguments at `at`: the marks.
+local function charge(kind, amount, who, data, at, held)
+  local charged, spents = {}, {}
   local rising = amount ~= '0' and not negative(amount)
   for i = 1, BUDGETS do
     spents[i] = ''
     if forget_at(i) > now then
       local before = call('HMGET', budget_key(i), 'spent', 'held')
       spents[i] = add(before[1] or '0', amount)
-      call('HSET', budget_key(i), 'spent', spents[i])
+      if held and before[2] then
+        call('HSET', budget_key(i), 'spent', spents[i], 'held', add(before[2], negate(ESTIMATE)))
+      else
+        call('HSET', budget_key(i), 'spent', spents[i])
+      end
       if not before[1] and not before[2] then begin_budget(i) end
-      names[#names + 1] = budget_name(i)
-      if rising then tell(i, before[1] or '0', spents[i], first + 4 + dimensions) end
+      charged[#charged + 1] = budget_name(i)
+      if rising then tell(i, before[1] or '0', spents[i], at) end
+    elseif held then
+      give_back(i, call('HGET', budget_key(i), 'held'))
     end
   end
-  call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(names, ' '),
+  call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(charged, ' '),
     'at', text(now), 'who', who, 'data', data)
-  roll(first + 4, dimensions, {counts[1], amount, counts[2], counts[3]}, {own(first), own(first + 1), own(first + 2)})
   return spents
 end
 
