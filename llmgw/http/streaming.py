@@ -54,7 +54,8 @@ class StreamWriter:
 
     async def send(self, body: bytes, headers: Headers) -> None:
         """Send bytes, after the status line with `headers` if that has not gone out yet."""
-        await self._after_ping()
+        if self._pinging is not None:
+            await self._after_ping()
         await self._write(body, headers, more=True)
 
     async def end(self, body: bytes, headers: Headers) -> None:

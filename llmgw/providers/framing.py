@@ -52,9 +52,6 @@ class SseFramer:
         """See `Framer.feed`."""
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_lf_only(chunk)
-        if chunk[-2:] == b"\n\n" and not self._size and (not self._at_start or chunk[:6] == _DATA):
-            self._at_start = False
-            return self._whole_events(chunk)
         if b"\n" not in chunk:
             if chunk:
                 self._grow(len(chunk))
@@ -65,6 +62,15 @@ class SseFramer:
             self._size -= sum(map(len, self._partial))
             self._partial.clear()
         frames: list[Frame] = []
+        if not self._size and not (self._at_start and chunk.startswith(_BOM)):
+            # Nothing of an event has come before: what is whole in here is cut in one go.
+            end = chunk.rfind(b"\n\n") + 2
+            if end >= 2:
+                self._at_start = False
+                frames = self._whole_events(chunk[:end])
+                chunk = chunk[end:]
+                if not chunk:
+                    return frames
         lines = chunk.split(b"\n")
         rest = lines.pop()
         for line in lines:
