@@ -59,6 +59,14 @@ format: $(STAMP)  ## Format and fix what can be fixed.
 bench: $(STAMP)  ## Measure the hot path beside its static upstream (about five minutes).
 	@$(BIN)/python -m loadtests $(ARGS)
 
+.PHONY: soak
+soak: $(STAMP)  ## Twenty minutes of mixed traffic with a fault each minute, then the books (ARGS="--hours 4").
+	@$(BIN)/python -m loadtests.soak $(ARGS)
+
+.PHONY: bench-cluster
+bench-cluster: $(STAMP)  ## Two gateways on a Valkey Cluster, one primary of which is killed under load.
+	@$(BIN)/python -m loadtests.cluster $(ARGS)
+
 faults: $(STAMP)  ## Faults that take too long or too much for every test run (some minutes).
 	@$(BIN)/python -m pytest tests/faults_long/*rows.py $(ARGS)
 

@@ -12,54 +12,31 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from llmgw.state.data_dir import DataDir
+from redis import Redis
 from redis.exceptions import RedisError
 from tests.running import RunningGateway
 
 from loadtests import machine
-from loadtests.soak.books import TENANTS, Auditor, compare
+from loadtests.soak.books import Auditor, compare
 from loadtests.soak.client import Callers
 from loadtests.soak.faults import Faults
-from loadtests.soak.traffic import PROMPT, Traffic
+from loadtests.soak.stage import config, prepared
+from loadtests.soak.traffic import Traffic
 from loadtests.soak.upstream import SoakUpstream
 from loadtests.soak.verdict import Line, at_most, line, none, passed, table
 from loadtests.soak.watch import Watch, Worker, descriptors, quantile
 
-PLENTY: Final = 1_000_000.0
 RSS_MIB: Final = 150.0
 SLOPE_MIB: Final = 1.0
 LAG_S: Final = 0.1
 SPARE_FDS: Final = 16
-KEYS: Final = 4
 CALM_AFTER: Final = 0.6
 """The share of the time between two faults after which the last is over, with breakers that try again."""
 LOOK_S: Final = 2.0
 SETTLE_S: Final = 90.0
-
-
-def config(upstream_port: int) -> dict[str, Any]:
-    """Everything on, with a cache that a run of minutes fills."""
-    root = f"http://127.0.0.1:{upstream_port}"
-    provider = {"kind": "openai_compatible", "base_url": f"{root}/v1", "api_key": "upstream-key"}
-    most = {"requests_per_minute": 10**9, "concurrent": 10_000, "budgets": {"day": PLENTY, "total": PLENTY}}
-    return {
-        "server": {"workers": 2},
-        "providers": {"up": provider, "spare": {**provider, "base_url": f"{root}/spare/v1"}},
-        "aliases": {"soak": {"targets": ["up/soak", "spare/soak"]}},
-        "prices": {"models": {f"{name}/*": {"input": 1, "output": 2} for name in ("up", "spare")}},
-        "limits": {
-            "tenants": {
-                "paid": {**most, "keys": {"*": most}},
-                "lent": {"budgets": {"day": PLENTY}, "degraded": "allow"},
-            },
-        },
-        "prompts": {"min_cases": 1},
-        "contexts": {"cache_mib": 8, "lease_s": 5},
-        "state": {"timeout_s": 0.5},
-        "telemetry": {"otlp_endpoint": root, "sample": 1.0},
-    }
 
 
 class Soak:
@@ -69,40 +46,13 @@ class Soak:
         self._gateway = gateway
         self._every_s = every_s
         self._upstream = upstream
-        keys = [self._key(tenant) for tenant in TENANTS for _ in range(KEYS)]
-        self._publish()
+        keys = prepared(gateway)
         self._callers = Callers(gateway.port)
         self.traffic = Traffic(self._callers, upstream, keys, rate)
         self.watch = Watch(gateway)
         self.faults = Faults(gateway, upstream, before_kill=self.traffic.killing)
-        self.auditor = Auditor(DataDir(gateway.home / "state").socket)
-
-    def _key(self, tenant: str) -> str:
-        body = {"name": "soak", "role": "caller", "tenant": tenant}
-        return str(self._gateway.request("/admin/v1/keys", body).json()["key"])
-
-    def _publish(self) -> None:
-        """Have each tenant serve the prompt."""
-        for tenant in TENANTS:
-            wanted = {"name": "soak", "role": "admin", "tenant": tenant}
-            key = str(self._gateway.request("/admin/v1/keys", wanted).json()["key"])
-            content = {
-                "messages": [{"role": "user", "text": "say: {{ text }}"}],
-                "model": "soak",
-                "input_schema": {
-                    "type": "object",
-                    "properties": {"text": {"type": "string"}},
-                    "required": ["text"],
-                },
-            }
-            root = "/admin/v1/prompts"
-            made = self._gateway.request(root, {"name": PROMPT, "content": content}, key=key)
-            number = made.json()["version"]
-            self._gateway.request(f"{root}/{PROMPT}/versions/{number}/publish", b"", method="POST", key=key)
-            label = {"version": number, "break_glass": True, "reason": "a soak"}
-            answer = self._gateway.request(f"{root}/{PROMPT}/labels/production", label, method="PUT", key=key)
-            if answer.status >= 300:
-                raise RuntimeError(f"the prompt is not served: {answer.status} {answer.body!r}")
+        socket = DataDir(gateway.home / "state").socket
+        self.auditor = Auditor(Redis(unix_socket_path=str(socket), socket_timeout=5))
 
     async def run(self, seconds: float) -> list[Line]:
         """Let it all happen; returns what is to be said of it."""
@@ -179,7 +129,8 @@ class Soak:
         print(
             f"ledger: {books.rows:,} rows, {books.told.total():,} attempts told, {books.estimated:,} counted, "
             f"{books.unverified} unverified; upstream: {upstream.calls:,} calls, "
-            f"{upstream.said.total():,} answered, {upstream.unsaid:,} left before a word, {upstream.refused:,} refused; {found}"
+            f"{upstream.said.total():,} answered, {upstream.unsaid:,} left before a word, "
+            f"{upstream.refused:,} refused; {found}"
         )
         return [
             none("rows for what the upstream never said", found.invented),

@@ -2,12 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
-from redis import Redis
 
 from loadtests.soak.upstream import Usage
 
@@ -34,11 +32,11 @@ class Books(Struct):
 
 
 class Auditor:
-    """Reads each row once, while they are young enough to be there."""
+    """Reads each row once from a client of the store, while they are young enough to be there."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, store: Any) -> None:
         self.books = Books()
-        self._store: Any = Redis(unix_socket_path=str(socket), socket_timeout=5)
+        self._store = store
         self._after = dict.fromkeys(TENANTS, "0-0")
         self._seen: dict[str, int] = {}
 
@@ -48,8 +46,7 @@ class Auditor:
         Raises:
             redis.exceptions.RedisError: the store is away; nothing is lost, read again.
         """
-        seconds, _ = self._store.time()
-        until = "+" if all_of_it else f"{seconds * 1000 - _SURE_MS}-0"
+        until = "+" if all_of_it else f"{self._store.time()[0] * 1000 - _SURE_MS}-0"
         for tenant in TENANTS:
             for row_id, row in self._rows(tenant, until):
                 self._take(row)

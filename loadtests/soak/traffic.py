@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -57,11 +57,16 @@ class Told(Struct):
 
 
 class Traffic:
-    """Calls for as long as it runs; `calm` is asked whether anything is out of order."""
+    """Calls for as long as it runs, numbered from `first` on; `calm` says that nothing is out of order."""
 
-    def __init__(self, callers: Callers, upstream: SoakUpstream, keys: Sequence[str], rate: float) -> None:
+    def __init__(
+        self, callers: Callers, upstream: SoakUpstream, keys: Sequence[str], rate: float, *, first: int = 0
+    ) -> None:
         self.told = Told()
         self.calm = True
+        self.on_end: Callable[[str], None] | None = None
+        """Is told of each call what went wrong with it, or nothing."""
+        self._first = first
         self._callers = callers
         self._upstream = upstream
         self._keys = keys
@@ -113,21 +118,19 @@ class Traffic:
 
     async def _call(self, kind: Kind) -> None:
         self._number += 1
-        plan = self._number
+        plan = self._first + self._number
         key = self._keys[plan % len(self._keys)]
         calm = self.calm
         reply = await self._made(kind, plan, key)
-        left = kind in LEAVING and reply.status in {0, 200} and not reply.whole and not reply.hung
-        if left:
-            self._lately_left.append(time.monotonic())
-        elif not reply.whole:
-            self.told.hung += reply.hung
-            into = self.told.wrong if calm and self.calm else self.told.faulted
-            into[f"{kind} {reply.status} cut"] += 1
-        elif reply.status != 200 or b'"error"' in reply.body:
-            into = self.told.wrong if calm and self.calm else self.told.faulted
-            into[f"{kind} {reply.status} {_code(reply.body)}"] += 1
+        self.told.hung += reply.hung
         self.told.made[kind] += 1
+        problem = _problem(kind, reply)
+        if problem:
+            (self.told.wrong if calm and self.calm else self.told.faulted)[problem] += 1
+        elif kind in LEAVING and not reply.whole:
+            self._lately_left.append(time.monotonic())
+        if self.on_end is not None:
+            self.on_end(problem)
 
     def _made(self, kind: Kind, plan: int, key: str) -> Coroutine[Any, Any, Reply]:
         match kind:
@@ -176,7 +179,7 @@ class Traffic:
 
     def _begun(self, plan: int) -> Talk:
         self._talk_number += 1
-        return Talk(id=f"talk-{self._talk_number}", key=self._keys[plan % len(self._keys)])
+        return Talk(id=f"talk-{self._first}-{self._talk_number}", key=self._keys[plan % len(self._keys)])
 
     async def _finish(self, talk: Talk) -> None:
         """Look for every turn that was told, once and before its answer, and erase the conversation."""
@@ -214,6 +217,15 @@ def _body(plan: int, pieces: str = "all", *, stream: bool = False) -> dict[str, 
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body
+
+
+def _problem(kind: Kind, reply: Reply) -> str:
+    """Kind, status and code of an answer that is not what it should be; empty where all is well."""
+    if reply.status not in {0, 200} or (reply.whole and b'"error"' in reply.body):
+        return f"{kind} {reply.status} {_code(reply.body)}"
+    if reply.whole or (kind in LEAVING and not reply.hung):
+        return ""
+    return f"{kind} {reply.status} cut"
 
 
 def _code(body: bytes) -> str:

@@ -1,8 +1,8 @@
 """A provider that writes down what it said, and misbehaves when it is told to.
 
-What a call is for stands in the last `plan:<id>:<pieces>;` of its body: `all` is a whole answer, a number is so many
-pieces of a stream after which the provider waits until its caller is gone, `none` is no answer at all. Each piece
-says what was used until then, so that a stream that breaks off has a count of the provider's own. Calls below
+What a call is for stands in the last `plan:<id>:<pieces>;` of its body: `all` is a whole answer, a number is so
+many pieces of a stream after which the provider waits until its caller is gone, `none` is no answer at all. Each
+piece says what was used until then, so that a stream that breaks off has a count of the provider's own. Calls below
 `/spare/` are never refused.
 """
 
