@@ -1,7 +1,7 @@
 """`python -m loadtests.cluster`: two gateways on a Valkey Cluster, one primary of which is killed under load.
 
-Prints what callers had before, during and after; how long it took until all was whole; and whether the books and the
-conversations are exact. Ends with 0 when they are, and with 1 when they are not.
+Prints what callers had before, during and after; how long it took until all was whole; and whether the books and
+the conversations are exact. Ends with 0 when they are, and with 1 when they are not.
 """
 
 import argparse
