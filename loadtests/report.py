@@ -1,7 +1,7 @@
 """Results as tables that read in a terminal and in a document alike."""
 
 from loadtests.bench import SHARE, Reading, Result, Row
-from loadtests.scaling import brought
+from loadtests.second_worker import brought
 from loadtests.tables import NONE, drawn, ms, number, share, times
 
 HEAD = (

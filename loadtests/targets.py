@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from loadtests.bench import DIRECT, OURS, Kind, Reading, Result, Row
 from loadtests.report import added
-from loadtests.scaling import brought
+from loadtests.second_worker import brought
 from loadtests.slow_streams import LATE_S, STREAMS, Slow
 from loadtests.tables import NONE, drawn
 

@@ -10,8 +10,8 @@ from loadtests.bench import DIRECT, LIMIT, OURS, SECOND, Kind, Reading, Result, 
 from loadtests.generator import Tally
 from loadtests.machine import Place
 from loadtests.results import BEGIN, END, written
-from loadtests.scaling import brought
 from loadtests.scenarios import SCENARIOS
+from loadtests.second_worker import brought
 from loadtests.slow_streams import Slow
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
