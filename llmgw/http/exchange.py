@@ -29,6 +29,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 JSON = "application/json"
+_JSON = JSON.encode()
 
 PIECE = 64 * 1024
 """Bytes of an answer that are handed to the server at a time: it keeps what it was given until it is read."""
@@ -115,8 +116,11 @@ class Exchange:
         Raises:
             UnsupportedMediaType: another type or charset, no type, or a content encoding.
         """
-        media_type, _, parameters = self.headers.get(b"content-type", b"").lower().partition(b";")
-        if media_type.strip() != b"application/json":
+        given = self.headers.get(b"content-type", b"")
+        if given == _JSON and b"content-encoding" not in self.headers:
+            return
+        media_type, _, parameters = given.lower().partition(b";")
+        if media_type.strip() != _JSON:
             raise UnsupportedMediaType("content-type must be application/json")
         charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
         if charset not in {b"", b"utf-8", b"utf8"}:
