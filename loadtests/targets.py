@@ -12,6 +12,7 @@ from loadtests.tables import NONE, drawn
 
 UNMEASURED = "not measured"
 RSS_MIB = 150.0
+RSS_CALLS = 100_000
 START_S = 1.5
 
 
@@ -70,13 +71,15 @@ def judge(ran: Ran) -> list[Target]:
 def _by_the_way(ran: Ran) -> list[Target]:
     """What the gateway's process itself shows."""
     memory = f"{ran.rss_mib:.0f} MiB after {ran.calls:,} calls" if ran.calls else UNMEASURED
+    # Fewer calls can show that it is too much, never that it is not.
+    enough = ran.calls >= RSS_CALLS or (ran.calls > 0 and ran.rss_mib > RSS_MIB)
     start = f"{ran.started_s:.2f} s" if ran.started_s else UNMEASURED
     return [
         Target(
             title="RSS of a worker, mixed calls",
-            wanted=f"≤ {RSS_MIB:.0f} MiB",
+            wanted=f"≤ {RSS_MIB:.0f} MiB after {RSS_CALLS:,}",
             measured=memory,
-            met=ran.rss_mib <= RSS_MIB if ran.calls else None,
+            met=ran.rss_mib <= RSS_MIB if enough else None,
             apart=True,
         ),
         Target(

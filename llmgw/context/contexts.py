@@ -299,10 +299,12 @@ class Contexts:
         idempotency: Idempotency | None,
     ) -> Opened:
         stored = lease.stored
-        known = self.histories.known(keys)
-        if known is not None and known.epoch == stored.epoch and known.rev > stored.rev:
-            self._check_rollback(keys, known, stored, options)
-        history = await self.histories.at(keys, stored)
+        history = self.histories.at_hand(keys, stored)
+        if history is None:
+            known = self.histories.known(keys)
+            if known is not None and known.epoch == stored.epoch and known.rev > stored.rev:
+                self._check_rollback(keys, known, stored, options)
+            history = await self.histories.at(keys, stored)
         policy = decode_policy(stored.facts.policy).over(base)
         if policy.require_if_match and not _plain_tag(options.if_match) and stored.turns > stored.base:
             raise RevisionRequired("this context wants If-Match with the revision the call follows")

@@ -63,6 +63,20 @@ class Histories:
         if gone is not None:
             self._size -= gone.counted
 
+    def at_hand(self, keys: Keys, stored: Stored) -> History | None:
+        """What is known of a context as it was read, where that is all there is, proven before; else None."""
+        history = self.known(keys)
+        if (
+            history is None
+            or history.epoch != stored.epoch
+            or len(history.turns) != stored.turns
+            or history.rev > stored.rev
+            or history.link.hex() != stored.head
+        ):
+            return None
+        history.rev = stored.rev
+        return history
+
     async def at(self, keys: Keys, stored: Stored) -> History:
         """Bring what is known up to a context as it was read, proving what is new.
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from llmgw.context.views.course import Course, is_instruction, words
-from llmgw.context.views.pairing import only_results
+from llmgw.context.views.pairing import only_results, says_only
 from llmgw.types.context import Policy, Rule
 from llmgw.types.message import Message, Part, ToolCallPart, ToolResultPart
 from llmgw.types.violation import Violation, Weight
@@ -56,7 +56,15 @@ def examine(
     What asks for no answer, as it is only stored, may end with one. Of the first messages so many are `rendered`:
     what they instruct is a prompt version's, and compared with nothing.
     """
+    if len(messages) == 1 and _is_plain(messages[0]) and not course.pairs.waiting:
+        # A user's words where nothing waits for a result: most calls, and no rule is about them.
+        return Intake(said=((place(0, None), messages[0]),), violations=())
     return _Examination(course, policy, place).of(messages, asks=asks, rendered=rendered)
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether a user says one text and nothing else."""
+    return message.role == "user" and says_only(message.parts)
 
 
 class _Examination:

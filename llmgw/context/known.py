@@ -66,10 +66,12 @@ class History:
     @property
     def size(self) -> int:
         """Bytes it takes in memory: turns, blobs, and what targets were told."""
-        told = sum(memo.size for _, memo in self.memos.values()) + sum(
-            each.size for each in self.renders.values()
-        )
-        return self._size_of_turns + self._size_of_blobs + told
+        size = self._size_of_turns + self._size_of_blobs
+        for _, memo in self.memos.values():
+            size += memo.size
+        for render in self.renders.values():
+            size += render.size
+        return size
 
     def add(self, turns: Iterable[Kept], link: bytes) -> None:
         """Take in turns that follow; the chain has come to `link`."""

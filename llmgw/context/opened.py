@@ -45,8 +45,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
 class Opened:
     """A context under a call's lease.
 
-    `said` are the caller's new turns, ready to be told; they are stored with the answer or not at all. `maker` is
-    who gave the answer before.
+    `stored` is the context as the lease found it. `said` are the caller's new turns, ready to be told; they are
+    stored with the answer or not at all. `maker` is who gave the answer before.
     """
 
     __slots__ = (
@@ -64,6 +64,7 @@ class Opened:
         "said",
         "salt",
         "settled",
+        "stored",
         "toolset",
     )
 
@@ -79,6 +80,7 @@ class Opened:
         self.keys = keys
         self.asker = asker
         self.lease = lease
+        self.stored: Stored = lease.stored
         self.history = history
         self.maker: Binding | None = history.course.maker
         self.policy = policy
@@ -91,11 +93,6 @@ class Opened:
         self.settled = False
         self.due: asyncio.TimerHandle | None = None
         self.renewal: asyncio.Task[None] | None = None
-
-    @property
-    def stored(self) -> Stored:
-        """The context as the lease found it."""
-        return self.lease.stored
 
     @property
     def turns(self) -> list[Kept]:

@@ -15,7 +15,7 @@ from llmgw.context.drafting import Draft
 from llmgw.context.integrity.blobs import media_in
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
-from llmgw.context.views.report import maker_binding, report_of, shortfall
+from llmgw.context.views.report import report_of, shortfall
 from llmgw.gateway.checks import Checks, Tell
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.echoes import echoed
@@ -67,6 +67,8 @@ class Conversation:
         self._asked: Report | None = None
         """What was reported of that, before it was answered."""
         self._folding = Folding()
+        self._whole: Completion | None = None
+        """The answer, where it was read in one piece."""
         self._violations: tuple[Violation, ...] = facts.violations
         self._checks = Checks(contexts, opened, call, tell)
 
@@ -88,20 +90,41 @@ class Conversation:
             self._call.content.told = (*telling.before, *telling.view.messages)
         self._folding = Folding()
         self._asked = None
-        report = self._asked = self._report(telling, self.opened.stored.rev + 1, telling.losses)
-        self._note(report, final=False)
         floor = self.opened.policy.min_preservation
+        # Of a whole answer the caller is told once it is there, and then all of it.
+        if self.invocation.stream or floor is not None:
+            report = self._note_asked(telling)
+            if floor is not None and report.score < floor:
+                self._refuse_below(floor, report.score, target)
+        return telling.request
+
+    def _refuse_below(self, floor: float, score: float, target: Target) -> None:
+        """Hold what can be told against the least that the policy wants.
+
+        Raises:
+            ContextNotPreserved: it is less, and the rule is in force.
+        """
         level = self.opened.policy.level("preservation.min")
-        if floor is not None and report.score < floor and level in {"strict", "repair"}:
+        if level in {"strict", "repair"}:
             violation = Violation(
                 rule="preservation.min",
                 level=level,
                 severity="major",
                 pointer="",
-                message=f"{target.name} can be told {report.score:.2f} of the context, less than {floor:.2f}",
+                message=f"{target.name} can be told {score:.2f} of the context, less than {floor:.2f}",
             )
             raise ContextNotPreserved(violation.message, [violation])
-        return telling.request
+
+    def _note_unanswered(self) -> None:
+        """Report on what was asked, where that was left until it would be answered."""
+        if self._telling is not None and self._asked is None and not self.facts.final:
+            self._note_asked(self._telling)
+
+    def _note_asked(self, telling: Telling) -> Report:
+        """Report on a request whose answer is not there."""
+        report = self._asked = self._report(telling, telling.tokens, telling.losses)
+        self._note(report, final=False)
+        return report
 
     async def _tell(self, provider: Provider, target: Target) -> Telling:
         """Have the view made, and note how long that took and whether it needed a summary."""
@@ -130,7 +153,7 @@ class Conversation:
         for event in events:
             self._folding.add(event)
 
-    async def finish(self, raw: bytes, *, streamed: bool) -> Details:
+    async def finish(self, raw: bytes, *, streamed: bool, whole: Completion | None = None) -> Details:
         """Store what was said and answered, and report on it; returns what the caller is told of that.
 
         Raises:
@@ -138,7 +161,8 @@ class Conversation:
             StoreUnavailable: it is not known whether it was.
         """
         telling = self._told()
-        completion = self._folding.completion(raw)
+        self._whole = whole
+        completion = whole or self._folding.completion(raw)
         kept_raw = await self._raw(raw, streamed=streamed) if self.keeps_raw and raw else None
         answer = self._answer(telling, completion, kept_raw)
         losses = [*telling.losses, *echoed(completion, telling.view, telling.before)]
@@ -153,6 +177,7 @@ class Conversation:
         """
         if self.opened.settled:
             return
+        self._note_unanswered()
         telling = self._telling
         message = self._incomplete()
         if telling is None or message is None or self.opened.idempotency is not None:
@@ -167,7 +192,7 @@ class Conversation:
             produced_by=telling.maker.binding(telling.prefix),
             prompt=self._prompt,
         )
-        report = self._report(telling, self.opened.stored.rev + 1, telling.losses)
+        report = self._report(telling, telling.tokens, telling.losses)
         try:
             receipt = await self._commit([*self.opened.said, answer], report)
         except GatewayError as failure:
@@ -178,6 +203,8 @@ class Conversation:
     def abandon(self) -> None:
         """The caller is gone, and so may be whoever would wait: end the call behind its back."""
         if not self.opened.settled:
+            # What is told of the call does not wait for what goes on behind its back.
+            self._note_unanswered()
             self._contexts.aftercare.begin(self.break_off(ClientGone("the client closed its connection")))
 
     async def remember(self, media_type: str, body: bytes) -> None:
@@ -212,7 +239,7 @@ class Conversation:
     def _incomplete(self) -> Message | None:
         """What there is of an answer that broke off, without its calls of tools: half a call is none."""
         try:
-            completion = self._folding.completion()
+            completion = self._whole or self._folding.completion()
         except ValueError:
             return None
         if not completion.choices:
@@ -283,7 +310,7 @@ class Conversation:
             reported=reported,
             window=telling.tokens.window,
         )
-        report = self._report(replace(telling, tokens=tokens), self.opened.stored.rev + 1, losses)
+        report = self._report(telling, tokens, losses)
         self._note(report, final=True)
         return report
 
@@ -300,13 +327,16 @@ class Conversation:
         # The estimate was wrong, and is not to be told as if so much had been sent.
         return max(least, reported or 0), "pass"
 
-    def _report(self, telling: Telling, rev: int, losses: Sequence[PartLoss]) -> Report:
+    def _report(self, telling: Telling, tokens: TokenFacts, losses: Sequence[PartLoss]) -> Report:
         opened = self.opened
-        said = sum(len(draft.turn.message.parts) for draft in opened.said if not draft.turn.summary)
+        said = 0
+        for draft in opened.said:
+            if not draft.turn.summary:
+                said += len(draft.turn.message.parts)
         return report_of(
             context=opened.keys.context,
-            rev=rev,
-            target=maker_binding(telling.maker),
+            rev=opened.stored.rev + 1,
+            target=telling.maker.binding(""),
             turns=opened.turns,
             parts=opened.history.course.parts + said,
             view=telling.view,
@@ -314,7 +344,7 @@ class Conversation:
             checks=self._checks.found,
             violations=(*self._violations, *telling.violations),
             fitted=telling.fitted,
-            tokens=telling.tokens,
+            tokens=tokens,
             input_digest=self._checks.input_digest,
             floor=opened.policy.min_preservation,
             before=self._asked,

@@ -118,8 +118,10 @@ class Keeper(Protocol):
     def add(self, events: Sequence[StreamEvent]) -> None:
         """Take in what the provider says."""
 
-    async def finish(self, raw: bytes, *, streamed: bool) -> Details:
+    async def finish(self, raw: bytes, *, streamed: bool, whole: Completion | None = None) -> Details:
         """Keep the whole answer; returns what the caller is told of that.
+
+        `whole` is one that was read in one piece, of which nothing was taken in by `add`.
 
         Raises:
             GatewayError: it cannot be kept, so that it must not look whole.
@@ -188,7 +190,7 @@ class Reply:
                 if self._answer.finished:
                     # Ended before the last events go out, so that whoever saw the end sees it settled.
                     self.end(None)
-                    batch = await self._kept(batch, streamed=True)
+                    batch = await self._kept_stream(batch)
                 elif self._keeper is not None:
                     self._keeper.add(batch)
                 if batch:
@@ -216,10 +218,12 @@ class Reply:
         """
         self._note(self._first)
         self.end(None)
+        completion = fold(self._first, self._answer.raw)
         if self.call.content is not None:
             # Before it is kept, as that may fail.
-            self.call.content.settle(fold(self._first))
-        return fold(await self._kept(self._first, streamed=False), self._answer.raw)
+            self.call.content.settle(completion)
+        facts = await self._kept(completion)
+        return structs.replace(completion, facts=facts) if facts else completion
 
     async def remember(self, media_type: str, body: bytes) -> None:
         """Keep what the caller is about to be sent, where its call may come again."""
@@ -245,23 +249,13 @@ class Reply:
         if self._keeper is not None:
             self._keeper.abandon()
 
-    async def _kept(self, batch: list[StreamEvent], *, streamed: bool) -> list[StreamEvent]:
-        """Have the answer charged and kept that ends with this batch; its end then tells the caller of it."""
-        facts: Details = {}
-        if self._keeper is None:
-            if self._claim is not None:
-                await self._claim.settle(self._heard)
-        else:
+    async def _kept_stream(self, batch: list[StreamEvent]) -> list[StreamEvent]:
+        """Have the stream charged and kept that ends with this batch; its end then tells the caller of it."""
+        if self._keeper is not None:
             self._keeper.add(batch)
-            # Neither waits for the other, and one that fails leaves the other to its end.
-            settling = None if self._claim is None else asyncio.ensure_future(self._claim.settle(self._heard))
-            try:
-                facts = await self._keeper.finish(self._answer.all_raw, streamed=streamed)
-            finally:
-                if settling is not None:
-                    await settling
+        facts = await self._kept(None)
         cost = self.call.cost_nano
-        if streamed and cost is not None:
+        if cost is not None:
             # Of a whole answer a header tells.
             facts = {**facts, "cost_usd": cost / NANO}
         if not facts:
@@ -269,6 +263,20 @@ class Reply:
         return [
             structs.replace(event, facts=facts) if isinstance(event, Finish) else event for event in batch
         ]
+
+    async def _kept(self, whole: Completion | None) -> Details:
+        """Have the answer charged and kept; returns what the caller is told of that. `whole` is no stream."""
+        if self._keeper is None:
+            if self._claim is not None:
+                await self._claim.settle(self._heard)
+            return {}
+        # Neither waits for the other, and one that fails leaves the other to its end.
+        settling = None if self._claim is None else asyncio.ensure_future(self._claim.settle(self._heard))
+        try:
+            return await self._keeper.finish(self._answer.all_raw, streamed=whole is None, whole=whole)
+        finally:
+            if settling is not None:
+                await settling
 
     def _named(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """Give an answer the call's own id and time where the provider gave none: clients file answers by them."""

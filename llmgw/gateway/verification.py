@@ -70,6 +70,7 @@ class Verification:
         self._call = call
         self._batches: list[Sequence[StreamEvent]] = []
         self._settled = False
+        self._whole: Completion | None = None
         self._request: Request | None = None
         self.facts = call.context = ContextFacts(id=keys.session, mode="verify", verdict="unverified")
         self._before = verifier.writing.get(keys)
@@ -125,9 +126,10 @@ class Verification:
         """See `Keeper.add`."""
         self._batches.append(events)
 
-    async def finish(self, raw: bytes, *, streamed: bool) -> Details:
+    async def finish(self, raw: bytes, *, streamed: bool, whole: Completion | None = None) -> Details:
         """See `Keeper.finish`; the caller is told by headers alone."""
         del raw
+        self._whole = whole
         self._write(broken=False)
         if not streamed:
             # Whoever gets a whole answer gets the verdict with it, unless the store is slower than the provider.
@@ -172,7 +174,7 @@ class Verification:
         events = [event for batch in self._batches for event in batch]
         if broken and not any(map(is_content, events)):
             return None
-        completion: Completion = fold(events)
+        completion = self._whole or fold(events)
         canon = self._verifier.sessions.canon(self._keys.tenant)
         digests = tuple(
             digest

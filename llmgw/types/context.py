@@ -6,6 +6,7 @@ These structs are `schemas/context/1` in Python; tests prove that both accept th
 from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from llmgw.types.json import Json
 from llmgw.types.scalars import MAX_COUNT, ContextId, Count, Digest, Moment, Name, Seq
@@ -75,17 +76,20 @@ class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
     def over(self, base: "Policy") -> "Policy":
         """This policy with what it leaves open taken from `base`; rules are joined one by one."""
-        chosen = {
-            name: value if (value := getattr(self, name)) is not None else getattr(base, name)
-            for name in self.__struct_fields__
-        }
-        chosen["rules"] = base.rules | self.rules
-        return Policy(**chosen)
+        if self == _OPEN:
+            return base
+        chosen = {name: value for name in _MEMBERS if (value := getattr(self, name)) is not None}
+        chosen["rules"] = base.rules | self.rules if self.rules else base.rules
+        return replace(base, **chosen)
 
     def level(self, rule: Rule) -> Level:
         """How a rule is enforced."""
         return self.rules.get(rule) or self.enforcement or DEFAULT_LEVEL.get(rule, "repair")
 
+
+_OPEN: Final = Policy()
+"""The policy that leaves everything open, as most contexts' own does."""
+_MEMBERS: Final = Policy.__struct_fields__
 
 DEFAULT_LEVEL: Final[dict[Rule, Level]] = {
     "system.changed": "observe",

@@ -29,6 +29,11 @@ class Pairs:
         """The calls of the last answer that wait for their results, in their order."""
         return tuple(self._open.values())
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a call waits for its result."""
+        return bool(self._open)
+
     def add(self, turn: Kept) -> None:
         """Go on by one turn: an answer begins anew, results settle calls, anything said by others ends the wait."""
         parts = turn.message.parts

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from llmgw.context.kept import Kept
-from llmgw.context.views.bindings import Maker
 from llmgw.context.views.fit import Fitted
 from llmgw.context.views.view import View
 from llmgw.types.loss import SEVERITY, Loss, LossCode
@@ -131,11 +130,6 @@ def report_of(
         tokens=tokens,
         fit=fitted.how or None,
     )
-
-
-def maker_binding(target: Maker) -> Binding:
-    """The target as a report names it."""
-    return target.binding("")
 
 
 def _sent(turns: int, skipped: Sequence[int]) -> tuple[tuple[int, int], ...]:

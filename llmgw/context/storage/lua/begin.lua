@@ -5,15 +5,23 @@ local op, who, if_match = ARGV[1], ARGV[2], ARGV[3]
 local lease_ms, known, known_epoch = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local input, page, key, fingerprint, trace = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11]
 local now = now_ms()
-local status = call('HGET', H, 'status')
+
+-- All that is asked of the hash, in one command; the facts come last.
+local function read()
+  return call('HMGET', H, 'rev', 'turns', 'base', 'head', 'fence', 'lease', 'holder', 'epoch', 'trace', 'status',
+    'created', 'updated', 'subject', 'policy', 'metadata', 'lineage', 'dek', 'toolset', 'bytes', 'salt', 'expires',
+    'imported')
+end
+
+local h = read()
+local status = h[10]
 if not status then
   if ARGV[12] == '0' then return {'ABSENT'} end
   if call('EXISTS', KEYS[2]) == 1 then return {'TORN'} end
   call('HSET', H, 'maker', op, unpack(ARGV, 13, 12 + tonumber(ARGV[12])))
-  status = 'active'
   audit(KEYS[7], who, 'create', 'ok', '0', '')
+  h, status = read(), 'active'
 end
-local h = call('HMGET', H, 'rev', 'turns', 'base', 'head', 'fence', 'lease', 'holder', 'epoch', 'trace')
 if status == 'erased' or status == 'erasing' then return {'ERASED'} end
 local turns, base = tonumber(h[2]), tonumber(h[3])
 if turns - base ~= call('LLEN', KEYS[2]) then return {'TORN'} end
@@ -43,21 +51,20 @@ if h[7] ~= '' then
       'trace', h[9] or '', 'data', lost)
   end
 end
-local fence = call('HINCRBY', H, 'fence', 1)
-call('HSET', H, 'lease', string.format('%d', now + lease_ms), 'holder', op, 'trace', trace)
+local fence = string.format('%d', tonumber(h[5]) + 1)
+call('HSET', H, 'fence', fence, 'lease', string.format('%d', now + lease_ms), 'holder', op, 'trace', trace)
 call('SET', KEYS[5], input)
 if key ~= '' then
   call('HSET', KEYS[3], key .. ':print', fingerprint, key .. ':state', 'flight', key .. ':op', op)
   call('ZADD', KEYS[4], now, key)
 end
-local expires = call('HGET', H, 'expires')
+local expires = h[21]
 if expires and expires ~= '0' then
   for i = 1, #KEYS do call('PEXPIREAT', KEYS[i], expires) end
 end
-local facts = call('HMGET', H, 'created', 'updated', 'subject', 'policy', 'metadata', 'lineage', 'dek', 'toolset',
-  'bytes', 'salt', 'expires', 'imported')
+local facts = {unpack(h, 11, 22)}
 local from = known
 if known < base or known > turns or known_epoch ~= h[8] then from = base end
 local frames = {}
 if from < turns then frames = call('LRANGE', KEYS[2], from - base, from - base + page - 1) end
-return {'OK', again, string.format('%d', fence), h[1], h[2], h[3], h[4], h[8], from, facts, frames}
+return {'OK', again, fence, h[1], h[2], h[3], h[4], h[8], from, facts, frames}

@@ -8,14 +8,17 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- One entry of the access audit, chained to the one before it by a digest.
-local function audit(key, who, op, outcome, rev, detail)
-  local before = call('HGET', H, 'audit') or ''
-  local at = string.format('%d', now_ms())
+-- One entry of the access audit, chained to the one before it by a digest, which whoever calls writes into the hash.
+local function audited(key, before, at, who, op, outcome, rev, detail)
   local link = redis.sha1hex(table.concat({before, at, who, op, outcome, rev, detail}, '\n'))
-  call('HSET', H, 'audit', link)
   call('XADD', key, 'MAXLEN', '~', '10000', '*', 'at', at, 'who', who, 'op', op, 'outcome', outcome, 'rev', rev,
     'detail', detail, 'link', link)
+  return link
+end
+
+local function audit(key, who, op, outcome, rev, detail)
+  local before, at = call('HGET', H, 'audit') or '', string.format('%d', now_ms())
+  call('HSET', H, 'audit', audited(key, before, at, who, op, outcome, rev, detail))
 end
 
 -- The same instant for everything that belongs to the context, or parts of it would outlive others.
