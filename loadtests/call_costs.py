@@ -134,7 +134,7 @@ async def _run(home: Path) -> None:
 
 def main() -> int:
     """Measure and print."""
-    print("\n".join(machine.described(0, 0)[:-1]), "\n", flush=True)
+    print("\n".join(machine.described(machine.Place.here())[:-1]), "\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="llmgw-costs-") as home:
         asyncio.run(_run(Path(home)))
     return 0
