@@ -178,7 +178,8 @@ class Soak:
         ]
 
     async def _descriptors(self, name: str, worker: Worker) -> Line:
-        most = worker.fds[0] + SPARE_FDS
+        # One that took another's place may have been seen before it had opened what it needs.
+        most = max(each.fds[0] for each in self.watch.workers.values()) + SPARE_FDS
         now = descriptors(worker.pid)
         for _ in range(60):
             now = descriptors(worker.pid)
