@@ -3,7 +3,8 @@
 import secrets
 from typing import Final
 
-from llmgw.context.integrity import frame, lineage
+from llmgw.context.chance import drawn
+from llmgw.context.integrity import lineage
 from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.integrity.cipher import new_context_key
 from llmgw.context.integrity.lineage import Genesis, link_of_genesis
@@ -63,4 +64,4 @@ def new_fields(
 
 def new_salt() -> bytes:
     """Draw a salt; all zeros, which would mark a redacted turn, come once in 2^128 times."""
-    return secrets.token_bytes(frame.SALT)
+    return drawn()

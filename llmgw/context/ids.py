@@ -1,8 +1,8 @@
 """Names that this room makes: they sort by time, and nobody guesses them."""
 
 import hashlib
-import os
 
+from llmgw.context.chance import drawn
 from llmgw.types.context import Idempotency
 
 _LENGTH = 26
@@ -10,7 +10,7 @@ _LENGTH = 26
 
 def new_id(kind: str, unix_ms: int) -> str:
     """Draw `ctx_…` or `turn_…`: 12 digits of time, 14 of chance."""
-    return f"{kind}_{unix_ms:012x}{os.urandom(7).hex()}"
+    return f"{kind}_{unix_ms:012x}{drawn()[:7].hex()}"
 
 
 def made_id(tenant: str, idempotency: Idempotency | None, unix_ms: int) -> str:

@@ -158,7 +158,7 @@ class Teller:
             size=told - gone + self._tools_size + self._preamble.words,
             prefix=prefix(len(turns)),
             before=self._preamble.messages,
-            alone=self._alone(provider, target, view),
+            alone=self._alone(provider, target, view, request),
         )
 
     def _special(self, turns: Sequence[Kept]) -> list[int]:
@@ -286,10 +286,20 @@ class Teller:
                     raise
         raise UnsupportedParameter(f"{target.name} refuses too much of this conversation")
 
-    def _alone(self, provider: Provider, target: Target, view: View) -> UpstreamRequest | None:
+    def _alone(
+        self, provider: Provider, target: Target, view: View, request: UpstreamRequest
+    ) -> UpstreamRequest | None:
         """Write what is told of the context without what is said before it, which each call may say otherwise."""
         if not self._preamble.messages:
             return None
+        known = self._opened.history.renders.get(target.name)
+        if known is not None and (settled := known.count) and known.head == request.history_head:
+            told, at = request.history, len(self._preamble.messages)
+            one_each = len(told) == at + len(view.messages)
+            if one_each and told[at : at + settled] == known.messages[:settled]:
+                # What was settled stands there as it was told alone, and what follows looks no further back.
+                own = request.history_own - sum(map(len, told[:at]))
+                return replace(request, history=told[at:], history_own=max(0, own))
         memo = self._memo(target, len(view.messages))
         try:
             return provider.build_request(self._stored(tuple(view.messages), memo), target)
