@@ -64,6 +64,17 @@ bench: $(STAMP)  ## Measure every scenario beside the upstream and a bare forwar
 bench-peers: $(STAMP)  ## The same beside LiteLLM and Portkey, installed on first use (ten minutes).
 	@$(BIN)/python -m loadtests --peers $(ARGS)
 
+.PHONY: counts
+counts: $(STAMP)  ## Count the interpreter's instructions per call (ARGS=--files: whose; ARGS=--write: a new baseline).
+	@$(BIN)/python -m loadtests.counts $(ARGS)
+.PHONY: soak
+soak: $(STAMP)  ## Twenty minutes of mixed traffic with a fault each minute, then the books (ARGS="--hours 4").
+	@$(BIN)/python -m loadtests.soak $(ARGS)
+
+.PHONY: bench-cluster
+bench-cluster: $(STAMP)  ## Two gateways on a Valkey Cluster, one primary of which is killed under load.
+	@$(BIN)/python -m loadtests.cluster $(ARGS)
+
 faults: $(STAMP)  ## Faults that take too long or too much for every test run (some minutes).
 	@$(BIN)/python -m pytest tests/faults_long/*rows.py $(ARGS)
 

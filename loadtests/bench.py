@@ -3,12 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
 from loadtests.accounting import Family, Usage, cpu_s, family_of, usage_of, worker_rss_mib
-from loadtests.generator import Load, Shot, Source, Tally
+from loadtests.generator import Load, Tally
 from loadtests.scenarios import Flavour, Scenario
 from loadtests.subjects import Gateway, Limit, Static, Subject
 
@@ -225,14 +226,15 @@ class Bench:
                 warm_s, seconds = times.of(row.kind, turn)
                 calls = int((rate or _CALLS_S) * (warm_s + seconds))
                 source = await subject.source(scenario, calls)
-                one = await self._one(subject, source, rate, warm_s, seconds)
+                load = partial(Load, subject.port, source, rate=rate, lanes=scenario.lanes)
+                one = await self._one(subject, load, warm_s, seconds)
                 if row.kind == "ours" and scenario.gateway == "main":
                     self.calls += one.tally.in_all
                 reading.add(one)
         return found
 
     async def _one(
-        self, subject: Subject, source: Shot | Source, rate: float | None, warm_s: float, seconds: float
+        self, subject: Subject, load: Callable[..., Load], warm_s: float, seconds: float
     ) -> Reading:
         found = family_of(subject.pid)
         # A store that writes its file anew has a child for as long as that takes.
@@ -242,7 +244,7 @@ class Bench:
         edge: Callable[[], None] = lambda: marks.append((usage_of(family), cpu_s(drivers)))  # noqa: E731
         before = self.upstream.stats().get("calls", 0)
         try:
-            tally = await Load(subject.port, source, rate=rate, edge=edge).run(warm_s, seconds)
+            tally = await load(edge=edge).run(warm_s, seconds)
         except OSError:
             return Reading(tally=Tally(errors=Counter({"no connection": 1})))
         (begin, driver_begin), (end, driver_end) = marks

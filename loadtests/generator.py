@@ -209,17 +209,24 @@ class Lane(asyncio.Protocol):
 class Load:
     """One run of load against one port: the same request again and again, or one that a source hands out.
 
-    `rate` is requests per second, or None for a closed loop. `edge` is called at the beginning and at the end of
-    the measured window.
+    `rate` is requests per second, or None for a closed loop of `lanes` connections. `edge` is called at the
+    beginning and at the end of the measured window.
     """
 
     def __init__(
-        self, port: int, shot: Shot | Source, *, rate: float | None, edge: Callable[[], None]
+        self,
+        port: int,
+        shot: Shot | Source,
+        *,
+        rate: float | None,
+        edge: Callable[[], None],
+        lanes: int = LANES,
     ) -> None:
         self._port = port
         self._source = None if isinstance(shot, Shot) else shot
         self._shot = shot if isinstance(shot, Shot) else _NOTHING
         self._rate = rate
+        self._many = lanes if rate is None else PACED_LANES
         self._edge = edge
         self._tally = Tally()
         self._completed = 0
@@ -237,8 +244,7 @@ class Load:
             OSError: nobody listens on the port.
         """
         loop = asyncio.get_running_loop()
-        lanes = LANES if self._rate is None else PACED_LANES
-        for _ in range(lanes if self._source is None else min(lanes, len(self._source))):
+        for _ in range(self._many if self._source is None else min(self._many, len(self._source))):
             _, lane = await loop.create_connection(
                 lambda: Lane(self._shot, self._answered), "127.0.0.1", self._port
             )
@@ -263,21 +269,25 @@ class Load:
         return self._tally
 
     async def _measure(self, warm_s: float, measure_s: float) -> None:
-        await asyncio.sleep(warm_s)
+        # A server that loads half of itself at its first calls is not measured doing that.
+        await self._some(warm_s, 0, self._many if self._rate is None else 0)
         self._edge()
         began, before = time.monotonic(), self._completed
         self._window = (began, float("inf"))
-        await asyncio.sleep(measure_s)
-        for _ in range(int(LONGEST_S / measure_s)):
-            if self._completed - before >= LANES:
-                break
-            await asyncio.sleep(measure_s)
+        await self._some(measure_s, before, self._many if self._rate is None else LANES)
         self._edge()
         ended = time.monotonic()
         self._window = (began, ended)
         self._tally.seconds = ended - began
         self._tally.completed = self._completed - before
         self._stopping = True
+
+    async def _some(self, seconds: float, before: int, answers: int) -> None:
+        """Wait, as often as it takes to have so many answers more than before, within bounds."""
+        for _ in range(1 + int(LONGEST_S / seconds)):
+            await asyncio.sleep(seconds)
+            if self._completed - before >= answers:
+                return
 
     async def _drain(self) -> None:
         """Wait for what is still owed: leaving it out would leave out the slowest answers."""

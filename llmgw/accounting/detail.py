@@ -128,25 +128,22 @@ def _attempt(call: Call, attempt: Attempt) -> LedgerAttempt:
     # Only the last attempt can have answered; those before it broke off or were refused.
     last = attempt is call.attempts[-1]
     began_ns = call.started_unix_ns + max(0, attempt.started_ns - call.started_ns)
-    told = LedgerAttempt(
+    return LedgerAttempt(
         target=_cut(attempt.target),
         provider=_cut(attempt.provider),
         model=_cut(attempt.model),
         at=began_ns // 10**9,
         answered=_cut(call.answered_model or "") if last else "",
+        nano=None if charge is None else charge.nano,
+        prices="" if charge is None else charge.prices,
+        priced="" if charge is None or charge.model == attempt.model else _cut(charge.model),
+        tier="" if charge is None else _cut(charge.tier),
+        lines=()
+        if charge is None
+        else tuple([(each.kind, each.quantity, str(each.rate)) for each in charge.lines]),
         usage=_usage(attempt),
         estimated=attempt.estimated,
         error=attempt.error or "",
-    )
-    if charge is None:
-        return told
-    return msgspec.structs.replace(
-        told,
-        nano=charge.nano,
-        prices=charge.prices,
-        priced="" if charge.model == attempt.model else _cut(charge.model),
-        tier=_cut(charge.tier),
-        lines=tuple((line.kind, line.quantity, str(line.rate)) for line in charge.lines),
     )
 
 

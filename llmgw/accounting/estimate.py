@@ -7,6 +7,7 @@ docs/tokens.md states each bound and where it comes from.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, assert_never
 
 from msgspec import Struct
@@ -84,7 +85,7 @@ _OTHER_NAMES: Final = ("max_output_tokens", "max_new_tokens", "max_length")
 _LEAST: Final = "min_tokens"
 
 
-class Estimate(Struct, frozen=True, kw_only=True, gc=False):
+class Estimate(Struct, kw_only=True, gc=False):
     """A bound before a call: its tokens, and what they cost at most at any target that may answer.
 
     `nano` is None where a target has no price. `output_tokens` are those of all answers together, `max_output` what
@@ -132,8 +133,19 @@ def estimate(
             bound = _chat(invocation, targets, default_output, before)
         case _:
             assert_never(invocation)
-    costs = [_cost(each, bound, bound.output_tokens, at_s) for each in targets]
-    return replace(bound, nano=None if not costs or None in costs else max(cost or 0 for cost in costs))
+    bound.nano = _dearest(targets, bound, at_s)
+    return bound
+
+
+def _dearest(targets: Sequence[Target], bound: Estimate, at_s: int) -> int | None:
+    """What the dearest target costs at most; None where one has no price."""
+    most = None
+    for each in targets:
+        cost = _cost(each, bound, bound.output_tokens, at_s)
+        if cost is None:
+            return None
+        most = cost if most is None or cost > most else most
+    return most
 
 
 def affordable(
@@ -203,17 +215,44 @@ def text_bound(messages: Iterable[Message], media: list[MediaPart | OpaquePart])
     return tokens
 
 
+class _Traits(NamedTuple):
+    """What a target does that bounds depend on: frames of its own, thoughts beside the answer, searches unasked."""
+
+    framed: bool
+    thinks_apart: bool
+    searches: bool
+
+
+@lru_cache(maxsize=1024)
+def _traits(kind: str, model: str) -> _Traits:
+    return _Traits(kind not in _PLAIN, kind in _THINKING_APART, _SEARCHERS.search(model) is not None)
+
+
+def _traits_of(targets: Sequence[Target]) -> _Traits:
+    """What any of them does."""
+    found = [_traits(each.kind, each.model) for each in targets]
+    if len(found) == 1:
+        return found[0]
+    return _Traits(
+        any(each.framed for each in found),
+        any(each.thinks_apart for each in found),
+        any(each.searches for each in found),
+    )
+
+
 def _chat(
     invocation: ChatInvocation, targets: Sequence[Target], default_output: int, before: Before
 ) -> Estimate:
     media: list[MediaPart | OpaquePart] = list(before.media)
-    tokens = _PLAIN_REQUEST if all(each.kind in _PLAIN for each in targets) else _REQUEST
-    tokens += before.tokens + text_bound(invocation.messages, media)
-    tokens += text_bound(invocation.preamble, media) + _declared(invocation)
+    traits = _traits_of(targets)
+    tokens = _REQUEST if traits.framed else _PLAIN_REQUEST
+    tokens += before.tokens + text_bound(invocation.messages, media) + _declared(invocation)
+    if invocation.preamble:
+        tokens += text_bound(invocation.preamble, media)
     limit, choices = invocation.sampling.max_output_tokens, _choices(invocation)
     most = default_output if limit is None else limit
     output = most * choices
-    if any(each.kind in _THINKING_APART for each in targets):
+    if traits.thinks_apart:
         output += _THOUGHTS * choices
     if "prediction" in invocation.passthrough:
         # What was predicted in vain is charged as if it were answered.
@@ -221,7 +260,7 @@ def _chat(
     if media:
         seen = [each for each in media if isinstance(each, MediaPart)]
         tokens += max((media_bound(seen, each) for each in targets), default=0)
-    searches = _searches(invocation, targets)
+    searches = _searches(invocation, unasked=traits.searches)
     words_only = not (media or searches or before.tokens or invocation.stored or _caches(invocation))
     if searches:
         tokens = tokens * (searches + 1) + _FOUND * searches * (searches + 1) // 2
@@ -287,26 +326,27 @@ def _part(part: Part, media: list[MediaPart | OpaquePart]) -> int:
     return tokens + (_encoded(part.provider_details) if part.provider_details else 0)
 
 
-def _searches(invocation: ChatInvocation, targets: Sequence[Target]) -> int:
+def _searches(invocation: ChatInvocation, *, unasked: bool) -> int:
     """How often the provider may look things up by itself."""
-    found = [
+    found = invocation.tools and [
         _uses(tool.value)
-        for tool in invocation.tools or ()
+        for tool in invocation.tools
         if not isinstance(tool, FunctionTool) and _SERVED.search(tool.kind)
     ]
     if found:
         return min(sum(found), _MOST_SEARCHES)
     members = bool(invocation.passthrough) and not SEARCHING.isdisjoint(invocation.passthrough)
-    return SEARCHES if members or any(_SEARCHERS.search(each.model) for each in targets) else 0
+    return SEARCHES if members or unasked else 0
 
 
 def _caches(invocation: ChatInvocation) -> bool:
     """Whether the call asks for something to be kept in the provider's cache."""
     if invocation.cache.marks or _MARK in invocation.passthrough:
         return True
+    if not invocation.tools:
+        return False
     tools = (
-        tool.provider_details if isinstance(tool, FunctionTool) else tool.value
-        for tool in invocation.tools or ()
+        tool.provider_details if isinstance(tool, FunctionTool) else tool.value for tool in invocation.tools
     )
     return any(isinstance(each, dict) and _MARK in each for each in tools)
 

@@ -60,7 +60,7 @@ _FORMAT: Final = 2
 class TokenCounter:
     """Counts tokens; each vocabulary is loaded when it is first counted in, and stays.
 
-    Loading takes half a second and 80 MB, counting about a microsecond per token: away from the event loop, both.
+    Loading takes half a second and 45 MB, counting about a microsecond per token: away from the event loop, both.
     May be used from several threads.
     """
 

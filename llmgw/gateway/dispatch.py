@@ -123,7 +123,7 @@ class Dispatch:
         return reply
 
     async def _rounds(self, targets: Sequence[Target], opening: _Opening) -> Reply:
-        failure: GatewayError = NoHealthyTarget("no target is ready to answer")
+        failure: GatewayError | None = None
         again: list[tuple[Target, GatewayError]] = []
         for target in targets:
             if len(opening.call.attempts) == MAX_ATTEMPTS:
@@ -146,7 +146,7 @@ class Dispatch:
                 failure = _passable(error)
             finally:
                 self._budget.end_retry()
-        raise failure
+        raise failure or NoHealthyTarget("no target is ready to answer")
 
     async def _pause(self, target: Target, before: GatewayError, opening: _Opening) -> bool:
         """Wait before a retry; False when that is not worth it, or the budget is used up."""

@@ -19,7 +19,7 @@ from llmgw.types.call import Call
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Completion, fold
 from llmgw.types.errors import GatewayError, ProviderBadResponse
-from llmgw.types.event import ChoiceEnd, Finish, Start, StreamEvent, UsageReport, Vectors
+from llmgw.types.event import ChoiceEnd, Finish, Start, StreamEvent, TextDelta, UsageReport, Vectors
 from llmgw.types.message import Details
 from llmgw.types.money import NANO
 from llmgw.types.target import Target
@@ -88,10 +88,12 @@ class Answer:
     def _read(self, frames: list[Frame]) -> list[StreamEvent]:
         """Parse frames; a failure waits until the events before it were delivered."""
         events: list[StreamEvent] = []
-        self._said_something = self._said_something or bool(frames)
+        if frames:
+            self._said_something = True
+        feed = self._parser.feed
         try:
             for frame in frames:
-                events.extend(self._parser.feed(frame))
+                events += feed(frame)
         except GatewayError as error:
             self._failure = error
         return self._until_finish(events)
@@ -99,7 +101,7 @@ class Answer:
     def _until_finish(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """What follows a `Finish` is not part of the answer."""
         for index, event in enumerate(events):
-            if isinstance(event, Finish):
+            if event.__class__ is Finish:
                 self.finished = True
                 return events[: index + 1]
         return events
@@ -291,6 +293,8 @@ class Reply:
         if self._watch is not None:
             self._watch(events)
         for event in events:
+            if event.__class__ is TextDelta:
+                continue
             match event:
                 case Start():
                     call.answered_id, call.answered_model = event.id, event.model

@@ -37,6 +37,9 @@ from llmgw.wire.rate_headers import rate_headers
 
 _log = logging.getLogger(__name__)
 
+_TOLD: Headers = []
+"""The headers of a stream whose status line is out."""
+
 MAX_RETRY_AFTER_S = 600
 """A provider's `Retry-After` may say days; ours sends nobody away for that long."""
 
@@ -66,13 +69,9 @@ class Endpoint:
         call = self._begin(exchange)
         runtime.exchanges.add(exchange)
         try:
-            error = await self._attempt(exchange, call)
-            if error is not None:
-                await self._refuse(exchange, call, error)
-        except asyncio.CancelledError:
-            # The caller left while it was being refused.
-            if exchange.interruption() is None:
-                raise
+            await self._answer(exchange, call)
+        except BaseException as failure:  # noqa: BLE001  # told as what it is, or raised again
+            await self._fail(exchange, call, failure)
         finally:
             exchange.unwatch()
             runtime.exchanges.discard(exchange)
@@ -81,20 +80,25 @@ class Endpoint:
                 runtime.prompts.count(call.prompt, call.caller, _outcome(call))
             runtime.recorder.record(call)
 
-    async def _attempt(self, exchange: Exchange, call: Call) -> GatewayError | None:
-        """Answer, or return the error that is still to be told."""
+    async def _fail(self, exchange: Exchange, call: Call, failure: BaseException) -> None:
+        """Tell the caller why it gets no answer; a cancellation that is not our doing goes on."""
+        match failure:
+            case GatewayError():
+                error: GatewayError | None = failure
+            case asyncio.CancelledError():
+                error = exchange.interruption()
+            case Exception():
+                error = _fault(call, failure)
+            case _:
+                error = None
+        if error is None:
+            raise failure
         try:
-            await self._answer(exchange, call)
-        except GatewayError as error:
-            return error
+            await self._refuse(exchange, call, error)
         except asyncio.CancelledError:
-            interruption = exchange.interruption()
-            if interruption is None:
+            # The caller left while it was being refused.
+            if exchange.interruption() is None:
                 raise
-            return interruption
-        except Exception:  # noqa: BLE001  # logged there, and told as a fault of ours
-            return _fault(call)
-        return None
 
     async def _answer(self, exchange: Exchange, call: Call) -> None:
         runtime = self._runtime
@@ -114,7 +118,8 @@ class Endpoint:
         exchange.watch()
         decoded = self._wire.decode_request(body, prompted=PROMPT_HEADER in exchange.headers)
         invocation = with_header_options(decoded, exchange, body)
-        invocation = _with_forwarded(invocation, self._wire.forwarded_headers, exchange)
+        if self._wire.forwarded_headers:
+            invocation = _with_forwarded(invocation, self._wire.forwarded_headers, exchange)
         if invocation.stream:
             await self._stream(exchange, call, invocation)
             return
@@ -126,7 +131,11 @@ class Endpoint:
         if answered.reply is not None:
             await answered.reply.remember(JSON, answer)
         call.status = 200
-        headers = [*self._identity(call), *self._routing(call), *_cost(call)]
+        headers = self._head(call)
+        cost = call.cost_nano
+        if cost is not None:
+            # A stream tells it at its end.
+            headers.append((b"x-llmgw-cost-usd", usd(cost).encode()))
         await exchange.respond(200, headers, answer, stall_s=runtime.limits.stall_s)
 
     async def _replay(self, exchange: Exchange, call: Call, invocation: Invocation, replay: Replay) -> None:
@@ -137,7 +146,8 @@ class Endpoint:
         if replay.completion is not None:
             body, media_type = self._told_again(invocation, replay.completion)
         call.status = 200
-        headers = [*self._identity(call), *self._routing(call), (b"x-llmgw-replayed", b"true")]
+        headers = self._head(call)
+        headers.append((b"x-llmgw-replayed", b"true"))
         await exchange.respond(
             200, headers, body, stall_s=self._runtime.limits.stall_s, media_type=media_type
         )
@@ -176,8 +186,8 @@ class Endpoint:
             error = exchange.interruption()
             if error is None:
                 raise
-        except Exception:  # noqa: BLE001  # logged there, and told in the stream where that has begun
-            error = _fault(call)
+        except Exception as failure:  # noqa: BLE001  # logged there, and told in the stream where that has begun
+            error = _fault(call, failure)
         finally:
             if reply is not None and not isinstance(reply, Replay):
                 reply.abandon(error or ClientGone("the call was cancelled"))
@@ -198,7 +208,7 @@ class Endpoint:
                 kept.append(piece)
                 if last:
                     await reply.remember(EVENTS, b"".join(kept))
-            headers = [] if writer.begun else self._routing(reply.call)
+            headers = _TOLD if writer.begun else self._routing(reply.call)
             if last:
                 # What comes with the end goes out with it: each send wakes the server's threads, and then this one.
                 await writer.end(piece, headers)
@@ -227,7 +237,8 @@ class Endpoint:
         _note(call, error, status)
         if not exchange.gone:
             body = self._wire.encode_error(error, call.request_id)
-            headers = [*self._identity(call), *self._routing(call), *error_headers(error)]
+            headers = self._head(call)
+            headers += error_headers(error)
             await exchange.respond(
                 status,
                 headers,
@@ -236,13 +247,18 @@ class Endpoint:
                 media_type=self._wire.error_type,
             )
 
+    def _head(self, call: Call) -> Headers:
+        """Tell which call an answer is of, and where it went."""
+        headers = self._identity(call)
+        headers += self._routing(call)
+        return headers
+
     def _identity(self, call: Call) -> Headers:
         request = call.request_id.encode()
-        return [
-            *((name, request) for name in self._id_headers),
-            (b"x-llmgw-call-id", call.id.encode()),
-            (b"x-llmgw-trace-id", b"%032x" % call.trace_id),
-        ]
+        headers: Headers = [(name, request) for name in self._id_headers]
+        headers.append((b"x-llmgw-call-id", call.id.encode()))
+        headers.append((b"x-llmgw-trace-id", b"%032x" % call.trace_id))
+        return headers
 
     def _routing(self, call: Call) -> Headers:
         """Tell where a call went, and what its caller has left."""
@@ -309,9 +325,9 @@ def _outcome(call: Call) -> Outcome:
     )
 
 
-def _fault(call: Call) -> InternalError:
-    """Log what is being handled: the caller learns nothing of the cause but the request id it is logged under."""
-    _log.exception("unhandled error in request %s", call.request_id)
+def _fault(call: Call, error: Exception) -> InternalError:
+    """Log a mistake of ours: the caller learns nothing of the cause but the request id it is logged under."""
+    _log.error("unhandled error in request %s", call.request_id, exc_info=error)
     return InternalError("the gateway failed to handle this request")
 
 
@@ -321,21 +337,14 @@ def _routing(call: Call) -> Headers:
         headers += prompt_headers(call.prompt)
     if call.context is not None:
         headers += context_headers(call.context)
-    if call.target is None or call.estimated:
+    attempts = call.attempts
+    if not attempts or call.estimated:
         return headers
-    headers += [
-        (b"x-llmgw-target", call.target.encode("ascii", "backslashreplace")),
-        (b"x-llmgw-attempts", str(len(call.attempts)).encode()),
-    ]
+    headers.append((b"x-llmgw-target", attempts[-1].target.encode("ascii", "backslashreplace")))
+    headers.append((b"x-llmgw-attempts", b"%d" % len(attempts)))
     if call.losses:
         headers.append((b"x-llmgw-losses", ",".join(codes(call.losses)).encode()))
     return headers
-
-
-def _cost(call: Call) -> Headers:
-    """What a whole answer cost, where that is known; a stream tells it at its end."""
-    cost = call.cost_nano
-    return [] if cost is None else [(b"x-llmgw-cost-usd", usd(cost).encode())]
 
 
 def _note(call: Call, error: GatewayError, status: int) -> None:

@@ -29,6 +29,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 JSON = "application/json"
+_JSON = JSON.encode()
 
 PIECE = 64 * 1024
 """Bytes of an answer that are handed to the server at a time: it keeps what it was given until it is read."""
@@ -115,8 +116,11 @@ class Exchange:
         Raises:
             UnsupportedMediaType: another type or charset, no type, or a content encoding.
         """
-        media_type, _, parameters = self.headers.get(b"content-type", b"").lower().partition(b";")
-        if media_type.strip() != b"application/json":
+        given = self.headers.get(b"content-type", b"")
+        if given == _JSON and b"content-encoding" not in self.headers:
+            return
+        media_type, _, parameters = given.lower().partition(b";")
+        if media_type.strip() != _JSON:
             raise UnsupportedMediaType("content-type must be application/json")
         charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
         if charset not in {b"", b"utf-8", b"utf8"}:
@@ -133,17 +137,19 @@ class Exchange:
             ClientGone: the caller left while sending.
             InvalidRequest: it left, or its chunks are none.
         """
-        declared = self.headers.get(b"content-length")
-        if declared is not None and int(declared) > limit:
+        # The server sees to it that the body has the declared length. It says that a body is over in a message of
+        # its own, and to wait for that takes another turn of the loop. In chunks the length says nothing.
+        chunked = b"transfer-encoding" in self.headers
+        length = -1 if chunked else int(self.headers.get(b"content-length", b"-1"))
+        if length > limit:
             raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
         self._task = asyncio.current_task()
         self._body_timeout_s, self._due = timeout_s, monotonic() + timeout_s
         try:
             message = await self._receive()
-            if message["type"] == "http.request" and not message.get("more_body", False):
-                body: bytes = message.get("body", b"")
-            else:
-                body = await self._rest(message, limit)
+            body: bytes = message.get("body", b"")
+            if not body or len(body) != length:
+                body = await self._pieces(message, length, limit)
         except asyncio.CancelledError:
             reason = self.interruption()
             if reason is None:
@@ -151,25 +157,22 @@ class Exchange:
             raise reason from None
         finally:
             self._due = math.inf
-        if len(body) > limit:
-            raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
         return body
 
-    async def _rest(self, message: Mapping[str, Any], limit: int) -> bytes:
-        """Read what follows the first piece of a body that came in several."""
+    async def _pieces(self, message: Mapping[str, Any], length: int, limit: int) -> bytes:
+        """Put together a body that comes in several pieces, or in one of unknown length."""
         pieces: list[bytes] = []
         size = 0
-        while True:
-            if message["type"] == "http.disconnect":
-                raise self._broken_off()
+        while message["type"] != "http.disconnect":
             piece = message.get("body", b"")
             size += len(piece)
             if size > limit:
                 raise RequestTooLarge(f"the body is over the limit of {limit} bytes")
             pieces.append(piece)
-            if not message.get("more_body", False):
+            if size == length or not message.get("more_body", False):
                 return b"".join(pieces)
             message = await self._receive()
+        raise self._broken_off()
 
     def _broken_off(self) -> GatewayError:
         """Name the end of a body that came too soon: the server tells of a bad chunk as if the caller had left."""
@@ -241,14 +244,14 @@ class Exchange:
             self._task.uncancel()
         return self._reason
 
-    async def start(self, status: int, headers: Headers) -> None:
+    def start(self, status: int, headers: Headers) -> Awaitable[None]:
         """Send the status line and headers."""
         self.scope[BEGUN] = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        return self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def send(self, body: bytes, *, more: bool) -> None:
+    def send(self, body: bytes, *, more: bool) -> Awaitable[None]:
         """Send a piece of the body; the server waits here while the caller reads slowly."""
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        return self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def respond(
         self,
@@ -264,7 +267,7 @@ class Exchange:
         Raises:
             ClientGone: the caller does not.
         """
-        length = str(len(body)).encode()
+        length = b"%d" % len(body)
         await self.start(
             status, [(b"content-type", media_type.encode()), (b"content-length", length), *headers]
         )

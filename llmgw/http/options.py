@@ -26,6 +26,11 @@ _IF_MATCH: Final = b"if-match"
 _IDEMPOTENCY: Final = b"idempotency-key"
 _TIMEOUT: Final = b"x-llmgw-timeout-ms"
 _LONGEST_KEY: Final = 256
+_ASKING: Final = frozenset({
+    PROMPT_HEADER, _CONTEXT, _CREATE, _ON_CONFLICT, _IF_MATCH, _IDEMPOTENCY, _TIMEOUT,
+    *(name.encode() for name in SESSION_HEADERS),
+})  # fmt: skip
+"""Headers of which one at least is there where any ask for something."""
 
 _NAMES_USERS: Final = "anthropic"
 """The dialect whose `metadata.user_id` may name a session."""
@@ -40,6 +45,8 @@ def with_header_options(invocation: Invocation, exchange: Exchange, body: bytes)
         InvalidRequest: a header's value is not what its name promises.
     """
     given = invocation.options
+    if _ASKING.isdisjoint(exchange.headers) and given.context is None and invocation.wire != _NAMES_USERS:
+        return invocation
     options = _prompted(_timed(given, exchange), exchange)
     context = _context(options.context, exchange)
     if context is not None:

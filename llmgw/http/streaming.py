@@ -6,6 +6,7 @@ status. While nothing is said, a ping every `ping_s` keeps proxies from cutting 
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 from llmgw.http.exchange import Exchange, Headers
@@ -22,8 +23,8 @@ class StreamWriter:
     """Writes one event stream.
 
     `early` are headers that are known by the time a ping goes out first, before anything is said. `ping` keeps the
-    stream alive while nothing is. A write, a ping included, that waits `STALLS` pings for its reader
-    makes the caller count as gone.
+    stream alive while nothing is. A write, a ping included, that waits `STALLS` pings for its reader makes the
+    caller count as gone.
     """
 
     STALLS = 4
@@ -47,14 +48,15 @@ class StreamWriter:
         """Whether a status line is out."""
         self._ending = False
         self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
+        self._last = monotonic()
         self._sending_since: float | None = None
         self._pinging: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(hold_s, self._tick)
 
     async def send(self, body: bytes, headers: Headers) -> None:
         """Send bytes, after the status line with `headers` if that has not gone out yet."""
-        await self._after_ping()
+        if self._pinging is not None:
+            await self._after_ping()
         await self._write(body, headers, more=True)
 
     async def end(self, body: bytes, headers: Headers) -> None:
@@ -78,12 +80,12 @@ class StreamWriter:
             self._pinging.cancel()
 
     async def _write(self, body: bytes, headers: Headers, *, more: bool) -> None:
-        self._sending_since = self._loop.time()
+        self._sending_since = monotonic()
         if not self.begun:
             self.begun = True
             await self._exchange.start(200, [*STREAM_HEADERS, *self._headers, *headers])
         await self._exchange.send(body, more=more)
-        self._last = self._loop.time()
+        self._last = monotonic()
         self._sending_since = None
 
     async def _after_ping(self) -> None:
@@ -91,7 +93,7 @@ class StreamWriter:
             await asyncio.shield(self._pinging)
 
     def _tick(self) -> None:
-        now = self._loop.time()
+        now = monotonic()
         if self._sending_since is not None:
             if now - self._sending_since >= self.STALLS * self._ping_s:
                 self._exchange.cut_off()

@@ -9,10 +9,10 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import structs
 
-from llmgw.types.completion import merge
 from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
+from llmgw.types.merging import merge
 from llmgw.types.message import Details, Message, Part, ReasoningPart, TextPart, ToolCallPart
 from llmgw.types.openai_seals import REASONING_DETAILS, call_seal, reasoning_parts, with_seals
 

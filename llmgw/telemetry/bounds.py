@@ -16,13 +16,13 @@ MAX_SPAN_BYTES: Final = 64 * 1024
 """Bytes of all that a span says, its events included: names and values."""
 
 Attributes: TypeAlias = dict[str, AttributeValue]
-Facts: TypeAlias = Mapping[str, AttributeValue | None]
+Facts: TypeAlias = Mapping[str, str | int | float | tuple[str, ...] | None]
 """Attributes as far as they are known."""
 
 _MAX_INT = (1 << 63) - 1
 _NUMBER: Final = 8
 """Bytes of a number."""
-_EVENT: Final = 32
+ROOM_FOR_EVENT: Final = 32
 """Bytes of an event beside its name and attributes."""
 _LONG: Final = 128
 """Bytes from which a value is left out where there is no room."""
@@ -41,7 +41,7 @@ def bounded_span(facts: Facts, events: Sequence[Event]) -> tuple[Attributes, Seq
     """
     attributes, was_cut, size = _bounded(facts)
     left = MAX_SPAN_BYTES - size - len(semconv.LLMGW_TRUNCATED) - _NUMBER
-    sizes = [len(event.name) + size_of(event.attributes or {}) + _EVENT for event in events]
+    sizes = [len(event.name) + size_of(event.attributes or {}) + ROOM_FOR_EVENT for event in events]
     if left < sum(sizes):
         was_cut = True
         kept: list[Event] = []

@@ -43,13 +43,18 @@ _MARK: Final[dict[str, Json]] = {"type": "truncated"}
 _MARK_MESSAGE: Final[dict[str, Json]] = {"role": "system", "parts": [_MARK]}
 
 
+def has_words(call: Call) -> bool:
+    """Whether there are words that may be told."""
+    return call.content is not None and call.capture in WITH_WORDS
+
+
 def content_attributes(call: Call) -> Facts:
     """Attributes of the logical call with words, where they may be told; else none.
 
-    What is cut is said by `semconv.LLMGW_TRUNCATED`.
+    What is cut is said by `semconv.LLMGW_TRUNCATED`. Takes milliseconds: not for the event loop.
     """
     content = call.content
-    if content is None or call.capture not in WITH_WORDS:
+    if content is None or not has_words(call):
         return {}
     clean = call.capture == "redacted"
     system, messages = _parted(content.told)

@@ -39,6 +39,7 @@ MAX_EVENTS: Final = 32
 """Events of one span; how many more there were is said in its `dropped_events_count`."""
 _MAX_VIOLATIONS: Final = 16
 _MAX_POINTER: Final = 256
+_NO_EVENTS: Final[BoundedList[Event]] = BoundedList(MAX_EVENTS)
 
 REFUSED_BY_CONTEXT: Final = frozenset(
     {
@@ -92,7 +93,7 @@ def context_attributes(facts: ContextFacts) -> Facts:
         return _of_history(facts)
     opened, reported = bool(facts.etag), bool(facts.verdict)
     turns = facts.turns or facts.turns_before
-    attributes: Facts = {
+    attributes: dict[str, str | int | float | tuple[str, ...] | None] = {
         semconv.GEN_AI_CONVERSATION_ID: facts.id or None,
         semconv.GEN_AI_CONVERSATION_COMPACTED: _is_compacted(facts) or None,
         semconv.LLMGW_CONTEXT_BYTES: facts.bytes if opened and not facts.replayed else None,
@@ -119,7 +120,9 @@ def context_attributes(facts: ContextFacts) -> Facts:
         semconv.LLMGW_CONTEXT_VIOLATIONS: len(facts.violations) if opened else None,
         semconv.LLMGW_CONTEXT_WINDOW_USED_RATIO: _used(facts),
     }
-    return {**attributes, **{semconv.check_name(check): result for check, result in facts.checks.items()}}
+    for check, result in facts.checks.items():
+        attributes[semconv.check_name(check)] = result
+    return attributes
 
 
 def context_events(facts: ContextFacts, started_unix_ns: int, ended_unix_ns: int) -> BoundedList[Event]:
@@ -129,6 +132,8 @@ def context_events(facts: ContextFacts, started_unix_ns: int, ended_unix_ns: int
     """
     if facts.mode == "verify":
         return _finding_events(facts, started_unix_ns)
+    if not (facts.violations or facts.losses):
+        return _NO_EVENTS
     violations = facts.violations[:_MAX_VIOLATIONS]
     losses = sorted(facts.losses, key=lambda loss: _WORST_FIRST[loss.severity])
     chosen = [

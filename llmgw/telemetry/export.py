@@ -2,67 +2,82 @@
 
 import logging
 import threading
+import zlib
+from collections import deque
 from collections.abc import Sequence
+from typing import TypeAlias
 
+from msgspec.structs import replace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import NoOpMeterProvider
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExportResult
 
-from llmgw.telemetry.collector import EXPORT_TIMEOUT_S, new_session, quiet, traces_url
-from llmgw.telemetry.otlp import encoded
+from llmgw.telemetry import semconv
+from llmgw.telemetry.collector import EXPORT_TIMEOUT_S, Carrier, quiet, traces_url
+from llmgw.telemetry.otlp import Envelope, said, written
+from llmgw.telemetry.span import Span
 
 _log = logging.getLogger(__name__)
 _exporter_log = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
 MAX_QUEUE = 4096
 """Spans waiting to be sent, a few megabytes; more than that are dropped, the newest first."""
-_MAX_BATCH = 512
-"""A request to the collector takes as long as writing a hundred spans does, so there are few."""
-_SEND_EVERY_MS = 1000
+MAX_WITH_WORDS = 256
+"""Traces waiting with words that nobody looked through yet; those of more are told without their words."""
+_MAX_BATCH = 1024
+"""Spans of a request: one takes as long as writing a hundred spans does, so there are few."""
+_MAX_BYTES = 4 * 1024 * 1024
+"""Bytes from which a request is long enough, before they are compressed."""
+_SEND_EVERY_S = 1.0
+
+_Waiting: TypeAlias = bytes | Sequence[Span]
+"""A trace as it is sent, or its spans, while their words are not looked through."""
 
 
 class SpanExport:
     """Sends spans to one collector over OTLP/HTTP; `offer` neither waits nor raises, come what may."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._exporter = _Exporter(endpoint)
-        self._processor = BatchSpanProcessor(
-            self._exporter,
-            max_queue_size=MAX_QUEUE,
-            schedule_delay_millis=_SEND_EVERY_MS,
-            max_export_batch_size=_MAX_BATCH,
-            export_timeout_millis=EXPORT_TIMEOUT_S * 1000,
-            meter_provider=NoOpMeterProvider(),
-        )
+    def __init__(self, endpoint: str, envelope: Envelope) -> None:
+        self._sender = _Sender(endpoint, envelope)
+        self._queue: deque[tuple[int, _Waiting]] = deque()
         self._offered = 0
         self._refused = 0
+        self._taken = 0
+        self._with_words = 0
+        self._looked_through = 0
         self._closed = False
+        self._wake = threading.Event()
+        # Where the process ends without `close`, nobody waits for it.
+        self._thread = threading.Thread(target=self._run, name="llmgw-traces", daemon=True)
+        self._thread.start()
 
     @property
     def dropped(self) -> int:
         """Spans that will never arrive; after `close` every offered span has arrived or is counted here."""
         if self._closed:
-            return self._refused + self._offered - self._exporter.delivered
-        return self._refused + self._exporter.failed
+            return self._refused + self._offered - self._sender.delivered
+        return self._refused + self._sender.failed
 
     @property
     def waiting(self) -> int:
         """Spans in the queue."""
-        return self._offered - self._exporter.taken
+        return self._offered - self._taken
 
-    def offer(self, spans: Sequence[ReadableSpan]) -> bool:
+    def offer(self, spans: Sequence[Span]) -> bool:
         """Queue the spans of one trace, or drop them all where the queue has no room for them; says which.
 
-        Call it from one thread.
+        Call it from one thread. Spans are written here, as that is less work than to keep them, but for those with
+        words: their thread looks through them.
         """
-        if self._closed or self.waiting + len(spans) > MAX_QUEUE:
-            self._refused += len(spans)
+        count = len(spans)
+        if self._closed or self.waiting + count > MAX_QUEUE:
+            self._refused += count
             return False
-        self._offered += len(spans)
-        for span in spans:
-            self._processor.on_end(span)
+        self._queue.append((count, self._tellable(spans)))
+        self._offered += count
+        if self.waiting >= _MAX_BATCH:
+            self._wake.set()
         return True
 
     def close(self, timeout_s: float) -> None:
@@ -70,77 +85,118 @@ class SpanExport:
         if self._closed:
             return
         self._closed = True
-        # The processor's own shutdown may take half a minute when nobody answers, so it waits elsewhere.
-        ending = threading.Thread(target=self._processor.shutdown, name="llmgw-traces-end", daemon=True)
-        ending.start()
-        ending.join(timeout_s)
-        self._exporter.abandon()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        self._sender.abandon()
         if self.dropped:
             _log.warning("%d spans were not delivered", self.dropped)
 
+    def _tellable(self, spans: Sequence[Span]) -> _Waiting:
+        for span in spans:
+            if span.words is not None:
+                break
+        else:
+            return written(spans)
+        waiting = self._with_words - self._looked_through
+        if waiting >= MAX_WITH_WORDS:
+            return written([_without_words(span) for span in spans])
+        self._with_words += 1
+        if 2 * waiting >= MAX_WITH_WORDS:
+            self._wake.set()
+        return spans
 
-class _Sender(OTLPSpanExporter):
-    """The SDK's exporter, but for how spans are written: its connection, its credentials, its patience."""
+    def _run(self) -> None:
+        while not self._closed:
+            is_due = not self._wake.wait(_SEND_EVERY_S)
+            self._wake.clear()
+            least = 1 if is_due or self._with_words > self._looked_through else _MAX_BATCH
+            self._send(least)
+        self._send(1)
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send one batch."""
-        client = getattr(self, "_client", None)
-        if client is None or self._shutdown:
-            return super().export(spans)
-        delivered = client.export(encoded(spans)).success
-        return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
+    def _send(self, least: int) -> None:
+        """Send batches while so many spans wait."""
+        while self.waiting >= least:
+            count, traces = self._batch()
+            if count:
+                self._sender.send(count, traces)
+
+    def _batch(self) -> tuple[int, list[bytes]]:
+        """Take the next spans that go in one request: how many, and each trace as it is sent."""
+        spans = size = 0
+        traces: list[bytes] = []
+        while self._queue and size < _MAX_BYTES and (not spans or spans + self._queue[0][0] <= _MAX_BATCH):
+            count, trace = self._queue.popleft()
+            self._taken += count
+            if not isinstance(trace, bytes):
+                self._looked_through += 1
+                try:
+                    trace = b"" if self._sender.abandoned else written(trace)
+                except Exception as error:  # noqa: BLE001 - whatever it is of: the others go on
+                    self._sender.lose(count, f"a {type(error).__name__} as they were written")
+                    continue
+            spans += count
+            size += len(trace)
+            traces.append(trace)
+        return spans, traces
 
 
-class _Exporter(SpanExporter):
-    """The SDK's exporter, counted, and with one line per outage instead of one per batch."""
+def _without_words(span: Span) -> Span:
+    if span.words is None:
+        return span
+    return replace(span, words=None, said=(*span.said, said({semconv.LLMGW_TRUNCATED: True})))
 
-    def __init__(self, endpoint: str) -> None:
-        self._inner = _Sender(
+
+class _Sender:
+    """The SDK's exporter with its credentials and its patience, counted, and with one line per outage.
+
+    It is given no spans, as it would write them its own way: what it sends instead lies on its connection.
+    """
+
+    def __init__(self, endpoint: str, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._carrier = Carrier()
+        self._exporter = OTLPSpanExporter(
             endpoint=traces_url(endpoint),
             timeout=EXPORT_TIMEOUT_S,
             compression=Compression.Gzip,
-            session=new_session(),
+            session=self._carrier,
             meter_provider=NoOpMeterProvider(),
         )
         self._down = False
-        self._abandoned = False
-        self._shut = False
-        self.taken = 0
+        self.abandoned = False
         self.delivered = 0
         self.failed = 0
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send one batch; called from the processor's thread only."""
-        self.taken += len(spans)
-        if self._abandoned:
-            return SpanExportResult.FAILURE
+    def send(self, count: int, traces: Sequence[bytes]) -> None:
+        """Send one batch of so many spans; called from one thread only."""
+        if self.abandoned:
+            return
+        self._carrier.body = _compressed(self._envelope.around(traces))
+        self._carrier.carried = False
         with quiet(_exporter_log) as complaints:
-            result = self._inner.export(spans)
-        if result is SpanExportResult.SUCCESS:
-            self.delivered += len(spans)
+            result = self._exporter.export(())
+        if result is SpanExportResult.SUCCESS and self._carrier.carried:
+            self.delivered += count
             if self._down:
                 _log.info("traces reach the collector again; %d spans were lost", self.failed)
             self._down = False
         else:
-            self.failed += len(spans)
-            if not self._down and not self._abandoned:
-                _log.warning(
-                    "traces do not reach the collector, spans are dropped meanwhile: %s", complaints.text
-                )
-            self._down = True
-        return result
+            self.lose(count, complaints.text)
+
+    def lose(self, count: int, why: str) -> None:
+        """Count spans that do not arrive; says why once, until others do."""
+        self.failed += count
+        if not self._down and not self.abandoned:
+            _log.warning("traces do not reach the collector, spans are dropped meanwhile: %s", why)
+        self._down = True
 
     def abandon(self) -> None:
-        """Stop trying; a request that is under way ends on its own clock."""
-        self._abandoned = True
-        self.shutdown()
+        """Stop trying; a request that is under way ends on its own clock. Runs once."""
+        self.abandoned = True
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the SDK left it bare
 
-    def shutdown(self) -> None:
-        """Close the connection and give up waiting for a better moment; later calls do nothing."""
-        if not self._shut:
-            self._shut = True
-            self._inner.shutdown()  # type: ignore[no-untyped-call]  # the SDK left it bare
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Return True: nothing is held back here."""
-        return self._inner.force_flush(timeout_millis)
+def _compressed(body: bytes) -> bytes:
+    """Gzip, as fast as it can: names that repeat in every span are most of it."""
+    gzip = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return gzip.compress(body) + gzip.flush()

@@ -58,7 +58,7 @@ class Tracing:
         self._export: SpanExport | None = None
         if otlp_endpoint:
             self._builder = TraceBuilder(version, resource)
-            self._export = SpanExport(otlp_endpoint)
+            self._export = SpanExport(otlp_endpoint, self._builder.envelope)
 
     @property
     def dropped(self) -> int:

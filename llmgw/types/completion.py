@@ -25,6 +25,7 @@ from llmgw.types.event import (
     Vectors,
 )
 from llmgw.types.json import Json
+from llmgw.types.merging import CallPieces, PartPieces, merge
 from llmgw.types.message import (
     Details,
     Message,
@@ -32,7 +33,6 @@ from llmgw.types.message import (
     Part,
     ReasoningPart,
     RefusalPart,
-    Seal,
     TextPart,
     ToolCallPart,
 )
@@ -89,10 +89,52 @@ def fold(events: Iterable[StreamEvent], raw: bytes = b"") -> Completion:
     Raises:
         ValueError: when there is no `Start`.
     """
+    if isinstance(events, list) and (plain := _plain(events, raw)) is not None:
+        return plain
     folding = Folding()
     for event in events:
         folding.add(event)
     return folding.completion(raw)
+
+
+def _plain(events: list[StreamEvent], raw: bytes) -> Completion | None:
+    """The completion of the usual whole answer, one text that ends; None where the events tell anything else."""
+    match events:
+        case [
+            Start() as start,
+            TextDelta(logprobs=None, extra=None) as said,
+            ChoiceEnd(logprobs=None) as end,
+            UsageReport(usage=usage, extra=None),
+            Finish(usage=total, facts=facts),
+        ] if said.choice == end.choice:
+            details = dict(start.extra.chunk) if start.extra is not None else {}
+            of_choice: Details = {}
+            of_message: Details = {}
+            if end.extra is not None:
+                details |= end.extra.chunk
+                merge(of_choice, end.extra.choice, join_text=False)
+                merge(of_message, end.extra.delta)
+            parts = (TextPart(text=said.text),)
+            choice = Choice(
+                index=end.choice,
+                message=Message(role="assistant", parts=parts, provider_details=of_message),
+                reason=end.reason,
+                native_reason=end.native_reason,
+                provider_details=of_choice,
+            )
+            return Completion(
+                id=start.id,
+                model=start.model,
+                created=start.created,
+                protocol=start.protocol,
+                choices=(choice,),
+                usage=total or usage,
+                provider_details=details,
+                facts=facts,
+                raw=raw,
+            )
+        case _:
+            return None
 
 
 def unfold(completion: Completion) -> Iterator[StreamEvent]:
@@ -155,39 +197,13 @@ def _pieces(part: Part, choice: int, place: int, call: int) -> Iterator[StreamEv
         yield Sealed(seal=seal, choice=choice, part=place, call=calls)
 
 
-class _Run:
-    """One part while its pieces come in; those of a tool call are with the call itself."""
-
-    def __init__(self, kind: str, part: int) -> None:
-        self.kind = kind
-        self.part = part
-        self.text: list[str] = []
-        self.call: _CallFolding | None = None
-        self.opaque: OpaquePart | None = None
-        self.seal: Seal | None = None
-        self.details: Details = {}
-
-    def whole(self) -> Part:
-        if self.opaque is not None:
-            return self.opaque
-        if self.call is not None:
-            return self.call.part(self.seal, self.details)
-        text = "".join(self.text)
-        if self.kind == "text":
-            return TextPart(text=text, seal=self.seal, provider_details=self.details)
-        if self.kind == "refusal":
-            return RefusalPart(text=text, provider_details=self.details)
-        member = self.kind.removeprefix("reasoning:")
-        return ReasoningPart(text=text, member=member, seal=self.seal, provider_details=self.details)
-
-
 class _ChoiceFolding:
     """One choice while its pieces come in."""
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.runs: list[_Run] = []
-        self.calls: dict[int, _Run] = {}
+        self.runs: list[PartPieces] = []
+        self.calls: dict[int, PartPieces] = {}
         self.end: ChoiceEnd | None = None
         self.logprobs: Json = None
         self.choice_details: Details = {}
@@ -205,7 +221,7 @@ class _ChoiceFolding:
         run = self.calls.get(delta.index)
         if run is None or run.call is None:
             run = self.calls[delta.index] = self._begin("tool_call", delta.part)
-            run.call = _CallFolding()
+            run.call = CallPieces()
         run.call.add(delta)
         if delta.extra is not None:
             merge(run.details, delta.extra.part)
@@ -247,38 +263,10 @@ class _ChoiceFolding:
             provider_details=self.choice_details,
         )
 
-    def _begin(self, kind: str, part: int) -> _Run:
-        run = _Run(kind, part)
+    def _begin(self, kind: str, part: int) -> PartPieces:
+        run = PartPieces(kind, part)
         self.runs.append(run)
         return run
-
-
-class _CallFolding:
-    """One tool call while its pieces come in."""
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.name = ""
-        self.custom = False
-        self.arguments: list[str] = []
-        self.details: Details = {}
-
-    def add(self, delta: ToolCallDelta) -> None:
-        self.id = delta.id or self.id
-        self.name = delta.name or self.name
-        self.custom = self.custom or delta.kind == "custom"
-        self.arguments.append(delta.arguments)
-        merge(self.details, delta.call_details)
-
-    def part(self, seal: Seal | None, details: Details) -> ToolCallPart:
-        return ToolCallPart(
-            id=self.id,
-            name=self.name,
-            arguments="".join(self.arguments),
-            kind="custom" if self.custom else "function",
-            seal=seal,
-            provider_details=self.details | details,
-        )
 
 
 class Folding:
@@ -368,27 +356,3 @@ class Folding:
             facts=self.facts,
             raw=raw,
         )
-
-
-_NAMES = frozenset({"id", "type", "role", "index", "format", "object", "channel"})
-"""Members whose text names something: a later piece repeats it, it does not continue it."""
-
-
-def merge(whole: Details, piece: Details, *, join_text: bool = True) -> None:
-    """Add a stream piece's members to what earlier pieces said, in place (see `fold`); `piece` stays as it was."""
-    for name, value in piece.items():
-        before = whole.get(name)
-        if isinstance(value, str):
-            continues = join_text and isinstance(before, str) and name not in _NAMES
-            whole[name] = f"{before}{value}" if continues else value
-        elif isinstance(value, list):
-            if isinstance(before, list):
-                before.extend(value)
-            else:
-                whole[name] = list(value)
-        elif isinstance(value, dict):
-            if not isinstance(before, dict):
-                before = whole[name] = {}
-            merge(before, value, join_text=join_text)
-        elif value is not None or name not in whole:
-            whole[name] = value

@@ -1,23 +1,50 @@
 """Records that go to the disk in one commit, and who waits for that."""
 
 import asyncio
+from typing import Final
 
-from llmgw.accounting.journal.record import Record
+from llmgw.accounting.journal.record import Kind, Record
 from llmgw.accounting.journal.status import JournalUnavailable
+
+RECORD_BYTES: Final = 200
+"""What a waiting record takes beside its payload, roughly."""
 
 
 class Batch:
-    """Records that are written together, and who waits for them."""
+    """Records that are written together, and who waits for them.
 
-    __slots__ = ("outcome", "records", "size", "stalling", "urgent", "waiters")
+    Of the intents of one operation the last is written alone: they would be on the medium at once.
+    """
+
+    __slots__ = ("_intents", "outcome", "records", "size", "stalling", "urgent", "waiters")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self._intents: dict[str, int] = {}
         self.size = 0
         self.urgent = False
         self.outcome: bool | JournalUnavailable = False
         self.waiters: list[asyncio.Future[None]] = []
         self.stalling: asyncio.TimerHandle | None = None
+
+    def add(self, record: Record) -> int:
+        """Take a record; says by how many bytes the batch has grown, or shrunk."""
+        records = self.records
+        grown = len(record.payload) + RECORD_BYTES
+        if record.kind is Kind.INTENT:
+            place = self._intents.get(record.operation)
+            if place is not None:
+                grown -= len(records[place].payload) + RECORD_BYTES
+                records[place] = record
+                self.size += grown
+                return grown
+            self._intents[record.operation] = len(records)
+        elif self._intents:
+            # An intent that comes after this must stay after it.
+            self._intents.pop(record.operation, None)
+        records.append(record)
+        self.size += grown
+        return grown
 
     def tell(self, waiter: "asyncio.Future[None]") -> None:
         """Resolve a future when the batch has ended, or now where it has."""

@@ -21,7 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
 from llmgw.accounting.journal.adopting import adopt
-from llmgw.accounting.journal.batch import Batch
+from llmgw.accounting.journal.batch import RECORD_BYTES, Batch
 from llmgw.accounting.journal.files import Directory, Disk
 from llmgw.accounting.journal.record import OPERATION_MAX, Kind, Record, gateway_digest
 from llmgw.accounting.journal.settings import JournalSettings
@@ -39,8 +39,6 @@ from llmgw.accounting.journal.writer import Writer
 
 T = TypeVar("T")
 
-_RECORD_BYTES: Final = 200
-"""What a waiting record takes beside its payload, roughly."""
 _DAMAGES: Final = 100
 """Damages remembered, the latest."""
 
@@ -139,7 +137,7 @@ class Journal:
         """
         if not 0 < len(record.operation.encode()) <= OPERATION_MAX or record.kind is Kind.END:
             raise ValueError(f"an operation has 1 to {OPERATION_MAX} bytes, and its end is the journal's own")
-        size = len(record.payload) + _RECORD_BYTES
+        size = len(record.payload) + RECORD_BYTES
         refusal = self._closed or self._stalled or self._writer.refusal
         if refusal is not None and (refusal.reason != "full" or self._no_room(record.kind)):
             raise self._refuse(refusal.reason, refusal.detail)
@@ -148,9 +146,7 @@ class Journal:
                 raise ValueError(f"a payload of {len(record.payload)} bytes is more than the journal takes")
             raise self._refuse("backlog", f"{self._waiting_bytes} bytes wait for the disk")
         batch = self._gathering
-        batch.records.append(record)
-        batch.size += size
-        self._waiting_bytes += size
+        self._waiting_bytes += batch.add(record)
         if self._lingering is None and not batch.urgent and self._loop is not None:
             self._lingering = self._loop.call_later(self._settings.linger_s, self._hurry, batch)
         return Receipt(self, batch)

@@ -4,7 +4,7 @@ What a provider counts apart is charged in full at its own rate, the rest of the
 where the parts are more than the whole, no rest is left. Nothing is ever negative.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
 
@@ -21,6 +21,9 @@ _MODALITIES: Final[Mapping[Json, str]] = {
 """Gemini's, by name and by number."""
 _MOST_REPORTED: Final = 10**6
 """US dollars above which a provider's own sum for one answer is not believed."""
+
+
+_PLAIN_TIERS: Final = frozenset({"", "default"})
 
 
 class Apart(NamedTuple):
@@ -196,26 +199,26 @@ def reported(kind: str, details: Details) -> Line | None:
 
 def served_as(tier: str, details: Details) -> Served:
     """Say in the catalogue's words how a call was served: as the usage says, else as `tier`, the answer's own."""
+    if not details and tier in _PLAIN_TIERS:
+        return ()
     found: list[tuple[str, str]] = []
-    for word in _words(tier, details):
-        match word:
-            case "batch" | "BATCH":
-                found.append(("processing", "batch"))
-            case "flex" | "priority" | "fast":
-                found.append(("service_tier", word))
-            case "ON_DEMAND_FLEX" | "ON_DEMAND_PRIORITY":
-                found.append(("service_tier", word.removeprefix("ON_DEMAND_").lower()))
-            case _:
-                pass
+    match _word(tier, details):
+        case "batch" | "BATCH":
+            found.append(("processing", "batch"))
+        case "flex" | "priority" | "fast" as word:
+            found.append(("service_tier", word))
+        case "ON_DEMAND_FLEX" | "ON_DEMAND_PRIORITY" as word:
+            found.append(("service_tier", word.removeprefix("ON_DEMAND_").lower()))
+        case _:
+            pass
     if details.get("speed") == "fast":
         found.append(("speed", "fast"))
     return tuple(found)
 
 
-def _words(tier: str, details: Details) -> Iterable[str]:
+def _word(tier: str, details: Details) -> str:
     for name in ("service_tier", "serviceTier", "trafficType"):
         said = details.get(name)
         if isinstance(said, str):
-            yield said
-            return
-    yield tier
+            return said
+    return tier

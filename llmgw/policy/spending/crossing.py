@@ -45,9 +45,15 @@ def crossed(spents: Sequence[Spent], thresholds: Sequence[int]) -> tuple[Crossin
 
     Each settle takes what is spent from `after - posted` to `after` in one step, so one settle alone crosses each.
     """
-    return tuple(
-        Crossing(budget, percent, after)
-        for budget, after, posted in spents
-        for percent in thresholds
-        if after - posted < mark_nano(budget.amount_nano, percent) <= after
-    )
+    found: list[Crossing] = []
+    for budget, after, posted in spents:
+        before, amount = after - posted, budget.amount_nano
+        if amount and before * 100 // amount == after * 100 // amount:
+            # Not a full percent further, as with nearly all calls.
+            continue
+        found += [
+            Crossing(budget, percent, after)
+            for percent in thresholds
+            if before < mark_nano(amount, percent) <= after
+        ]
+    return tuple(found)

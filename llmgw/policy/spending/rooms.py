@@ -1,6 +1,6 @@
 """What limits and budgets leave, for who asks without making a call, and for who made one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -71,19 +71,14 @@ async def rooms(
 
 def allotment(admitted: Admitted) -> Allotment:
     """What a call that was just admitted may be told of what is left: the tightest of each kind."""
-    return Allotment(
-        requests=_tightest(
-            RateRoom(each.limit.requests_per_minute, each.requests, WINDOW_S)
-            for each in admitted.rooms
-            if each.limit.requests_per_minute is not None and each.requests is not None
-        ),
-        tokens=_tightest(
-            RateRoom(each.limit.tokens_per_minute, each.tokens, WINDOW_S)
-            for each in admitted.rooms
-            if each.limit.tokens_per_minute is not None and each.tokens is not None
-        ),
-        budget_left_nano=min((each.nano for each in admitted.lefts), default=None),
-    )
+    requests = tokens = None
+    for limit, more, room, _ in admitted.rooms:
+        if limit.requests_per_minute is not None and more is not None:
+            requests = _tighter(requests, RateRoom(limit.requests_per_minute, more, WINDOW_S))
+        if limit.tokens_per_minute is not None and room is not None:
+            tokens = _tighter(tokens, RateRoom(limit.tokens_per_minute, room, WINDOW_S))
+    left = min([each.nano for each in admitted.lefts], default=None)
+    return Allotment(requests=requests, tokens=tokens, budget_left_nano=left)
 
 
 def after_settling(told: Allotment, tokens: int, nano: int) -> Allotment:
@@ -109,6 +104,9 @@ def after_refusal(asked: Reservation, refusal: LimitExceeded) -> Allotment:
     return Allotment()
 
 
-def _tightest(found: Iterable[RateRoom]) -> RateRoom | None:
-    """The one with the least share left; of equals, the smaller limit."""
-    return min(found, key=lambda each: (each.remaining / max(each.limit, 1), each.limit), default=None)
+def _tighter(one: RateRoom | None, other: RateRoom) -> RateRoom:
+    """The one with the smaller share left; of equals, the smaller limit."""
+    if one is None:
+        return other
+    mine, its = one.remaining / max(one.limit, 1), other.remaining / max(other.limit, 1)
+    return other if (its, other.limit) < (mine, one.limit) else one

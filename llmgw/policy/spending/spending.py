@@ -9,6 +9,7 @@ import msgspec
 from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.arguments import charging, taking, user, windows
 from llmgw.policy.spending.crossing import THRESHOLDS, Spent
+from llmgw.policy.spending.lines import Lines
 from llmgw.policy.spending.refusals import refusal, reset_of
 from llmgw.policy.spending.values import Budget, Charge, Dimension, Limit, Reservation
 from llmgw.state.connection import Argument, Run, State
@@ -98,6 +99,7 @@ class Spending:
         self._clock = clock
         self._hold_ms = hold_ms
         self._lease_ms = lease_ms
+        self._lines = Lines(self._admissions)
 
     @property
     def state(self) -> State:
@@ -146,14 +148,7 @@ class Spending:
             StoreUnavailable: it is not known whether it was admitted; `release` undoes it.
             InternalError: the operation has ended already.
         """
-        own = [
-            asked.tokens,
-            self._hold_ms,
-            self._lease_ms,
-            encode(asked),
-            *taking(asked.limits, asked.budgets),
-        ]
-        answer = await self._run(scripts.ADMIT, asked, own)
+        answer = _heard(asked, await self._lines.ask(asked))
         match answer[0]:
             case b"OK":
                 return Admitted(asked, _rooms(asked, answer[1]), _lefts(asked, answer[2]))
@@ -161,7 +156,19 @@ class Spending:
                 return Admitted(asked, again=True)
             case b"FINISHED":
                 raise InternalError("a call asked to be admitted after it had ended")
+            case b"FAILED":
+                raise _damaged()
         raise refusal(asked, answer)
+
+    async def _admissions(self, asking: Sequence[Reservation]) -> Sequence[list[Any]]:
+        """Admit operations that have limits, budgets and windows in common, one after the other."""
+        first = asking[0]
+        own = [self._hold_ms, self._lease_ms, *taking(first.limits, first.budgets)]
+        for asked in asking:
+            own += (asked.operation, asked.estimate_nano, asked.tokens, encode(asked))
+        more = (asked.operation for asked in asking[1:])
+        answer = await self._state.script(*self._step(scripts.ADMIT, first, own, *more))
+        return answer[1:] if answer[0] == b"DONE" else [answer] * len(asking)
 
     async def settle(self, asked: Reservation, charge: Charge) -> Settled:
         """Charge what a call cost, exactly once, and give back the rest; also if it was never admitted.
@@ -224,8 +231,7 @@ class Spending:
         own = [*charging(_ROLLUPS_LIVE_MS, first.budgets, self.thresholds), len(users)]
         for used_by in users:
             own += user(used_by)
-        own += [len(ended), *each]
-        return self._step(scripts.SETTLE, first, own, *(asked.operation for asked, _ in ended[1:]))
+        return self._step(scripts.SETTLE, first, own + each, *(asked.operation for asked, _ in ended[1:]))
 
     async def release(self, asked: Reservation) -> bool:
         """Give back all that a call took which cost nothing; False where it had ended.
@@ -343,7 +349,7 @@ def _settled(asked: Reservation, answer: list[Any]) -> Settled:
     """
     _heard(asked, answer)
     if answer[0] == b"FAILED":
-        raise StoreUnavailable("the gateway's store refuses the command", retry_after_s=1.0)
+        raise _damaged()
     if answer[0] == b"TOO_LATE":
         raise TooLate(f"the operation {asked.operation} began too long ago to tell whether it was charged")
     if answer[0] == b"DUPLICATE":
@@ -355,6 +361,10 @@ def _settled(asked: Reservation, answer: list[Any]) -> Settled:
         if after
     )
     return Settled("adjusted" if answer[0] == b"ADJUSTED" else "charged", posted, spents)
+
+
+def _damaged() -> StoreUnavailable:
+    return StoreUnavailable("the gateway's store refuses the command", retry_after_s=1.0)
 
 
 def _came_of(

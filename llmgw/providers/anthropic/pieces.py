@@ -11,7 +11,6 @@ import msgspec
 
 from llmgw.providers.anthropic.blocks import PROTOCOL
 from llmgw.types import json
-from llmgw.types.completion import merge
 from llmgw.types.errors import InvalidJson, ProviderBadStream
 from llmgw.types.event import (
     Extra,
@@ -26,6 +25,7 @@ from llmgw.types.event import (
     Usage,
 )
 from llmgw.types.json import Json
+from llmgw.types.merging import merge
 from llmgw.types.message import Details, OpaquePart, Seal
 
 THINKING: Final = "thinking"

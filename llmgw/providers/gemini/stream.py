@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import Raw
+
 from llmgw.providers.base import Frame
 from llmgw.providers.error_reports import in_answer
 from llmgw.providers.gemini.arguments import keep_arguments
@@ -44,7 +46,7 @@ class ChunkParser:
         self._id = ""
         self._candidates: dict[int, Candidate] = {}
         self._usage: Usage | None = None
-        self._latest = b""  # newer usage, not read yet
+        self._latest: bytes | Raw = b""  # newer usage, not read yet
         self._plain = False  # whether the next chunk is likely a plain one
         self._hopes = _HOPES  # tries in vain that are left
 
@@ -58,7 +60,7 @@ class ChunkParser:
                 text = plain.content.parts[0].text
                 if candidate is not None and candidate.is_in_text and text:
                     self._hopes = _HOPES
-                    self._latest = bytes(chunk.usage_metadata) or self._latest
+                    self._latest = chunk.usage_metadata or self._latest
                     return (TextDelta(text=text, choice=plain.index, part=candidate.part),)
             self._hopes -= 1
         return self._feed(frame.data)
@@ -73,7 +75,7 @@ class ChunkParser:
         if not all(candidate.ended for candidate in self._candidates.values()):
             raise StreamInterrupted("the provider closed the stream before its answer was whole")
         if self._latest:
-            details = _decode(self._latest)
+            details = _decode(bytes(self._latest))
             if isinstance(details, dict):
                 self._usage = usage_from(details)
         return (Finish(usage=self._usage),)

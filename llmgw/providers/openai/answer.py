@@ -16,6 +16,7 @@ from llmgw.providers.openai.pieces import (
     reasoning_events,
     tool_call,
 )
+from llmgw.providers.openai.plain_answer import plain_answer
 from llmgw.providers.openai.usage import usage_from
 from llmgw.providers.whole_answer import decode_answer, owed
 from llmgw.types.errors import ProviderBadResponse
@@ -44,6 +45,10 @@ class AnswerParser:
 
     def feed(self, frame: Frame) -> Sequence[StreamEvent]:
         """See `EventParser.feed`."""
+        plain = plain_answer(frame.data)
+        if plain is not None:
+            self._whole = True
+            return plain
         answer = decode_answer(frame.data)
         choices = answer.get("choices")
         if not isinstance(choices, list) or not choices:

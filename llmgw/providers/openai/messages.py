@@ -308,6 +308,8 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
         UnsupportedParameter: a part belongs to another protocol.
     """
     stored = invocation.stored
+    if not stored and (plain := _plain_messages(invocation.messages)):
+        return plain
     # In a stored conversation an id is written in one way, whoever said it.
     ids = CallIds(quirks_of(target), losses, native=invocation.wire == PROTOCOL and not stored)
     origins = Origins(
@@ -355,6 +357,17 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
     stretch.end()
     written.settle()
     return written.messages
+
+
+def _plain_messages(messages: Iterable[Message]) -> list[Json]:
+    """Write messages all of which are plain words of the usual roles; empty where one is not."""
+    told: list[Json] = []
+    for message in messages:
+        text = plain_text(message)
+        if not text or message.role not in _PLAIN_ROLES:
+            return []
+        told.append({"role": message.role, "content": text})
+    return told
 
 
 def _is_its_own(message: Message) -> bool:

@@ -56,6 +56,12 @@ _TYPED: Final = frozenset({
     "stream_options", "prompt_cache_key", "prompt_cache_retention", PROMPT, OPTIONS,
 })  # fmt: skip
 
+_USUAL: Final = frozenset({
+    "model", "messages", "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "stop", "seed",
+    "stream", "stream_options", PROMPT, OPTIONS,
+})  # fmt: skip
+"""Members that most requests are made of; of such there is nothing else to read."""
+
 _DEMANDS: Final = frozenset({"functions", "function_call", "web_search_options", "audio", "modalities"})
 """What changes the answer itself: tools under their old name, a search, a voice. Other unknown members tune."""
 
@@ -80,6 +86,21 @@ def chat_of(members: Details, *, prompted: bool = False) -> ChatInvocation:
     stream = flag(members, "stream") or False
     stream_options = _stream_options(members, stream=stream)
     sampling = _sampling(members)
+    if members.keys() <= _USUAL:
+        _note_call(conversation.needs, stream=stream)
+        _note_sampling(sampling, conversation.needs)
+        return ChatInvocation(
+            model=model,
+            wire=PROTOCOL,
+            messages=messages,
+            sampling=sampling,
+            cache=CacheHints(marks=conversation.cache_marks),
+            stream=stream,
+            include_usage=stream_options.pop("include_usage", None) or False,
+            stream_options=stream_options,
+            options=own,
+            needs=conversation.needs,
+        )
     tools = _tools(members)
     output_format = _output_format(members)
     passthrough = unknown(members, _TYPED)
@@ -123,9 +144,7 @@ def _demands(passthrough: Details) -> frozenset[str]:
 def _note_needs(invocation: ChatInvocation) -> None:
     """Note what a target must be able to do; `seed` is no such thing, as it is best effort everywhere."""
     needs, passthrough = invocation.needs, invocation.passthrough
-    needs[Feature.CHAT] = "messages"
-    if invocation.stream:
-        needs[Feature.STREAM] = "stream"
+    _note_call(needs, stream=invocation.stream)
     if invocation.tools:
         needs[Feature.TOOLS] = "tools"
     elif passthrough.get("functions"):
@@ -148,6 +167,12 @@ def _note_needs(invocation: ChatInvocation) -> None:
             pass
 
 
+def _note_call(needs: dict[Feature, str], *, stream: bool) -> None:
+    needs[Feature.CHAT] = "messages"
+    if stream:
+        needs[Feature.STREAM] = "stream"
+
+
 def _note_sampling(sampling: Sampling, needs: dict[Feature, str]) -> None:
     if sampling.logprobs:
         needs[Feature.LOGPROBS] = "logprobs"
@@ -162,7 +187,7 @@ def _note_sampling(sampling: Sampling, needs: dict[Feature, str]) -> None:
 
 
 def _sampling(members: Details) -> Sampling:
-    given = {name: _SAMPLING[name](members, name) for name in members if name in _SAMPLING}
+    given = {name: read(members, name) for name in members if (read := _SAMPLING.get(name)) is not None}
     old, new = given.pop("max_tokens", None), given.pop("max_completion_tokens", None)
     if old is None:
         return Sampling(

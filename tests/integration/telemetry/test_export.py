@@ -2,14 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from llmgw.telemetry.collector import metrics_url, traces_url
-from llmgw.telemetry.export import MAX_QUEUE
+from llmgw.telemetry.export import MAX_QUEUE, MAX_WITH_WORDS
 from llmgw.telemetry.spans import Tracing
-from tests.collectors import BlackHole, Collector, Resetter
-from tests.traced_calls import begun, finished
+from llmgw.types.call import Call
+from llmgw.types.message import Message, TextPart
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from tests.collectors import BlackHole, Collector, Resetter, attributes
+from tests.secret_samples import PERSONAL
+from tests.traced_calls import begun, captured, finished
 from tests.waiting import until
 
 Start = Callable[..., Tracing]
@@ -182,3 +186,78 @@ def test_after_shutdown_calls_are_counted_and_nothing_else(collector: Collector,
     tracing.shutdown()
     tracing.record(finished(begun(tracing)))
     assert tracing.dropped == 3
+
+
+class Watched(list[Message]):
+    """A message of a user that notes who looks at it, and holds up whoever does until they may `go`."""
+
+    def __init__(self, words: str = "hello", fault: str = "") -> None:
+        super().__init__([Message(role="user", parts=(TextPart(text=words),))])
+        self.threads: list[str] = []
+        self.go = threading.Event()
+        self.fault = fault
+
+    def __iter__(self) -> Iterator[Message]:
+        """Note the thread."""
+        self.threads.append(threading.current_thread().name)
+        assert self.go.wait(30)
+        if self.fault:
+            raise ValueError(self.fault)
+        return super().__iter__()
+
+
+def spoken(words: Sequence[Message]) -> Call:
+    """A call that is kept, of which these words may be told once they are looked through."""
+    call = captured("redacted", sampled=True)
+    assert call.content is not None
+    call.content.told = words
+    return call
+
+
+def words_of(span: Span) -> object:
+    """What the model was told, as a span says it."""
+    return attributes(span.attributes).get("gen_ai.input.messages")
+
+
+def test_words_are_looked_through_beside_the_loop(collector: Collector, start: Start) -> None:
+    """By the thread that sends them, after `record` is over; secrets are gone from what arrives."""
+    words = Watched(f"hello {PERSONAL['email'][0]}")
+    tracing = start(collector.url)
+    assert tracing.record(spoken(words))
+    words.go.set()
+    collector.wait_for(3)
+    assert set(words.threads) == {"llmgw-traces"}
+    told = str(words_of(collector.spans()["chat gpt-5"]))
+    assert "hello" in told
+    assert PERSONAL["email"][0] not in told
+
+
+def test_more_words_than_can_be_looked_through_are_left_out(collector: Collector, start: Start) -> None:
+    """The spans arrive whatever waits, and say that something is missing of them."""
+    slow = Watched()
+    tracing = start(collector.url)
+    tracing.record(spoken(slow))
+    until(lambda: slow.threads, "the words to be looked at")
+    for _ in range(MAX_WITH_WORDS + 2):
+        assert tracing.record(spoken((Message(role="user", parts=(TextPart(text="me too"),)),)))
+    slow.go.set()
+    collector.wait_for(3 * (MAX_WITH_WORDS + 3))
+    chats = [span for span in collector.all_spans() if span.name == "chat gpt-5"]
+    mute = [attributes(span.attributes) for span in chats if words_of(span) is None]
+    assert [each["llmgw.truncated"] for each in mute] == [True, True]
+    assert tracing.dropped == 0
+
+
+def test_words_that_cannot_be_told_cost_their_call_alone(
+    collector: Collector, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its spans are counted, one line says so without a word of it, and the others arrive."""
+    broken = Watched(fault="my own words")
+    tracing = start(collector.url)
+    broken.go.set()
+    tracing.record(spoken(broken))
+    tracing.record(finished(begun(tracing)))
+    tracing.shutdown()
+    assert len(collector.all_spans()) == tracing.dropped == 3
+    assert "ValueError" in caplog.text
+    assert "my own words" not in caplog.text

@@ -147,6 +147,31 @@ def test_a_body_is_the_sum_of_its_pieces(pieces: list[bytes], length: int | None
         assert asyncio.run(exchange.body(4, 60)) == b"".join(pieces)
 
 
+@pytest.mark.parametrize(
+    ("headers", "asked"),
+    [
+        ([(b"content-length", b"4")], 2),
+        ([(b"content-length", b"4"), (b"transfer-encoding", b"chunked")], 3),
+        ([], 3),
+    ],
+    ids=["declared", "chunks", "unknown"],
+)
+def test_a_body_of_known_length_is_whole_when_it_is_there(
+    headers: list[tuple[bytes, bytes]], asked: int
+) -> None:
+    """Nothing is asked of the server once the declared length has come; in chunks the end is waited for."""
+    coming = [{"type": "http.request", "body": each, "more_body": bool(each)} for each in (b"ab", b"cd", b"")]
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(_: Any) -> None:
+        raise AssertionError("nothing is sent")
+
+    assert asyncio.run(Exchange({"headers": headers}, receive, send).body(9, 60)) == b"abcd"
+    assert len(coming) == 3 - asked
+
+
 def waiting(leaves: asyncio.Event | None = None, asked: asyncio.Event | None = None) -> Exchange:
     """An exchange whose caller sends nothing, until it leaves; tells when it is asked for something."""
 

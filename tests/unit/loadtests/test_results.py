@@ -8,9 +8,10 @@ import pytest
 from loadtests import picture, report, tables, targets
 from loadtests.bench import DIRECT, LIMIT, OURS, SECOND, Kind, Reading, Result, Row
 from loadtests.generator import Tally
+from loadtests.machine import Place
 from loadtests.results import BEGIN, END, written
-from loadtests.scaling import brought
 from loadtests.scenarios import SCENARIOS
+from loadtests.second_worker import brought
 from loadtests.slow_streams import Slow
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
@@ -96,6 +97,29 @@ def test_stalls_that_the_upstream_had_as_well_are_not_the_gateways(ours: int, di
     found = [target for target in targets.judge(targets.Ran(slow=slow)) if target.met is not None]
 
     assert [target.met for target in found] == [met]
+
+
+def test_few_calls_prove_too_much_memory_and_never_little_enough() -> None:
+    """What is wanted after 100,000 calls is judged after as many, or when it is broken before."""
+    ran = [
+        targets.Ran(calls=calls, rss_mib=rss)
+        for calls, rss in ((9_000, 140.0), (9_000, 160.0), (100_000, 150.0))
+    ]
+    title = "RSS of a worker, mixed calls"
+
+    assert [judged(each)[title].met for each in ran] == [None, False, True]
+
+
+@pytest.mark.parametrize(("allowed", "both"), [([3], (3,)), ([0, 1], (0, 1)), ([0, 1, 2, 3], (0, 2))])
+def test_servers_and_load_generator_have_cpus_of_their_own_where_there_are_enough(
+    allowed: list[int], both: tuple[int, ...]
+) -> None:
+    """With three CPUs, two workers leave one to the load generator; one CPU is for everybody."""
+    place = Place.on(allowed)
+
+    assert place.server == allowed[0]
+    assert place.driver == allowed[-1 if len(allowed) == 1 else 1]
+    assert place.both == both
 
 
 @pytest.mark.parametrize(("cpus", "per_cpu"), [(2, 1.8), (4, 1.62)])

@@ -1,6 +1,10 @@
 """Bytes become frames by the rules of server-sent events, within limits."""
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from llmgw.providers.base import Frame
 from llmgw.providers.framing import MAX_EVENT_BYTES, SseFramer, WholeFramer, framer
 from llmgw.types.errors import ProviderTooLarge
@@ -32,6 +36,28 @@ def framed(body: bytes) -> list[Frame]:
 def test_events_are_cut(body: bytes, expected: list[Frame]) -> None:
     """Line ends, comments, several data lines, event names and a byte-order mark are read by the standard."""
     assert expected == framed(body)
+
+
+LINES = (
+    "", "", "", "data: a", "data: b", "data:c", "data: ", "data", "event: x", "event: y ", "event:", "event",
+    "event: x\rdata: a", ": note", "id: 1", "event: x\ndata: a\n", "data: \u2028\n", "\ufeffdata: d",
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    lines=st.lists(st.sampled_from(LINES), max_size=12),
+    ending=st.sampled_from(["\n", "\r\n", "\r"]),
+    cuts=st.lists(st.integers(0, 120), max_size=4),
+)
+def test_any_split_gives_the_same_events(lines: list[str], ending: str, cuts: list[int]) -> None:
+    """However the bytes come, the events are those of bytes that come one by one."""
+    body = ending.join(lines).encode()
+    places = sorted({0, *(cut for cut in cuts if cut < len(body)), len(body)})
+    one_by_one, in_pieces = SseFramer(), SseFramer()
+    expected = [frame for byte in body for frame in one_by_one.feed(bytes([byte]))] + one_by_one.close()
+    pieces = [body[start:end] for start, end in pairwise(places)]
+    assert [frame for piece in pieces for frame in in_pieces.feed(piece)] + in_pieces.close() == expected
 
 
 @pytest.mark.parametrize(

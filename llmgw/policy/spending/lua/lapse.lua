@@ -4,17 +4,18 @@ if call('HGET', OPERATION, 's') ~= 'held' then return {'AGAIN'} end
 local expires = call('ZSCORE', HOLDS, OP)
 if expires and tonumber(expires) > now then return {'EARLY'} end
 if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
-end_leases()
+read_budgets()
+end_hold()
 if own(1) == 'charge_estimate' then
-  close_hold()
   local marks = tonumber(own(5))
   local user = 7 + marks + BUDGETS * (marks + 1)
-  charge('lapse', ESTIMATE, own(user), '', 5, true)
+  charge('lapse', ESTIMATE, own(user), '', 5)
   use(user, 1, ESTIMATE, 0, 0)
+  write()
   roll(2)
   finish('lapsed', ESTIMATE, true)
   return {'CHARGED'}
 end
-end_hold()
+write()
 finish('lapsed', nil, true)
 return {'RELEASED'}

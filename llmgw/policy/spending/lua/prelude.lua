@@ -17,12 +17,20 @@ local function forget_at(i) return tonumber(ARGV[6 + 2 * i]) end
 local format = string.format
 local function text(number) return format('%d', number) end
 
+-- No step is longer than there are keys, whatever a wrong argument says.
+if not (LIMITS and BUDGETS) or 10 + 2 * LIMITS + BUDGETS > #KEYS then
+  return redis.error_reply('ERR arguments that do not fit their keys')
+end
+local OPERATIONS = #KEYS - 9 - 2 * LIMITS - BUDGETS
+
 local now
 if ARGV[2] == '' then
   local t = call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 else
   now = tonumber(ARGV[2])
+  -- Up to there seconds can be counted.
+  if not now or now < 0 or now > 1e15 then return redis.error_reply('ERR no time') end
 end
 
 -- Two signed parts of a whole number in decimal digits: high * 10^9 + low.
@@ -85,24 +93,23 @@ local function standing()
   return call('HMGET', OPERATION, unpack(names))
 end
 
--- Takes the hold off one budget; `held` is what the budget says of holds, if anything.
-local function give_back(i, held)
-  if held then call('HSET', budget_key(i), 'held', add(held, negate(ESTIMATE))) end
+-- What budgets and limits say is read once, changed in memory by each operation, and written once by `write`.
+local budgets, rates, closed = {}, {}, {}
+
+local function read_budgets()
+  for i = 1, BUDGETS do
+    local v = call('HMGET', budget_key(i), 'spent', 'held')
+    budgets[i] = {spent = v[1], held = v[2], new = not v[1] and not v[2], kept = forget_at(i) > now}
+  end
 end
 
--- Ends a hold, but for what it lies on.
-local function close_hold()
-  call('HDEL', OPEN, OP)
-  call('ZREM', HOLDS, OP)
-end
-
+-- Ends the operation's hold and its leases.
 local function end_hold()
-  for i = 1, BUDGETS do give_back(i, call('HGET', budget_key(i), 'held')) end
-  close_hold()
-end
-
-local function end_leases()
-  for i = 1, LIMITS do call('ZREM', lease_key(i), OP) end
+  for i = 1, BUDGETS do
+    local b = budgets[i]
+    if b.held then b.held, b.given = add(b.held, negate(ESTIMATE)), true end
+  end
+  closed[#closed + 1] = OP
 end
 
 -- The tokens that were really used take the place of the expected ones, while their second still counts.
@@ -111,14 +118,44 @@ local function change_tokens(by, stood)
   for i = 1, LIMITS do
     local at = tonumber(stood[2 + i])
     if at then
-      local slot = 't' .. at % RING
-      local r = call('HMGET', rate_key(i), 'at', 't', slot)
-      local age = r[1] and tonumber(r[1]) - at
-      if age and age >= 0 and age < RING and r[3] then
-        local change = math.max(by, -tonumber(r[3]))
-        call('HSET', rate_key(i), 't', text(tonumber(r[2]) + change), slot, text(tonumber(r[3]) + change))
+      local slot, r = 't' .. at % RING, rates[i]
+      if not r then
+        local v = call('HMGET', rate_key(i), 'at', 't', slot)
+        r = {at = tonumber(v[1]), tokens = tonumber(v[2]), slots = {[slot] = tonumber(v[3]) or false}}
+        rates[i] = r
+      elseif r.slots[slot] == nil then
+        r.slots[slot] = tonumber(call('HGET', rate_key(i), slot)) or false
+      end
+      local age, had = r.at and r.at - at, r.slots[slot]
+      if age and age >= 0 and age < RING and had then
+        local change = math.max(by, -had)
+        r.tokens, r.slots[slot], r.changed = r.tokens + change, had + change, true
       end
     end
+  end
+end
+
+local function write()
+  for i = 1, BUDGETS do
+    local b, cells = budgets[i], {}
+    if b.charged then cells[1], cells[2] = 'spent', b.spent end
+    if b.given then cells[#cells + 1], cells[#cells + 2] = 'held', b.held end
+    if #cells > 0 then call('HSET', budget_key(i), unpack(cells)) end
+    if b.charged and b.new then begin_budget(i) end
+  end
+  for i, r in pairs(rates) do
+    if r.changed then
+      local cells = {'t', text(r.tokens)}
+      for slot, count in pairs(r.slots) do
+        if count then cells[#cells + 1], cells[#cells + 2] = slot, text(count) end
+      end
+      call('HSET', rate_key(i), unpack(cells))
+    end
+  end
+  if #closed > 0 then
+    call('HDEL', OPEN, unpack(closed))
+    call('ZREM', HOLDS, unpack(closed))
+    for i = 1, LIMITS do call('ZREM', lease_key(i), unpack(closed)) end
   end
 end
 
@@ -200,30 +237,22 @@ local function tell(i, before, after, at)
   end
 end
 
--- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row; `held`
--- tells that the operation's hold lies on them and ends with it. Returns what each budget has spent by then, '' for a
--- window that is not kept. Own arguments at `at`: the marks.
-local function charge(kind, amount, who, data, at, held)
-  local charged, spents = {}, {}
+-- Charges an amount, which may be negative, to every budget whose window is still kept, and posts its one row. Returns
+-- what each budget has spent by then, '' for a window that is not kept. Own arguments at `at`: the marks.
+local function charge(kind, amount, who, data, at)
+  local names, spents = {}, {}
   local rising = amount ~= '0' and not negative(amount)
   for i = 1, BUDGETS do
+    local b = budgets[i]
     spents[i] = ''
-    if forget_at(i) > now then
-      local before = call('HMGET', budget_key(i), 'spent', 'held')
-      spents[i] = add(before[1] or '0', amount)
-      if held and before[2] then
-        call('HSET', budget_key(i), 'spent', spents[i], 'held', add(before[2], negate(ESTIMATE)))
-      else
-        call('HSET', budget_key(i), 'spent', spents[i])
-      end
-      if not before[1] and not before[2] then begin_budget(i) end
-      charged[#charged + 1] = budget_name(i)
-      if rising then tell(i, before[1] or '0', spents[i], at) end
-    elseif held then
-      give_back(i, call('HGET', budget_key(i), 'held'))
+    if b.kept then
+      local before = b.spent or '0'
+      b.spent, b.charged = add(before, amount), true
+      spents[i], names[#names + 1] = b.spent, budget_name(i)
+      if rising then tell(i, before, b.spent, at) end
     end
   end
-  call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(charged, ' '),
+  call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(names, ' '),
     'at', text(now), 'who', who, 'data', data)
   return spents
 end

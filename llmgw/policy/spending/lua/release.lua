@@ -7,8 +7,9 @@ if state and state ~= 'held' then return {'AGAIN', state} end
 if state then
   if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
   change_tokens(-tonumber(own(1)), stood)
+  read_budgets()
   end_hold()
-  end_leases()
+  write()
 end
 finish('released', nil, state)
 return {'OK'}

@@ -1,0 +1,1 @@
+"""Two gateways on a Valkey Cluster, one primary of which is killed under load."""

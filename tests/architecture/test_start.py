@@ -1,0 +1,20 @@
+"""What starting need not read."""
+
+import subprocess
+import sys
+
+import pytest
+
+_RARE = "aiohttp anthropic duckdb grpc jinja2 numpy openai pandas pyarrow pytest tiktoken"
+_HEAVY = "cryptography jsonschema jsonschema_rs litestar llmgw.app llmgw.settings opentelemetry redis requests yaml"
+
+
+@pytest.mark.parametrize(
+    ("module", "unread"),
+    [("llmgw.app", _RARE), ("llmgw.cli.serve", _RARE), ("llmgw.cli", f"{_RARE} {_HEAVY}")],
+)
+def test_starting_reads_nothing_that_only_rare_paths_need(module: str, unread: str) -> None:
+    """A worker, the command that starts it and the command line's own help load none of the modules named."""
+    code = f"import sys, {module}; print(*(set({unread.split()!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
