@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 from llmgw.state.embedded import EmbeddedValkey
 from redis import Redis
 from tests.scheduling import ByFolder
@@ -15,6 +16,10 @@ from xdist.remote import Producer
 
 TOLD: Final = "told"
 """The property of a test's report that has its line."""
+
+# A busy machine is no fault of what is tested: examples are counted, not timed.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True, scope="session")

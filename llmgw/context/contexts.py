@@ -29,7 +29,7 @@ from llmgw.context.verifying.sessions import Sessions
 from llmgw.state.connection import Argument, State
 from llmgw.types.clock import Clock
 from llmgw.types.completion import Choice, Completion
-from llmgw.types.context import ContextOptions, Idempotency, Policy
+from llmgw.types.context import ContextOptions, Idempotency, Policy, plain_tag
 from llmgw.types.context_errors import ContextNotFound, RevisionMismatch, RevisionRequired
 from llmgw.types.errors import InvalidRequest, StoreUnavailable
 from llmgw.types.message import Message, ToolCallPart
@@ -110,7 +110,7 @@ class Contexts:
             lease_ms=round(self.settings.lease_s * 1000),
             # Whether the context is encrypted is not known yet; what is written ahead is, whatever it is.
             input=wrapped(self.chain_keys, asker.tenant, keys.context, encode_json(messages), IN_FLIGHT),
-            if_match=_plain_tag(options.if_match),
+            if_match=plain_tag(options.if_match),
             known=len(known.turns) if known else -1,
             epoch=known.epoch if known else -1,
             idempotency=idempotency,
@@ -303,7 +303,7 @@ class Contexts:
             self._check_rollback(keys, stored, options)
             history = await self.histories.at(keys, stored)
         policy = decode_policy(stored.facts.policy).over(base)
-        if policy.require_if_match and not _plain_tag(options.if_match) and stored.turns > stored.base:
+        if policy.require_if_match and not plain_tag(options.if_match) and stored.turns > stored.base:
             raise RevisionRequired("this context wants If-Match with the revision the call follows")
         return Opened(keys, asker, lease, history, policy, idempotency)
 
@@ -313,7 +313,7 @@ class Contexts:
         if known is None or known.epoch != stored.epoch or known.rev <= stored.rev:
             return
         self.histories.forget(keys)
-        if _plain_tag(options.if_match):
+        if plain_tag(options.if_match):
             return
         _log.error(
             "context %s of tenant %s went back from revision %d to %d: acknowledged turns are lost",
@@ -380,19 +380,3 @@ def completion_of(turn: Turn) -> Completion:
         protocol=turn.protocol,
         choices=(choice,),
     )
-
-
-def _plain_tag(tag: str | None) -> str:
-    """Read an entity tag, quoted or not; empty for none, and for `*`, which names no revision.
-
-    Raises:
-        InvalidRequest: there is nothing in it, so that whoever sent it believes to be safe and is not.
-    """
-    if tag is None:
-        return ""
-    plain = tag.strip().removeprefix('"').removesuffix('"')
-    if not plain:
-        raise InvalidRequest(
-            "If-Match is empty: it names a revision as ETag had it, or is *", param="if_match"
-        )
-    return "" if plain == "*" else plain

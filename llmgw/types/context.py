@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from llmgw.types.errors import InvalidRequest
 from llmgw.types.json import Json
 from llmgw.types.scalars import MAX_COUNT, ContextId, Count, Digest, Moment, Name, Seq
 from llmgw.types.violation import Level
@@ -190,3 +191,19 @@ class Idempotency(Struct, frozen=True, kw_only=True):
 def etag(rev: int, head: str) -> str:
     """The entity tag of a revision: its number and the first 16 digits of its head."""
     return f"{rev}-{head[:16]}"
+
+
+def plain_tag(tag: str | None) -> str:
+    """Read an entity tag, quoted or not; empty for none, and for `*`, which names no revision.
+
+    Raises:
+        InvalidRequest: there is nothing in it, so that whoever sent it believes to be safe and is not.
+    """
+    if tag is None:
+        return ""
+    plain = tag.strip().removeprefix('"').removesuffix('"')
+    if not plain:
+        raise InvalidRequest(
+            "If-Match is empty: it names a revision as ETag has it, or is *", param="if_match"
+        )
+    return "" if plain == "*" else plain
