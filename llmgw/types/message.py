@@ -36,7 +36,9 @@ class Seal(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
     kind: Literal["signature", "encrypted"] = "signature"
 
 
-class TextPart(Struct, frozen=True, kw_only=True, tag="text", omit_defaults=True, forbid_unknown_fields=True):
+class TextPart(
+    Struct, frozen=True, kw_only=True, tag="text", omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
     """Plain text."""
 
     text: str

@@ -1,5 +1,6 @@
 """Contexts in the store: what each script is asked, what its answers mean. Frames are bytes here and stay so."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -41,6 +42,9 @@ from llmgw.types.context_errors import (
 
 PAGE: Final = 2000
 """Turns read at a time."""
+_UNKNOWN_AT_ONCE: Final = 4
+"""Contexts that a worker does not know and asks for at one time: each may be answered by megabytes of turns, behind
+which all others wait, on the way and at this end."""
 TOMBSTONE_MS: Final = 30 * 86_400_000
 """How long it is known that a context was erased."""
 
@@ -50,6 +54,7 @@ class ContextStore:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._unknown = asyncio.Semaphore(_UNKNOWN_AT_ONCE)
 
     async def begin(self, keys: Keys, wish: Begin) -> Lease | Replay:
         """Take the lease of a context, or find what the call was answered before.
@@ -66,22 +71,23 @@ class ContextStore:
         fields = _flat(wish.fields)
         idempotency = wish.idempotency
         known: list[Argument] = [wish.known, wish.epoch, wish.input, PAGE]
-        answer = await self._state.script(
-            scripts.BEGIN,
-            asked,
-            [
-                wish.op,
-                wish.who,
-                wish.if_match,
-                wish.lease_ms,
-                *known,
-                idempotency.key if idempotency else "",
-                idempotency.fingerprint if idempotency else "",
-                wish.trace,
-                len(fields),
-                *fields,
-            ],
-        )
+        arguments: list[Argument] = [
+            wish.op,
+            wish.who,
+            wish.if_match,
+            wish.lease_ms,
+            *known,
+            idempotency.key if idempotency else "",
+            idempotency.fingerprint if idempotency else "",
+            wish.trace,
+            len(fields),
+            *fields,
+        ]
+        if wish.known >= 0:
+            answer = await self._state.script(scripts.BEGIN, asked, arguments)
+        else:
+            async with self._unknown:
+                answer = await self._state.script(scripts.BEGIN, asked, arguments)
         match answer[0]:
             case b"OK":
                 stored = stored_of(b"active", answer[2:])
