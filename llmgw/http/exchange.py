@@ -151,10 +151,11 @@ class Exchange:
             if not body or len(body) != length:
                 body = await self._pieces(message, length, limit)
         except asyncio.CancelledError:
-            reason = self.interruption()
-            if reason is None:
+            if self._reason is None:
                 raise
-            raise reason from None
+            # In no variable: an error that a frame of its own keeps would keep the request open until the collector
+            # of garbage comes by, and the server closes the connection only when nobody has the request.
+            raise self._interrupted(self._reason) from None
         finally:
             self._due = math.inf
         return body
@@ -243,6 +244,12 @@ class Exchange:
         if self._reason is not None and self._task is not None:
             self._task.uncancel()
         return self._reason
+
+    def _interrupted(self, reason: GatewayError) -> GatewayError:
+        """Take a cancellation back, and forget why it was."""
+        self.interruption()
+        self._reason = None
+        return reason
 
     def start(self, status: int, headers: Headers) -> Awaitable[None]:
         """Send the status line and headers."""
