@@ -43,8 +43,8 @@ from llmgw.types.context_errors import (
 PAGE: Final = 2000
 """Turns read at a time."""
 _UNKNOWN_AT_ONCE: Final = 4
-"""Contexts that a worker does not know and asks for at one time: each may be answered by megabytes of turns, behind
-which all others wait, on the way and at this end."""
+"""Contexts that are there, that a worker does not know and asks for at one time: each may be answered by megabytes of
+turns, behind which all others wait, on the way and at this end."""
 TOMBSTONE_MS: Final = 30 * 86_400_000
 """How long it is known that a context was erased."""
 
@@ -83,7 +83,7 @@ class ContextStore:
             len(fields),
             *fields,
         ]
-        if wish.known >= 0:
+        if wish.known >= 0 or wish.fields is not None:
             answer = await self._state.script(scripts.BEGIN, asked, arguments)
         else:
             async with self._unknown:
