@@ -43,8 +43,8 @@ from llmgw.types.context_errors import (
 PAGE: Final = 2000
 """Turns read at a time."""
 _UNKNOWN_AT_ONCE: Final = 4
-"""Contexts that are there, that a worker does not know and asks for at one time: each may be answered by megabytes of
-turns, behind which all others wait, on the way and at this end."""
+"""Contexts that are there, that a worker does not know and asks for at one time: each may be answered by megabytes,
+behind which all others wait, on the way and at this end."""
 TOMBSTONE_MS: Final = 30 * 86_400_000
 """How long it is known that a context was erased."""
 
