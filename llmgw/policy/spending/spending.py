@@ -17,9 +17,7 @@ from llmgw.state.scripts import Script
 from llmgw.types.clock import Clock
 from llmgw.types.errors import InternalError, StoreUnavailable, Unavailable
 from llmgw.types.json import encode
-from llmgw.types.limit_errors import (
-    TooLate,
-)
+from llmgw.types.limit_errors import TooLate
 
 HOLD_MS: Final = 600_000
 LEASE_MS: Final = 30_000

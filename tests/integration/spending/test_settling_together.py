@@ -69,6 +69,27 @@ def test_one_that_is_damaged_leaves_the_others_to_their_end(store_url: str) -> N
     at_desk(store_url, scene)
 
 
+def test_what_could_not_be_posted_keeps_its_hold_and_is_charged_when_it_comes_again(store_url: str) -> None:
+    """Where the ledger takes no row, nothing is charged or given back; once it does, each is charged once."""
+
+    async def scene(desk: Desk) -> None:
+        claims = [bound(desk, name) for name in ("first", "second")]
+        for each in claims:
+            await desk.spending.admit(each)
+        ledger = keys.of(TENANT, "ledger")
+        await desk.state.command("SET", ledger, "no stream")
+        ended = [(each, cost(10)) for each in claims]
+        assert [type(each) for each in await desk.spending.settle_all(ended)] == [StoreUnavailable] * 2
+        assert await desk.budget(BUDGET) == (0, 200)
+        assert await desk.state.command("HLEN", keys.of(TENANT, "open")) == 2
+        await desk.state.command("DEL", ledger)
+        assert [type(each) for each in await desk.spending.settle_all(ended)] == [Settled] * 2
+        assert await desk.budget(BUDGET) == (20, 0)
+        assert [row["op"] for row in await desk.rows()] == ["first", "second"]
+
+    at_desk(store_url, scene)
+
+
 def test_what_lapsed_is_adjusted_beside_the_others(store_url: str) -> None:
     """Each by its own state: one row each, and a call is counted once."""
 

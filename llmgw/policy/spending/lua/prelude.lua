@@ -241,19 +241,23 @@ end
 -- what each budget has spent by then, '' for a window that is not kept. Own arguments at `at`: the marks.
 local function charge(kind, amount, who, data, at)
   local names, spents = {}, {}
+  for i = 1, BUDGETS do
+    spents[i] = ''
+    if budgets[i].kept then names[#names + 1] = budget_name(i) end
+  end
+  -- First, so that nothing is charged of which there is no row.
+  call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(names, ' '),
+    'at', text(now), 'who', who, 'data', data)
   local rising = amount ~= '0' and not negative(amount)
   for i = 1, BUDGETS do
     local b = budgets[i]
-    spents[i] = ''
     if b.kept then
       local before = b.spent or '0'
       b.spent, b.charged = add(before, amount), true
-      spents[i], names[#names + 1] = b.spent, budget_name(i)
+      spents[i] = b.spent
       if rising then tell(i, before, b.spent, at) end
     end
   end
-  call('XADD', LEDGER, '*', 'op', OP, 'kind', kind, 'cost', amount, 'budgets', table.concat(names, ' '),
-    'at', text(now), 'who', who, 'data', data)
   return spents
 end
 

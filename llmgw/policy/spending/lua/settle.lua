@@ -9,14 +9,15 @@ local function settle(at, user)
   -- It may have been settled, and that been forgotten: nobody can tell any more.
   if not state and now >= tonumber(own(at + 7)) then return {'TOO_LATE'} end
   local held = state == 'held'
-  if held then
-    if call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
-    change_tokens(tonumber(own(at + 3)), stood)
-    end_hold()
-  end
+  if held and call('HGET', OPEN, OP) ~= hold_text() then return {'MISMATCH'} end
   local late = state == 'lapsed' or state == 'released'
   local amount = late and add(cost, negate(charged or '0')) or cost
   local spents = charge(late and 'adjustment' or 'settle', amount, own(user), own(at + 6), 4)
+  -- What could not be charged keeps its hold, and is settled when it comes again.
+  if held then
+    change_tokens(tonumber(own(at + 3)), stood)
+    end_hold()
+  end
   use(user, charged and 0 or 1, amount, tonumber(own(at + 4)), tonumber(own(at + 5)))
   finish('settled', cost, held)
   return {late and 'ADJUSTED' or 'CHARGED', amount, spents}
