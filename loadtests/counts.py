@@ -48,6 +48,8 @@ SCENARIOS: Final = ("chat", "stream", "all-on")
 _ADMIN: Final = secrets.token_hex(24)
 _WARM, _COUNTED = 12, 40
 _BEHIND_S: Final = 0.005
+_LONG: Final = 100
+"""Turns from which a conversation is long."""
 
 
 class Counter:
@@ -187,9 +189,11 @@ async def _bodies(caller: Caller, scenario: Scenario) -> tuple[str, list[bytes]]
         await _publish(caller, key)
     names: list[str | None] = [None] * (_WARM + _COUNTED)
     if scenario.turns:
-        names = [f"{scenario.name}-{number}" for number in range(len(names))]
+        # A call adds two turns, so a short conversation is called once; long ones are few, to be warm.
+        pool = len(names) if scenario.turns < _LONG else 2
+        names = [f"{scenario.name}-{number % pool}" for number in range(len(names))]
         said = [{"role": "assistant" if n % 2 else "user", "content": WORDS} for n in range(scenario.turns)]
-        for name in names:
+        for name in dict.fromkeys(names):
             await caller.done("POST", "/v1/contexts", key, {"id": name})
             await caller.done("POST", f"/v1/contexts/{name}/turns", key, {"messages": said})
     shots = [stored(scenario, scenario.model, key, name) for name in names]
@@ -250,8 +254,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"make this the baseline in {BASELINE.name}")
     parser.add_argument("--files", action="store_true", help="show which files the instructions are of")
+    parser.add_argument(
+        "--json", action="store_true", help="print the instructions by scenario and file alone"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=[each.name for each in ALL if each.path == CHAT],
+        help="this scenario; may be repeated",
+    )
     asked = parser.parse_args()
-    found = measured()
+    if asked.write and asked.only:
+        parser.error("a baseline is of every scenario")
+    found = measured(asked.only or SCENARIOS)
+    if asked.json:
+        print(json.dumps({name: files for name, (_, files) in found.items()}))  # ours
+        return 0
     known: dict[str, dict[str, int]] = json.loads(BASELINE.read_text(encoding="utf-8"))  # noqa: TID251  # ours
     before = known.get(VERSION, {})
     worse = False

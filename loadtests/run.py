@@ -7,7 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from loadtests import context_report, crossing, parts, peers, picture, report, results, slow_streams, targets
+from loadtests import (
+    context_report,
+    crossing,
+    parts,
+    peers,
+    picture,
+    report,
+    results,
+    rooms,
+    slow_streams,
+    targets,
+)
 from loadtests.accounting import family_of, worker_rss_mib
 from loadtests.bench import FULL, QUICK, Bench, Result
 from loadtests.machine import Place
@@ -134,6 +145,12 @@ class Run:
                 started_s=main.started_s if main else 0.0,
             )
         )
+        wanted = targets.missed(self._targets)
+        if wanted:
+            try:
+                self._show(rooms.table(rooms.profile(wanted)))
+            except RuntimeError as error:
+                print(error, file=sys.stderr)
 
     def summary(self) -> str:
         """Say what the whole run came to."""

@@ -25,6 +25,8 @@ class Target(Struct, frozen=True, kw_only=True):
     met: bool | None = None
     apart: bool = False
     """Whether it is measured by the way, in every run."""
+    scenario: str = ""
+    """Whose calls' CPU it is about, if any's."""
 
     @property
     def ratio(self) -> bool:
@@ -48,20 +50,13 @@ class Ran(Struct, frozen=True, kw_only=True):
 def judge(ran: Ran) -> list[Target]:
     """Hold what was measured against what is promised."""
     by_name = {result.scenario.name: result for result in ran.results}
-    found = [_at_most("CPU per stateless call", _cpu(by_name, "chat", "limit"), 2.5, "bare forwarder")]
-    found.append(_at_most("CPU per call, all on", _cpu(by_name, "all-on", "limit"), 5, "bare forwarder"))
+    found = [_beside_forwarder("CPU per stateless call", by_name, "chat", 2.5)]
+    found.append(_beside_forwarder("CPU per call, all on", by_name, "all-on", 5))
     for peer, times, rate in (("LiteLLM", 40, 30), ("Portkey", 6, 5)):
         found += _beside_peer(by_name, peer, times, rate)
     for quantile, most in ((0.5, 1.0), (0.99, 4.0)):
         found.append(_added(by_name, quantile, most))
-    found.append(
-        _at_most(
-            "CPU per stream of 20 chunks, all on",
-            _cpu(by_name, "all-on-stream", "limit"),
-            2.5,
-            "bare forwarder",
-        )
-    )
+    found.append(_beside_forwarder("CPU per stream of 20 chunks, all on", by_name, "all-on-stream", 2.5))
     found.append(_stalls(ran.slow))
     found += _long(by_name)
     found.append(_second(by_name))
@@ -110,17 +105,24 @@ def _row(results: Mapping[str, Result], scenario: str, kind: Kind, name: str = "
     return result.row(kind, name) if result else None
 
 
-def _cpu(results: Mapping[str, Result], scenario: str, base: Kind) -> float | None:
-    """The gateway's CPU per call as a multiple of another row's of the same scenario."""
-    ours, other = _fast(results, scenario, "ours"), _fast(results, scenario, base)
-    return ours.cpu_us / other.cpu_us if ours and other and other.cpu_us else None
+def _beside_forwarder(title: str, results: Mapping[str, Result], scenario: str, most: float) -> Target:
+    """The gateway's CPU per call as a multiple of the bare forwarder's in the same scenario."""
+    ours, other = _fast(results, scenario, "ours"), _fast(results, scenario, "limit")
+    ratio = ours.cpu_us / other.cpu_us if ours and other and other.cpu_us else None
+    return _at_most(title, ratio, most, "bare forwarder", scenario)
 
 
-def _at_most(title: str, value: float | None, most: float, of: str) -> Target:
+def _at_most(title: str, value: float | None, most: float, of: str, scenario: str) -> Target:
     wanted = f"≤ {most:g} x {of}"
     if value is None:
-        return Target(title=title, wanted=wanted)
-    return Target(title=title, wanted=wanted, measured=f"{value:.2f} x", met=value <= most)
+        return Target(title=title, wanted=wanted, scenario=scenario)
+    measured = f"{value:.2f} x"
+    return Target(title=title, wanted=wanted, measured=measured, met=value <= most, scenario=scenario)
+
+
+def missed(targets: Sequence[Target]) -> list[str]:
+    """Name the scenarios whose calls take more CPU than is promised."""
+    return [target.scenario for target in targets if target.scenario and target.met is False]
 
 
 def _beside_peer(results: Mapping[str, Result], peer: str, times: float, rate: float) -> list[Target]:
@@ -179,7 +181,10 @@ def _long(results: Mapping[str, Result]) -> list[Target]:
         )
     long, short = _fast(results, "context-1000", "ours"), _fast(results, "context-10", "ours")
     ratio = long.cpu_us / short.cpu_us if long and short and short.cpu_us else None
-    return [quick, _at_most("context of 1,000 turns, warm, CPU", ratio, 1.3, "that of 10 turns")]
+    return [
+        quick,
+        _at_most("context of 1,000 turns, warm, CPU", ratio, 1.3, "that of 10 turns", "context-1000"),
+    ]
 
 
 def _second(results: Mapping[str, Result]) -> Target:
