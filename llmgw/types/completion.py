@@ -209,13 +209,15 @@ class _ChoiceFolding:
         self.choice_details: Details = {}
         self.message_details: Details = {}
 
-    def text(self, kind: str, part: int, piece: str, extra: Extra | None) -> None:
+    def text(self, kind: str, part: int, piece: str, extra: Extra | None) -> list[str]:
+        """Take in a piece of text; returns the pieces of its part."""
         run = self.runs[-1] if self.runs else None
         if run is None or run.kind != kind or run.part != part:
             run = self._begin(kind, part)
         run.text.append(piece)
         if extra is not None:
             merge(run.details, extra.part)
+        return run.text
 
     def call(self, delta: ToolCallDelta) -> None:
         run = self.calls.get(delta.index)
@@ -279,9 +281,26 @@ class Folding:
         self.usage: Usage | None = None
         self.details: Details = {}
         self.facts: Details = {}
+        self._beside: Extra | None = None
+        """What was taken in last, where taking it in again would change nothing."""
+        self._text: list[str] = []
+        self._of: int | None = None
+        self._part: int | None = None
+        """The choice and the part whose text goes on; none where the last event told of anything else."""
 
     def add(self, event: StreamEvent) -> None:
         """Take in the next event."""
+        # What most events are: text that goes on, beside what the last event had beside it.
+        if (
+            type(event) is TextDelta
+            and event.extra is self._beside
+            and event.choice == self._of
+            and event.part == self._part
+            and event.logprobs is None
+        ):
+            self._text.append(event.text)
+            return
+        self._part = None
         match event:
             case Start():
                 self.start = self.start or event
@@ -302,7 +321,8 @@ class Folding:
         match event:
             case TextDelta():
                 choice = self._choice(event.choice, event.extra, event.logprobs)
-                choice.text("text", event.part, event.text, event.extra)
+                self._text = choice.text("text", event.part, event.text, event.extra)
+                self._of, self._part = event.choice, event.part
             case RefusalDelta():
                 choice = self._choice(event.choice, event.extra, event.logprobs)
                 choice.text("refusal", 0, event.text, event.extra)
@@ -335,6 +355,7 @@ class Folding:
         # Each chunk repeats these whole (fingerprint, tier), so the last one counts.
         if extra is not None:
             self.details.update(extra.chunk)
+            self._beside = None if extra.choice or extra.delta or extra.part else extra
 
     def completion(self, raw: bytes = b"") -> Completion:
         """What the events so far describe.

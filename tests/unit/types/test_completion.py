@@ -21,6 +21,7 @@ from llmgw.types.event import (
     UsageReport,
 )
 from llmgw.types.message import OpaquePart, Seal
+from msgspec.structs import replace
 
 EXTRA = Extra(
     chunk={"tier": "t", "none": None},
@@ -72,6 +73,33 @@ def test_fewer_events_give_the_same_answer(missing: int) -> None:
     events = [STARTS[0], SAYINGS[0], ENDS[0], COUNTS[0], FINISHES[0]]
     del events[missing]
     assert fold(events) == fold(iter(events))
+
+
+def test_text_that_goes_on_is_put_where_it_belongs() -> None:
+    """Pieces that repeat what stands beside them are folded as pieces that each bring their own."""
+    tier, other = Extra(chunk={"tier": "t"}), Extra(chunk={"tier": "u", "more": 1})
+    pool: tuple[StreamEvent, ...] = (
+        TextDelta(text="a"),
+        TextDelta(text="b", extra=tier),
+        TextDelta(text="c", extra=other),
+        TextDelta(text="d", extra=EXTRA),
+        TextDelta(text="e", choice=1, extra=tier),
+        TextDelta(text="f", choice=-1, part=-1),
+        TextDelta(text="g", part=1),
+        ReasoningDelta(text="h"),
+        Detail(extra=other),
+    )
+    for told in product(pool, repeat=4):
+        events = [STARTS[0], *told]
+        apart = [_with_its_own(event) for event in events]
+        assert fold(iter(events)) == fold(iter(apart)), events
+
+
+def _with_its_own(event: StreamEvent) -> StreamEvent:
+    """The same event beside an object that no other event has."""
+    if isinstance(event, TextDelta):
+        return replace(event, extra=Extra() if event.extra is None else replace(event.extra))
+    return event
 
 
 def test_the_answer_is_not_the_events() -> None:
