@@ -182,6 +182,8 @@ class Bench:
     def everybody(self) -> dict[str, Subject]:
         """Name all servers there are, the main gateway's flavour alone."""
         found: dict[str, Subject] = {DIRECT: self.upstream, LIMIT: self.limit, OURS: self.gateways["main"]}
+        if self.second is not None:
+            found[SECOND] = self.second
         return found | {peer.name: peer for peer in self.peers}
 
     async def measure(self, scenario: Scenario) -> Result:

@@ -75,7 +75,9 @@ class Run:
                 flavours.add("main")
             gateways = {flavour: self._gateway(flavour, upstream, stack) for flavour in sorted(flavours)}
             second = None
-            paired = any(scenario.gateway == "main" and scenario.rate is None for scenario in self._chosen)
+            paired = slow_streams.NAME in self._only or any(
+                scenario.gateway == "main" and scenario.rate is None for scenario in self._chosen
+            )
             if paired and len(place.both) > 1:
                 second = self._gateway("main", upstream, stack, cpus=place.both)
             limit = stack.enter_context(Limit([place.server], home, upstream.port))
