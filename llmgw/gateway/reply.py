@@ -292,12 +292,12 @@ class Reply:
         for event in events:
             if event.__class__ is TextDelta:
                 continue
-            if isinstance(event, UsageReport):
+            if event.__class__ is UsageReport:
                 call.usage = event.usage
-            elif isinstance(event, ChoiceEnd):
+            elif event.__class__ is ChoiceEnd:
                 call.finish_reasons = (*call.finish_reasons, event.native_reason)
-            elif isinstance(event, Finish):
+            elif event.__class__ is Finish:
                 call.usage = event.usage or call.usage
-            elif isinstance(event, Start):
+            elif event.__class__ is Start:
                 call.answered_id, call.answered_model = event.id, event.model
                 call.tier = tier_of(event)
