@@ -115,12 +115,10 @@ class Dispatch:
         opening = _Opening(asking, call, permit, asyncio.get_running_loop().time())
         self._budget.begin_call()
         try:
-            reply = await self._rounds(targets, opening)
+            return await self._rounds(targets, opening)
         except BaseException:
             self._budget.end_call()
             raise
-        reply.when_ended(self._budget.end_call)
-        return reply
 
     async def _rounds(self, targets: Sequence[Target], opening: _Opening) -> Reply:
         failure: GatewayError | None = None
@@ -170,9 +168,17 @@ class Dispatch:
         request = await opening.asking.request(provider, target)
         await opening.permit.before(target)
         lease = self._health.try_acquire(target) or await self._health.acquire(target)
-        attempt = self._new_attempt(target)
-        opening.call.attempts.append(attempt)
-        opening.call.losses = request.losses
+        call, invocation = opening.call, opening.invocation
+        attempt = Attempt(
+            target=target.name,
+            provider=target.provider,
+            kind=target.kind,
+            model=target.model,
+            started_ns=self._clock.monotonic_ns(),
+            span_id=self._new_span_id(),
+        )
+        call.attempts.append(attempt)
+        call.losses = request.losses
         answer: Answer | None = None
         try:
             answer = await self._send(request, target, opening, attempt)
@@ -186,42 +192,43 @@ class Dispatch:
             raise
 
         def on_end(error: GatewayError | None) -> None:
-            if not isinstance(opening.invocation, CountInvocation):
-                charge(attempt, target, opening.call, opening.call.usage)
-                reported = None if opening.call.usage is None else opening.call.usage.input_tokens
-                self._calibration.learn_from(target.name, opening.invocation, reported)
+            if not isinstance(invocation, CountInvocation):
+                usage = call.usage
+                charge(attempt, target, call, usage)
+                reported = None if usage is None else usage.input_tokens
+                self._calibration.learn_from(target.name, invocation, reported)
             self._close(attempt, lease, answer, error)
+            self._budget.end_call()
 
-        return Reply(opening.call, target, answer, first, on_end, self._clock)
+        return Reply(call, target, answer, first, on_end, self._clock)
 
     async def _send(
         self, request: UpstreamRequest, target: Target, opening: _Opening, attempt: Attempt
     ) -> Answer:
         """Send the request and judge the status line."""
         provider = self._providers[target.protocol]
-        began = attempt.started_ns
         if self._propagate:
             request = _traced(request, opening.call, attempt)
         try:
             response = await self._upstream.open(request, target, opening.deadline(target))
         finally:
-            attempt.first_byte_ns = self._clock.monotonic_ns()
-            opening.call.waited_ns += attempt.first_byte_ns - began
-        attempt.status = response.status
-        attempt.upstream_id = response.headers.get("x-request-id") or response.headers.get("request-id")
+            attempt.first_byte_ns = now = self._clock.monotonic_ns()
+            opening.call.waited_ns += now - attempt.started_ns
+        attempt.status = status = response.status
+        headers = response.headers
+        attempt.upstream_id = headers.get("x-request-id") or headers.get("request-id")
         answer = Answer(
             response,
             framer(request.framing),
             provider.parser(opening.invocation, target),
             keep=opening.asking.keeps_raw,
         )
-        media_type = response.headers.get("content-type", "")
-        if response.status >= 300 or (request.framing == "sse" and not _may_stream(media_type)):
+        if status >= 300 or (request.framing == "sse" and not _may_stream(headers.get("content-type", ""))):
             try:
                 body = await response.read()
             finally:
                 response.close()
-            raise provider.parse_error(response.status, response.headers, body)
+            raise provider.parse_error(status, headers, body)
         return answer
 
     async def _first_content(
@@ -233,7 +240,7 @@ class Dispatch:
         try:
             if not opening.invocation.stream:
                 events = await answer.whole()
-            while not answer.finished and not any(map(is_content, events)):
+            while not answer.finished and (not events or not any(map(is_content, events))):
                 events += await answer.batch()
         except GatewayError:
             # What was used for an answer that never began is paid for all the same.
@@ -244,16 +251,6 @@ class Dispatch:
             opening.call.waited_ns += now - began
         opening.call.first_content_ns = now
         return events
-
-    def _new_attempt(self, target: Target) -> Attempt:
-        return Attempt(
-            target=target.name,
-            provider=target.provider,
-            kind=target.kind,
-            model=target.model,
-            started_ns=self._clock.monotonic_ns(),
-            span_id=self._new_span_id(),
-        )
 
     def _close(
         self, attempt: Attempt, lease: Lease, answer: Answer | None, error: GatewayError | None

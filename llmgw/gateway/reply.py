@@ -5,7 +5,7 @@ finds it there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from msgspec import structs
@@ -49,7 +49,8 @@ class Answer:
             DeadlineExceeded: the call's time is over.
         """
         self.raw = await self.response.read()
-        events = [*self._parse(self.raw), *self._close()]
+        frames = self._framer.feed(self.raw)
+        events = self._until_its_end(self._read([*frames, *self._framer.close()]))
         if self._failure is not None:
             raise self._failure
         return events
@@ -66,18 +67,17 @@ class Answer:
         chunk = await self.response.chunk()
         if self._chunks is not None:
             self._chunks.append(chunk)
-        return self._parse(chunk) if chunk else self._close()
+        if chunk:
+            return self._read(self._framer.feed(chunk))
+        return self._until_its_end(self._read(self._framer.close()))
 
     @property
     def all_raw(self) -> bytes:
         """The answer's bytes so far, where they were to be kept."""
         return self.raw or b"".join(self._chunks or ())
 
-    def _parse(self, chunk: bytes) -> list[StreamEvent]:
-        return self._read(self._framer.feed(chunk))
-
-    def _close(self) -> list[StreamEvent]:
-        events = self._read(self._framer.close())
+    def _until_its_end(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """Add to the last events what the end of the bytes says."""
         if not self.finished and self._failure is None:
             try:
                 events = self._until_finish([*events, *self._parser.end()])
@@ -90,21 +90,19 @@ class Answer:
         events: list[StreamEvent] = []
         if frames:
             self._said_something = True
-        feed = self._parser.feed
         try:
-            for frame in frames:
-                events += feed(frame)
+            for told in map(self._parser.feed, frames):
+                events += told
         except GatewayError as error:
             self._failure = error
         return self._until_finish(events)
 
     def _until_finish(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """What follows a `Finish` is not part of the answer."""
-        for index, event in enumerate(events):
-            if event.__class__ is Finish:
-                self.finished = True
-                return events[: index + 1]
-        return events
+        if Finish not in map(type, events):
+            return events
+        self.finished = True
+        return events[: [*map(type, events)].index(Finish) + 1]
 
 
 def _no_events() -> GatewayError:
@@ -140,6 +138,11 @@ class Keeper(Protocol):
 class Reply:
     """An opened answer: the events already read, and the rest as they come."""
 
+    _keeper: Keeper | None = None
+    _claim: Claim | None = None
+    _watch: Callable[[Sequence[StreamEvent]], None] | None = None
+    _ended = False
+
     def __init__(
         self,
         call: Call,
@@ -154,12 +157,8 @@ class Reply:
         self._answer = answer
         self._clock = clock
         self._first = self._named(first)
-        self._on_end: list[Callable[[GatewayError | None], None]] = [on_end]
-        self._ended = False
-        self._keeper: Keeper | None = None
-        self._claim: Claim | None = None
+        self._on_end = on_end
         self._heard = Heard()
-        self._watch: Callable[[Sequence[StreamEvent]], None] | None = None
 
     def watched_by(self, watch: Callable[[Sequence[StreamEvent]], None]) -> None:
         """Have somebody told what the provider says, batch by batch."""
@@ -222,6 +221,11 @@ class Reply:
         if self.call.content is not None:
             # Before it is kept, as that may fail.
             self.call.content.settle(completion)
+        if self._keeper is None:
+            # Nobody adds to what the caller is told.
+            if self._claim is not None:
+                await self._claim.settle(self._heard)
+            return completion
         facts = await self._kept(completion)
         return structs.replace(completion, facts=facts) if facts else completion
 
@@ -230,16 +234,11 @@ class Reply:
         if self._keeper is not None:
             await self._keeper.remember(media_type, body)
 
-    def when_ended(self, release: Callable[[], None]) -> None:
-        """Have `release` called once the reply has ended, well or not."""
-        self._on_end.append(lambda _error: release())
-
     def end(self, error: GatewayError | None) -> None:
         """Close the provider's connection and settle; only the first call counts."""
         if not self._ended:
             self._ended = True
-            for on_end in self._on_end:
-                on_end(error)
+            self._on_end(error)
 
     def abandon(self, error: GatewayError) -> None:
         """Nobody reads on; harmless after a normal end."""
@@ -258,11 +257,10 @@ class Reply:
         if cost is not None:
             # Of a whole answer a header tells.
             facts = {**facts, "cost_usd": cost / NANO}
-        if not facts:
+        last = batch[-1]
+        if not facts or not isinstance(last, Finish):
             return batch
-        return [
-            structs.replace(event, facts=facts) if isinstance(event, Finish) else event for event in batch
-        ]
+        return [*batch[:-1], structs.replace(last, facts=facts)]
 
     async def _kept(self, whole: Completion | None) -> Details:
         """Have the answer charged and kept; returns what the caller is told of that. `whole` is no stream."""
@@ -280,12 +278,11 @@ class Reply:
 
     def _named(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """Give an answer the call's own id and time where the provider gave none: clients file answers by them."""
-        match events:
-            case [Start() as start, *rest] if not (start.id and start.created) and not _embeds(rest):
-                created = start.created or self._clock.unix_ns() // 1_000_000_000
-                return [structs.replace(start, id=start.id or self.call.id, created=created), *rest]
-            case _:
-                return events
+        start = events[0] if events else None
+        if not isinstance(start, Start) or (start.id and start.created) or Vectors in map(type, events):
+            return events
+        created = start.created or self._clock.unix_ns() // 1_000_000_000
+        return [structs.replace(start, id=start.id or self.call.id, created=created), *events[1:]]
 
     def _note(self, events: Sequence[StreamEvent]) -> None:
         call = self.call
@@ -295,19 +292,12 @@ class Reply:
         for event in events:
             if event.__class__ is TextDelta:
                 continue
-            match event:
-                case Start():
-                    call.answered_id, call.answered_model = event.id, event.model
-                    call.tier = tier_of(event)
-                case UsageReport():
-                    call.usage = event.usage
-                case ChoiceEnd():
-                    call.finish_reasons = (*call.finish_reasons, event.native_reason)
-                case Finish():
-                    call.usage = event.usage or call.usage
-                case _:
-                    pass
-
-
-def _embeds(events: Iterable[StreamEvent]) -> bool:
-    return any(isinstance(event, Vectors) for event in events)
+            if event.__class__ is UsageReport:
+                call.usage = event.usage
+            elif event.__class__ is ChoiceEnd:
+                call.finish_reasons = (*call.finish_reasons, event.native_reason)
+            elif event.__class__ is Finish:
+                call.usage = event.usage or call.usage
+            elif event.__class__ is Start:
+                call.answered_id, call.answered_model = event.id, event.model
+                call.tier = tier_of(event)

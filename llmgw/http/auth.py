@@ -63,8 +63,9 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str:
     authorization = headers.get(b"authorization")
     if authorization is not None:
         scheme, _, key = authorization.partition(b" ")
-        if scheme.lower() == b"bearer" and key.strip():
-            return key.strip().decode("latin-1")
+        key = key.strip()
+        if key and scheme.lower() == b"bearer":
+            return key.decode("latin-1")
     else:
         for name in (b"x-api-key", b"api-key"):
             if headers.get(name):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from itertools import repeat
 
 import msgspec
 from litestar.handlers import ASGIRouteHandler, asgi
@@ -9,7 +10,7 @@ from litestar.handlers import ASGIRouteHandler, asgi
 from llmgw.context.storage.answers import Replay
 from llmgw.gateway.reply import Reply
 from llmgw.http.context_headers import context_headers
-from llmgw.http.exchange import JSON, Exchange, Headers, Receive, Scope, Send, request_id
+from llmgw.http.exchange import JSON, Exchange, Headers, Receive, Scope, Send, given_id
 from llmgw.http.options import PROMPT_HEADER, with_header_options
 from llmgw.http.permissions import Permission, require
 from llmgw.http.prompt_headers import prompt_headers, successor_link
@@ -255,10 +256,11 @@ class Endpoint:
 
     def _identity(self, call: Call) -> Headers:
         request = call.request_id.encode()
-        headers: Headers = [(name, request) for name in self._id_headers]
-        headers.append((b"x-llmgw-call-id", call.id.encode()))
-        headers.append((b"x-llmgw-trace-id", b"%032x" % call.trace_id))
-        return headers
+        return [
+            *zip(self._id_headers, repeat(request)),
+            (b"x-llmgw-call-id", call.id.encode()),
+            (b"x-llmgw-trace-id", b"%032x" % call.trace_id),
+        ]
 
     def _routing(self, call: Call) -> Headers:
         """Tell where a call went, and what its caller has left."""
@@ -269,9 +271,10 @@ class Endpoint:
 
     def _begin(self, exchange: Exchange) -> Call:
         runtime = self._runtime
+        new = runtime.new_id()
         return runtime.recorder.begin(
-            request_id=request_id(exchange.headers, runtime.new_id),
-            call_id=f"call_{runtime.new_id()}",
+            request_id=given_id(exchange.headers) or f"req_{new}",
+            call_id=f"call_{new}",
             endpoint=self._wire.path,
             traceparent=exchange.every(b"traceparent"),
             tracestate=exchange.every(b"tracestate"),

@@ -36,6 +36,8 @@ PIECE = 64 * 1024
 
 BEGUN = "llmgw.begun"
 """The member of a scope that says that the status line is out."""
+HEADERS = "llmgw.headers"
+"""The member of a scope that has its headers by their names, where somebody has looked them up before."""
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _WATCH_AFTER_S = 0.2
@@ -44,10 +46,13 @@ _WATCH_AFTER_S = 0.2
 
 def request_id(headers: Mapping[bytes, bytes], new_id: Callable[[], str]) -> str:
     """The caller's own request id where it is fit for headers and log lines, else a new one."""
+    return given_id(headers) or f"req_{new_id()}"
+
+
+def given_id(headers: Mapping[bytes, bytes]) -> str:
+    """The caller's own request id; empty where there is none, or none that is fit for headers and log lines."""
     given = headers.get(b"x-request-id")
-    if given is not None and _SAFE_ID.fullmatch(given):
-        return given.decode("ascii")
-    return f"req_{new_id()}"
+    return given.decode("ascii") if given is not None and _SAFE_ID.fullmatch(given) else ""
 
 
 class Exchange:
@@ -73,7 +78,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers: dict[bytes, bytes] = scope.get(HEADERS) or dict(scope["headers"])
         self.gone = False
         self._receive = receive
         self._send = send
@@ -274,17 +279,16 @@ class Exchange:
         Raises:
             ClientGone: the caller does not.
         """
-        length = b"%d" % len(body)
-        await self.start(
-            status, [(b"content-type", media_type.encode()), (b"content-length", length), *headers]
-        )
-        if len(body) <= PIECE:
-            await self.send(body, more=False)
+        size = len(body)
+        length = (b"content-length", b"%d" % size)
+        await self.start(status, [(b"content-type", media_type.encode()), length, *headers])
+        if size <= PIECE:
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
             return
         try:
-            for at in range(0, len(body), PIECE):
+            for at in range(0, size, PIECE):
                 async with asyncio.timeout(stall_s):
-                    await self.send(body[at : at + PIECE], more=at + PIECE < len(body))
+                    await self.send(body[at : at + PIECE], more=at + PIECE < size)
         except TimeoutError:
             self.gone = True
             self._hang_up()

@@ -3,13 +3,14 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import chain
 from typing import Final, TypeAlias
 
 from litestar import Litestar
 from litestar.routes import ASGIRoute
 
 from llmgw.http.errors import told
-from llmgw.http.exchange import BEGUN, Receive, Scope, Send
+from llmgw.http.exchange import BEGUN, HEADERS, Headers, Receive, Scope, Send
 from llmgw.types.errors import (
     GatewayError,
     HeadersTooLarge,
@@ -93,20 +94,18 @@ class Front:
             InvalidRequest: it has no host, or more than one host or key.
             PermissionDenied: it comes from elsewhere, and there are no keys.
         """
-        host = b""
-        origin: bytes | None = None
-        hosts = keys = size = 0
-        for name, value in scope["headers"]:
-            size += len(name) + len(value)
-            if name == b"host" and value:
-                host = value
-                hosts += 1
-            elif name == b"authorization":
-                keys += 1
-            elif name == b"origin":
-                origin = value
-        if size > MAX_HEADER_BYTES:
+        came: Headers = scope["headers"]
+        if sum(map(len, chain.from_iterable(came))) > MAX_HEADER_BYTES:
             raise HeadersTooLarge(f"at most {MAX_HEADER_BYTES} bytes of headers")
+        headers: dict[bytes, bytes] = dict(came)
+        scope[HEADERS] = headers
+        host, origin = headers.get(b"host", b""), headers.get(b"origin")
+        hosts = keys = 1 if host else 0
+        if len(headers) < len(came):
+            # Some came several times.
+            given = [value for name, value in came if name == b"host" and value]
+            host, hosts = given[-1] if given else b"", len(given)
+            keys = sum(name == b"authorization" for name, _ in came)
         # RFC 9112 section 3.2. The server adds an empty Host where there was none.
         if hosts != 1 and scope["http_version"] == "1.1":
             raise InvalidRequest("a request needs exactly one Host header")

@@ -77,7 +77,7 @@ class Breaker:
                 self._close()
             return
         self.consecutive = 0
-        self._count(now, failures=0)
+        self._count(now)
 
     def fail(self, now: float, *, probe: bool) -> bool:
         """Record an attempt that failed; say whether that opened the breaker."""
@@ -87,7 +87,7 @@ class Breaker:
                 self._retry_at = now + OPEN_S
             return False
         self.consecutive += 1
-        self._count(now, failures=1)
+        self._failures[self._count(now)] += 1
         outcomes, failures = self.recent(now)
         if self.consecutive < CONSECUTIVE and (
             outcomes < WINDOW_OUTCOMES or failures < WINDOW_SHARE * outcomes
@@ -109,13 +109,14 @@ class Breaker:
         self._outcomes = [0] * WINDOW_S
         self._failures = [0] * WINDOW_S
 
-    def _count(self, now: float, *, failures: int) -> None:
+    def _count(self, now: float) -> int:
+        """Count an outcome; returns where those of this second are."""
         second = int(now)
         if second != self._second:
             self._advance(second)
         slot = second % WINDOW_S
         self._outcomes[slot] += 1
-        self._failures[slot] += failures
+        return slot
 
     def _advance(self, second: int) -> None:
         for passed in range(min(second - self._second, WINDOW_S)):

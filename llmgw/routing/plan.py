@@ -30,6 +30,10 @@ def plan(alias: Alias, needs: Mapping[Feature, str], health: HealthView, draw: f
         NoHealthyTarget: all that have them rest; `retry_after_s` says until when the first of them does.
     """
     able = alias.targets
+    if len(able) == 1:
+        target = able[0].target
+        if needs.keys() <= target.features and not _forbidden(target) and health.rest_s(target) <= 0:
+            return (target,)
     if needs:
         able = tuple(each for each in able if needs.keys() <= each.target.features)
         if not able:

@@ -64,7 +64,8 @@ class Slots:
     def give_back(self) -> None:
         """Free a place; it goes to the next who waits."""
         self.in_flight -= 1
-        self._admit()
+        if self._waiting:
+            self._admit()
 
     def refuse_waiting(self) -> None:
         """Send everybody away who waits."""

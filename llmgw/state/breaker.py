@@ -47,6 +47,8 @@ class Breaker:
 
     def succeeded(self) -> None:
         """The store answered: close."""
+        if self._first_failure is None and self._open_until is None:
+            return
         self._count = 0
         self._first_failure = None
         self._open_until = None

@@ -16,6 +16,7 @@ from redis import exceptions
 from redis.asyncio.cluster import RedisCluster
 
 from llmgw.state.breaker import Admission, Breaker
+from llmgw.state.failures import absence, demoted, silent, unavailable
 from llmgw.state.health import Problem, judge
 from llmgw.state.lane import LaneFull
 from llmgw.state.lanes import open_lanes
@@ -128,15 +129,23 @@ class State:
         """
         if (admission := self._breaker.admit()) != "closed":
             await self._ask_first(admission)
-        words = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        words: Words = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
         by_lane = bool(keys) and not script.bulk
         try:
-            if by_lane:
+            if not by_lane:
+                return await self._send(words, pass_on=exceptions.NoScriptError)
+            if (lane := self._lanes.find(keys[0])) is None:
                 return await self._send_to(keys[0], words, pass_on=exceptions.NoScriptError)
-            return await self._send(words, pass_on=exceptions.NoScriptError)
+            ends = asyncio.get_running_loop().time() + self._deadline_s
+            try:
+                answer = await lane.send(_packed(words))
+            except _FAILURES as failure:
+                return await self._elsewhere(failure, keys[0], words, ends, exceptions.NoScriptError)
         except exceptions.NoScriptError:
             words = ("EVAL", script.source, *words[2:])
             return await (self._send_to(keys[0], words) if by_lane else self._send(words))
+        self._breaker.succeeded()
+        return answer
 
     async def scripts(self, runs: Sequence[Run]) -> list[Any]:
         """Run several scripts that are sent all at once; each is given its answer, or the error that it met.
@@ -158,10 +167,13 @@ class State:
             for lane, run in zip(lanes, runs, strict=True)
             if lane is not None
         ]
-        answers = await asyncio.gather(*sent, return_exceptions=True)
-        if all(_silent(each) for each in answers):
+        answers = await _all_of(sent)
+        if not any(map(_is_error, answers)):
+            self._breaker.succeeded()
+            return answers
+        if all(map(silent, answers)):
             self._record(answers[0])
-            raise _unavailable(answers[0]) from answers[0]
+            raise unavailable(answers[0]) from answers[0]
         self._breaker.succeeded()
         return [await self._settled(run, answer) for run, answer in zip(runs, answers, strict=True)]
 
@@ -177,7 +189,7 @@ class State:
             return answer
         if isinstance(answer, (exceptions.NoScriptError, *_REFUSED)):
             return await self._answer_to(run)
-        return _unavailable(answer)
+        return unavailable(answer)
 
     async def hash_fields(self, key: str, *fields: str) -> tuple[bytes | None, ...]:
         """Read fields of a hash in the order asked; None stands for a missing field or key."""
@@ -204,7 +216,7 @@ class State:
         try:
             infos = await self._info()
         except StoreUnavailable as failure:
-            return [_absence(failure.__cause__)]
+            return [absence(failure.__cause__)]
         found: dict[str, Problem] = {}
         for info in infos:
             for problem in judge(info):
@@ -253,7 +265,7 @@ class State:
         try:
             return await self._client.execute_command(*words, **options)
         except (exceptions.ReadOnlyError, exceptions.ConnectionError) as failure:
-            if not _demoted(failure):
+            if not demoted(failure):
                 raise
         # A replica refuses before it applies, so this is no repeated write: drop its connections, look up who
         # is primary now, and send.
@@ -266,19 +278,35 @@ class State:
     ) -> Any:
         """Send a command by the lane to where a key is."""
         ends = asyncio.get_running_loop().time() + self._deadline_s
+        lane = self._lanes.find(key)
         try:
-            if (lane := self._lanes.find(key)) is None:
+            if lane is None:
                 async with asyncio.timeout_at(ends):
                     answer = await self._learned(key, words)
             else:
-                try:
-                    answer = await lane.send(_packed(words))
-                except _REFUSED as refusal:
-                    # Before it began, so what follows is no repeated write.
-                    async with asyncio.timeout_at(ends):
-                        answer = await self._after(refusal, key, words)
+                answer = await lane.send(_packed(words))
         except _FAILURES as failure:
-            self._raise(failure, pass_on)
+            return await self._elsewhere(failure, key, words, ends, pass_on)
+        self._breaker.succeeded()
+        return answer
+
+    async def _elsewhere(
+        self,
+        failure: BaseException,
+        key: Argument,
+        words: Words,
+        ends: float,
+        pass_on: type[exceptions.RedisError] | None,
+    ) -> Any:
+        """Send what one server refused, where another may take it, until an instant of the loop's clock."""
+        try:
+            if not isinstance(failure, _REFUSED):
+                raise failure
+            # Before it began, so what follows is no repeated write.
+            async with asyncio.timeout_at(ends):
+                answer = await self._after(failure, key, words)
+        except _FAILURES as last:
+            self._raise(last, pass_on)
         self._breaker.succeeded()
         return answer
 
@@ -308,16 +336,38 @@ class State:
         self._record(failure)
         if pass_on is not None and isinstance(failure, pass_on):
             raise failure
-        raise _unavailable(failure) from failure
+        raise unavailable(failure) from failure
 
     def _record(self, failure: BaseException) -> None:
         """Count silence against the store; an answer, even a refusal, shows that it is there."""
         if isinstance(failure, LaneFull):
             return
-        if _silent(failure):
+        if silent(failure):
             self._breaker.failed()
         else:
             self._breaker.succeeded()
+
+
+async def _all_of(sent: Sequence["asyncio.Future[Any]"]) -> list[Any]:
+    """Wait for all answers, which mostly come at once; errors are answers, too."""
+    answers: list[Any] = []
+    try:
+        for each in sent:
+            try:
+                answers.append(await each)
+            except Exception as error:  # noqa: BLE001  # whoever asked looks at it
+                answers.append(error)
+    except BaseException:
+        # Whoever asked leaves; what is still to come is thrown away.
+        for each in sent[len(answers) :]:
+            if not each.cancel() and not each.cancelled():
+                each.exception()
+        raise
+    return answers
+
+
+def _is_error(answer: Any) -> bool:
+    return isinstance(answer, Exception)
 
 
 def _evalsha(run: Run) -> Words:
@@ -331,60 +381,3 @@ def _packed(words: Words) -> bytes:
     except TypeError as error:
         raise exceptions.DataError(str(error)) from None
     return packed
-
-
-def _silent(answer: Any) -> bool:
-    """Whether what came back is an error that shows no store."""
-    return isinstance(answer, Exception) and not (
-        isinstance(answer, exceptions.ResponseError | exceptions.MaxConnectionsError) or _demoted(answer)
-    )
-
-
-def _demoted(failure: BaseException) -> bool:
-    # The client library hides a Sentinel primary's READONLY behind a connection error raised in its handler.
-    return isinstance(failure, exceptions.ReadOnlyError) or isinstance(
-        failure.__context__, exceptions.ReadOnlyError
-    )
-
-
-def _unavailable(failure: BaseException) -> StoreUnavailable:
-    match failure:
-        case LaneFull():
-            return StoreUnavailable(
-                "too many calls wait for the gateway's store", retry_after_s=1.0, asked=False
-            )
-        case exceptions.OutOfMemoryError():
-            message = "the gateway's store is full"
-        case (
-            exceptions.AuthenticationError()
-            | exceptions.AuthorizationError()
-            | exceptions.NoPermissionError()
-        ):
-            message = "the gateway's store refuses the gateway's login"
-        case exceptions.ResponseError():
-            message = "the gateway's store refuses the command"
-        case _:
-            message = "the gateway's store does not answer"
-    return StoreUnavailable(message, retry_after_s=1.0)
-
-
-def _absence(cause: BaseException | None) -> Problem:
-    match cause:
-        case exceptions.BusyLoadingError():
-            return Problem(
-                code="store_loading",
-                message="the store is reading its data from disk",
-                fix="wait until it has loaded; its own log tells how far it is",
-            )
-        case exceptions.AuthenticationError() | exceptions.AuthorizationError() | exceptions.ResponseError():
-            return Problem(
-                code="store_refused",
-                message="the store refuses the gateway's login or commands",
-                fix="check the user name, password and ACL of state.url",
-            )
-        case _:
-            return Problem(
-                code="store_unreachable",
-                message="the store does not answer",
-                fix="check that the server of state.url runs and can be reached from here",
-            )

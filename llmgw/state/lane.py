@@ -69,8 +69,17 @@ class Lane:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-        waiting, size = self._waiting, len(packed)
-        call = Call(loop.create_future(), packed, loop.time() + 2 * self._timeout_s)
+        waiting, now = self._waiting, loop.time()
+        call = Call(loop.create_future(), packed, now + 2 * self._timeout_s)
+        link = self._link
+        if link is not None and not (waiting or link.in_flight or link.paused or asking or link.closing):
+            # Nothing is on its way that others could join, and nobody waits.
+            call.due = now + self._timeout_s
+            link.write_one(call)
+            if call.due < self._timer_at:
+                self._wake_at(call.due)
+            return call.answer
+        size = len(packed)
         if waiting and (len(waiting) >= WAITING_MAX or self._waiting_bytes + size > WAITING_BYTES_MAX):
             call.answer.set_exception(LaneFull("too many commands wait for the store"))
             return call.answer
@@ -80,12 +89,7 @@ class Lane:
         call.skips = asking
         waiting.append(call)
         self._waiting_bytes += size
-        if self._flushing:
-            return call.answer
-        link = self._link
-        if link is not None and not link.in_flight:
-            self._flush()  # nothing is on its way that others could join
-        else:
+        if not self._flushing:
             self._flushing = True
             loop.call_soon(self._flush)
         return call.answer
@@ -156,6 +160,13 @@ class Lane:
         due = self._running().time() + self._timeout_s
         room = IN_FLIGHT_MAX - len(link.in_flight)
         waiting, batch, size = self._waiting, [], 0
+        if len(waiting) <= room and self._waiting_bytes < _BATCH_BYTES and not link.paused:
+            # All that wait, as is usual.
+            batch = [call for call in waiting if not call.answer.done()]
+            waiting.clear()
+            self._waiting_bytes = 0
+            for call in batch:
+                call.due = min(call.ends, due)
         while waiting and room > 0 and not link.paused:
             call = waiting.popleft()
             length = len(call.packed)

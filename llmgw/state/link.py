@@ -94,6 +94,11 @@ class Link(asyncio.Protocol):
         self.in_flight.extend(calls)
         self._transport.writelines([call.packed for call in calls])
 
+    def write_one(self, call: Call) -> None:
+        """Send one call; from here on it counts as asked."""
+        self.in_flight.append(call)
+        self._transport.write(call.packed)
+
     def expire(self, now: float) -> bool:
         """Fail the calls whose answer is overdue, and say whether there are any; their places stay."""
         self._expired = now
@@ -132,23 +137,26 @@ class Link(asyncio.Protocol):
                 if call.skips:
                     call.skips -= 1
                     in_flight.appendleft(call)
-                else:
-                    self._answered(call.answer, answer)
+                    continue
+                error = answer[0] if answer.__class__ is list and answer else answer
+                if isinstance(error, Exception):
+                    self._refused(call.answer, answer, error)
+                elif not call.answer.done():
+                    call.answer.set_result(answer)
         except exceptions.InvalidResponse as failure:
             self.abort(failure)
             return
         self._eased(self)
 
-    def _answered(self, waiting: "asyncio.Future[Any]", answer: Any) -> None:
-        error: Any = answer[0] if type(answer) is list and answer else answer
-        if isinstance(error, Exception):
-            no_use = isinstance(error, exceptions.ConnectionError)
-            self.spent = self.spent or no_use or isinstance(error, exceptions.ReadOnlyError)
-            if error is answer or no_use:
-                if not waiting.done():
-                    waiting.set_exception(error)
-                return
-        if not waiting.done():
+    def _refused(self, waiting: "asyncio.Future[Any]", answer: Any, error: Exception) -> None:
+        """Hand an answer that is an error, or begins with one, to its caller."""
+        no_use = isinstance(error, exceptions.ConnectionError)
+        self.spent = self.spent or no_use or isinstance(error, exceptions.ReadOnlyError)
+        if waiting.done():
+            return
+        if error is answer or no_use:
+            waiting.set_exception(error)
+        else:
             waiting.set_result(answer)
 
     def pause_writing(self) -> None:

@@ -10,7 +10,7 @@ from llmgw.providers.base import UpstreamRequest
 from llmgw.types.errors import Draining, InternalError
 from llmgw.types.target import Target
 from llmgw.upstream.address import Origin, origin_of
-from llmgw.upstream.connection import Answer, Connection
+from llmgw.upstream.connection import TIMER_GRAIN_S, Answer, Connection
 from llmgw.upstream.failures import (
     before_head,
     first_byte_late,
@@ -21,7 +21,7 @@ from llmgw.upstream.failures import (
 )
 from llmgw.upstream.pool import Pool
 from llmgw.upstream.request import head_of
-from llmgw.upstream.response import TIMER_GRAIN_S, UpstreamResponse
+from llmgw.upstream.response import UpstreamResponse
 
 MAX_BODY: Final = 32 * 1024 * 1024
 """Longest body `UpstreamResponse.read` returns, in bytes."""
@@ -37,7 +37,7 @@ class Upstream:
     def __init__(self, *, max_body: int = MAX_BODY) -> None:
         self.stale_retries = 0
         """How many requests were sent again because a kept connection turned out to be closed."""
-        self._max_body = max_body
+        self.max_body = max_body
         self._tls = ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
         self._pools: dict[Origin, Pool] = {}
@@ -86,18 +86,20 @@ class Upstream:
         pool = self._pool_for(request, target)
         pool.calls += 1
         try:
-            connection, answer = await _exchange(self, pool, request, target, deadline)
-            return UpstreamResponse(
-                answer,
-                connection,
-                target,
-                deadline,
-                max_body=self._max_body,
-                on_end=lambda: self._leave(pool),
-                spawn=self._spawn,
-            )
+            answer: Answer | None = None
+            connection = pool.take()
+            if connection is not None:
+                try:
+                    answer = await _asked(connection, request, target, deadline)
+                except _StaleConnection:
+                    # Its siblings in the pool may be as stale: the second try gets a connection made for it alone.
+                    self.stale_retries += 1
+            if connection is None or answer is None:
+                connection = await _connected(pool, target, deadline, keep=connection is None)
+                answer = await _asked(connection, request, target, deadline)
+            return UpstreamResponse(answer, connection, target, deadline, pool=pool, owner=self)
         except BaseException:
-            self._leave(pool)
+            self.leave(pool)
             raise
 
     async def retain(self, targets: Iterable[Target]) -> None:
@@ -132,7 +134,8 @@ class Upstream:
             pool = self._pools[origin] = Pool(origin, target.provider, self._tls)
         return pool
 
-    def _leave(self, pool: Pool) -> None:
+    def leave(self, pool: Pool) -> None:
+        """A call that used a pool has ended; an answer tells this."""
         pool.calls -= 1
         if pool.retired and pool.calls == 0:
             self._drop(pool)
@@ -148,7 +151,7 @@ class Upstream:
         leaving, self._leaving = self._leaving, set()
         await asyncio.gather(*self._closing, *(pool.empty() for pool in leaving))
 
-    def _spawn(self, closing: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, closing: Coroutine[Any, Any, None]) -> None:
         """Run what closes a connection beside the calls; `aclose` waits for it."""
         task = asyncio.get_running_loop().create_task(closing)
         self._closing.add(task)
@@ -157,20 +160,6 @@ class Upstream:
 
 class _StaleConnection(Exception):
     """A kept connection was closed by its server before it could carry the request."""
-
-
-async def _exchange(
-    upstream: Upstream, pool: Pool, request: UpstreamRequest, target: Target, deadline: float
-) -> tuple[Connection, Answer]:
-    connection = pool.take()
-    if connection is not None:
-        try:
-            return connection, await _asked(connection, request, target, deadline)
-        except _StaleConnection:
-            # Its siblings in the pool may be as stale: the second try gets a connection made for it alone.
-            upstream.stale_retries += 1
-    connection = await _connected(pool, target, deadline, keep=connection is None)
-    return connection, await _asked(connection, request, target, deadline)
 
 
 async def _connected(pool: Pool, target: Target, deadline: float, *, keep: bool) -> Connection:
@@ -197,7 +186,7 @@ async def _asked(connection: Connection, request: UpstreamRequest, target: Targe
     due = min(loop.time() + target.timeouts.first_byte_s, deadline)
     if not (answer.headed or answer.over):
         waiter = answer.waiter = loop.create_future()
-        timer = loop.call_at(due, answer.wake)
+        connection.wake_at(due)
         try:
             await waiter
         except BaseException:
@@ -205,7 +194,6 @@ async def _asked(connection: Connection, request: UpstreamRequest, target: Targe
             connection.abort()
             raise
         finally:
-            timer.cancel()
             answer.waiter = None
     if answer.headed:
         return answer

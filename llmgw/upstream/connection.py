@@ -1,7 +1,7 @@
 """One connection to a provider and the answers that come over it."""
 
 import asyncio
-import re
+import math
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,8 +18,11 @@ MAX_FIELDS: Final = 128
 MAX_FIELD: Final = 8190
 """Most bytes of one header, and of the words behind a status."""
 
-_NO_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
-_NO_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+TIMER_GRAIN_S: Final = 0.001
+"""How much too early a timer may fire."""
+
+_IN_NAMES: Final = b"!#$%&'*+.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-"
+_IN_VALUES: Final = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and byte != 0x7F))
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -91,8 +94,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_answer", "_excess", "_fields_size", "_head_size", "_interim", "_on_free", "_on_lost", "_parser",
-        "_paused", "_transport", "idle_since", "keep", "used",
+        "_answer", "_due", "_excess", "_head_size", "_interim", "_on_free", "_on_lost", "_parser", "_paused",
+        "_pieces", "_timer", "_timer_at", "_transport", "idle_since", "keep", "on_body", "used",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +107,9 @@ class Connection(asyncio.Protocol):
         self.keep = keep
         self._on_free = on_free
         self._on_lost = on_lost
+        self._pieces: list[bytes] = []
+        # What the parser calls with a piece of the body: the list itself, as one read may bring hundreds.
+        self.on_body = self._pieces.append
         self._parser = HttpResponseParser(self)
         # Folded headers, line feeds alone and spaces behind a chunk's size are wrong, seen in the wild, and mean
         # one thing only. What else the first lets pass is looked at in `on_headers_complete`.
@@ -116,7 +122,8 @@ class Connection(asyncio.Protocol):
         self._interim = False
         self._paused = False
         self._head_size = 0
-        self._fields_size = 0
+        self._due = self._timer_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def usable(self) -> bool:
@@ -127,7 +134,7 @@ class Connection(asyncio.Protocol):
         """Send a request; what answers it comes into what is returned."""
         answer = Answer()
         self._answer = answer
-        self._head_size = self._fields_size = 0
+        self._head_size = 0
         transport = self._transport
         if transport is None or transport.is_closing():
             self._give_up(Lost(None, begun=False))
@@ -157,6 +164,31 @@ class Connection(asyncio.Protocol):
             self._paused = False
             cast("asyncio.Transport", self._transport).resume_reading()
         return piece
+
+    def wake_at(self, due: float) -> None:
+        """Wake whoever waits for this answer at an instant of the loop's clock, if nothing else has until then.
+
+        One timer serves all waits of a connection, and moves only when it fires: mostly nobody waits then.
+        """
+        self._due = due
+        if due < self._timer_at:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(self._due, self._expire)
+        self._timer_at = self._due
+
+    def _expire(self) -> None:
+        self._timer, self._timer_at = None, math.inf
+        answer = self._answer
+        if answer is None or answer.waiter is None:
+            return
+        if asyncio.get_running_loop().time() + TIMER_GRAIN_S < self._due:
+            self._set_timer()
+        else:
+            answer.wake()
 
     def abort(self) -> None:
         """Drop the connection now; a plain close would first wait for the peer to take what we sent."""
@@ -192,6 +224,8 @@ class Connection(asyncio.Protocol):
         except HttpParserError as error:
             cause = error.__context__
             self._give_up(cause if isinstance(cause, HeadTooLarge | Malformed) else Malformed())
+        if self._pieces:
+            self._take_in(answer)
         if not answer.headed:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD + MAX_FIELD:
@@ -201,8 +235,17 @@ class Connection(asyncio.Protocol):
         elif answer.size > READ_AHEAD and not self._paused and answer is self._answer:
             self._paused = True
             cast("asyncio.Transport", self._transport).pause_reading()
-        if answer.body or answer.over or answer.headed is not headed:
+        if answer.waiter is not None and (answer.body or answer.over or answer.headed is not headed):
             answer.wake()
+
+    def _take_in(self, answer: Answer) -> None:
+        """Put what the parser found of the body in its place; what comes after its end is nobody's."""
+        pieces = self._pieces
+        if not answer.complete:
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            answer.body.append(piece)
+            answer.size += len(piece)
+        pieces.clear()
 
     def eof_received(self) -> None:
         """The peer sends no more; the transport is closed by its loop."""
@@ -216,6 +259,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is no more."""
         self.keep = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         answer = self._answer
         if answer is not None:
             if answer.headed and answer.until_close and exc is None:
@@ -241,24 +287,24 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes | None) -> None:
         """A header of the answer; one of its trailer is nothing to anybody."""
         answer = self._answer
-        if answer is None or answer.headed:
-            return
-        value = value or b""
-        size = len(name) + len(value)
-        self._fields_size += size
-        if size > MAX_FIELD or self._fields_size > MAX_HEAD or len(answer.fields) >= MAX_FIELDS:
-            raise HeadTooLarge
-        answer.fields.append((name, value))
+        if answer is not None and not answer.headed:
+            answer.fields.append((name, value or b""))
 
     def on_headers_complete(self) -> None:
         """The head is here, unless it is that of an interim answer."""
         answer = self._answer
         if answer is None or answer.headed:
             return
-        names = [name.lower() for name, _ in answer.fields]
-        if _NO_NAME.search(b"".join(names)) or _NO_VALUE.search(
-            b"".join([value for _, value in answer.fields])
-        ):
+        fields = answer.fields
+        names, values = zip(*fields, strict=True) if fields else ((), ())
+        all_names, all_values = b"".join(names), b"".join(values)
+        size = len(all_names) + len(all_values)
+        # How much can come before the head is whole, `data_received` bounds.
+        if size > MAX_HEAD or len(fields) > MAX_FIELDS:
+            raise HeadTooLarge
+        if size > MAX_FIELD and any(len(name) + len(value) > MAX_FIELD for name, value in fields):
+            raise HeadTooLarge
+        if all_names.translate(None, _IN_NAMES) or all_values.translate(None, _IN_VALUES):
             raise Malformed
         status = self._parser.get_status_code()
         if status < HTTPStatus.OK:
@@ -268,20 +314,16 @@ class Connection(asyncio.Protocol):
         answer.status = status
         answer.headed = True
         if status not in _BODILESS:
-            answer.until_close = b"content-length" not in names and b"transfer-encoding" not in names
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        answer = self._answer
-        if answer is not None and not answer.complete:
-            answer.body.append(body)
-            answer.size += len(body)
+            said = {*map(bytes.lower, names)}
+            answer.until_close = b"content-length" not in said and b"transfer-encoding" not in said
 
     def on_message_complete(self) -> None:
         """The answer is whole, unless it was an interim one."""
         if self._interim:
             self._interim = False
         elif self._answer is not None:
+            if self._pieces:
+                self._take_in(self._answer)
             self._answer.complete = True
             self.keep = self.keep and self._parser.should_keep_alive()
 

@@ -1,6 +1,7 @@
 """The bytes of a request."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from llmgw import __version__
@@ -24,17 +25,21 @@ def head_of(request: UpstreamRequest, *, last: bool) -> bytes:
     Raises:
         ValueError: the URL or a header cannot be written as it is; nothing of it is repeated.
     """
-    lines = [
-        f"{request.method} {target_of(request.url)} HTTP/1.1\r\nHost: {origin_of(request.url).authority}\r\n"
-    ]
+    head = _lines(request.method, request.url, request.headers)
+    size = len(request.body)
+    length = b"Content-Length: %d\r\n" % size if size or request.method != "GET" else b""
+    return head + length + (b"Connection: close\r\n\r\n" if last else b"\r\n")
+
+
+@lru_cache(maxsize=256)
+def _lines(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """What a head has in common with that of the next request to the same target."""
+    lines = [f"{method} {target_of(url)} HTTP/1.1\r\nHost: {origin_of(url).authority}\r\n"]
     given = set()
-    for name, value in request.headers:
+    for name, value in headers:
         if _NAME.fullmatch(name) is None or _NO_VALUE.search(value) is not None:
             raise ValueError("a header that cannot be written")
         given.add(name.lower())
         lines.append(f"{name}: {value}\r\n")
     lines += [line for name, line in _OURS if name not in given]
-    if request.body or request.method != "GET":
-        lines.append(f"Content-Length: {len(request.body)}\r\n")
-    lines.append("Connection: close\r\n\r\n" if last else "\r\n")
     return "".join(lines).encode()

@@ -1,22 +1,32 @@
 """One answer: its head at once, its body as it comes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, Protocol
 
 from llmgw.types.errors import GatewayError, ProviderBadResponse, ProviderTooLarge, StreamInterrupted
 from llmgw.types.target import Target
 from llmgw.upstream.connection import Answer, Connection
 from llmgw.upstream.failures import idle_long, in_body, total_over
-
-TIMER_GRAIN_S: Final = 0.001
-"""How much too early a timer may fire."""
+from llmgw.upstream.pool import Pool
 
 PIECE: Final = 64 * 1024
 """Most bytes handed out at a time: what a slow caller has not taken yet is kept."""
 
 DRAIN_S: Final = 1.0
 """How long the end of a body may follow its last event for the connection to be kept."""
+
+
+class Owner(Protocol):
+    """Whoever opened answers, and is to know when they end; `max_body` bounds `UpstreamResponse.read`, in bytes."""
+
+    max_body: int
+
+    def leave(self, pool: Pool) -> None:
+        """An answer over one of its connections has ended."""
+
+    def spawn(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Run what closes a connection beside the calls."""
 
 
 class UpstreamResponse:
@@ -34,12 +44,9 @@ class UpstreamResponse:
         "_ended",
         "_failure",
         "_loop",
-        "_max_body",
-        "_on_end",
-        "_spawn",
+        "_owner",
+        "_pool",
         "_target",
-        "_timer",
-        "_timer_due",
         "headers",
         "status",
     )
@@ -51,24 +58,20 @@ class UpstreamResponse:
         target: Target,
         deadline: float,
         *,
-        max_body: int,
-        on_end: Callable[[], None],
-        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        pool: Pool,
+        owner: Owner,
     ) -> None:
         self.status: int = answer.status
         self._answer = answer
         self._connection = connection
         self._target = target
         self._deadline = deadline
-        self._max_body = max_body
-        self._on_end = on_end
-        self._spawn = spawn
+        self._pool = pool
+        self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._ended = False
         self._failure: GatewayError | None = None
         self._due = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
         try:
             self.headers: Mapping[str, str] = _head(answer, target)
         except GatewayError:
@@ -84,18 +87,29 @@ class UpstreamResponse:
             ProviderTimeout: nothing came within the idle clock.
             DeadlineExceeded: the total clock ran out.
         """
+        answer, most = self._answer, self._owner.max_body
+        if (
+            answer.complete
+            and len(answer.body) == 1
+            and len(answer.body[0]) <= most
+            and not self._ended
+            and self._loop.time() < self._deadline
+        ):
+            # It came in one piece, as short ones do.
+            self._end()
+            return answer.body.popleft()
         length = self.headers.get("content-length", "")
         size = int(length) if length.isascii() and length.isdigit() else 0
         pieces = []
-        if size <= self._max_body:
+        if size <= most:
             size = 0
-            while size <= self._max_body and (piece := await self.chunk()):
+            while size <= most and (piece := await self.chunk()):
                 pieces.append(piece)
                 size += len(piece)
-        if size > self._max_body:
+        if size > most:
             self.close()
             raise ProviderTooLarge(
-                f"{self._target.provider}: an answer of more than {self._max_body} bytes",
+                f"{self._target.provider}: an answer of more than {most} bytes",
                 upstream_status=self.status,
             )
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -119,7 +133,18 @@ class UpstreamResponse:
         if now >= self._deadline:
             return self._fail(total_over(self._target))
         if not answer.body and not answer.over:
-            await self._more(now)
+            # Wait for the next bytes, the end, or the clock.
+            self._due = min(now + self._target.timeouts.idle_s, self._deadline)
+            self._connection.wake_at(self._due)
+            answer.waiter = self._loop.create_future()
+            try:
+                await answer.waiter
+            except BaseException:
+                # The caller is cancelled: the provider learns of it now.
+                self.close()
+                raise
+            finally:
+                answer.waiter = None
         if answer.body:
             return self._connection.take(answer, PIECE)
         if answer.complete:
@@ -129,20 +154,6 @@ class UpstreamResponse:
             return self._fail(in_body(answer.failure, self._target))
         late = total_over if self._due >= self._deadline else idle_long
         return self._fail(late(self._target))
-
-    async def _more(self, now: float) -> None:
-        """Wait for the next bytes, the end, or the clock."""
-        self._watch(now)
-        answer = self._answer
-        waiter = answer.waiter = self._loop.create_future()
-        try:
-            await waiter
-        except BaseException:
-            # The caller is cancelled: the provider learns of it now.
-            self.close()
-            raise
-        finally:
-            answer.waiter = None
 
     def _fail(self, failure: GatewayError) -> bytes:
         """End in a failure; what had come before is returned first, where there is any.
@@ -178,7 +189,7 @@ class UpstreamResponse:
         if self._ended or self._answer.over:
             self.close()
         else:
-            self._spawn(self._drain())
+            self._owner.spawn(self._drain())
 
     async def _drain(self) -> None:
         self._deadline = min(self._deadline, self._loop.time() + DRAIN_S)
@@ -192,38 +203,12 @@ class UpstreamResponse:
 
     def _end(self) -> None:
         self._ended = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._on_end()
+        self._owner.leave(self._pool)
 
     def _drop(self) -> None:
         """Drop the connection, unless it is free of this answer and may carry another."""
         if not self._answer.complete:
             self._connection.abort()
-
-    def _watch(self, now: float) -> None:
-        """Bound the wait that begins; one timer serves many waits and moves only when it fires."""
-        self._due = min(now + self._target.timeouts.idle_s, self._deadline)
-        if self._timer is not None:
-            if self._timer_due <= self._due:
-                return
-            self._timer.cancel()
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        self._timer_due = self._due
-        self._timer = self._loop.call_at(self._due, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        answer = self._answer
-        if answer.waiter is None or answer.body or answer.over:
-            return  # the wait this timer was for is over; the next one sets it again
-        if self._loop.time() + TIMER_GRAIN_S < self._due:
-            self._set_timer()
-        else:
-            answer.wake()
 
 
 def _head(answer: Answer, target: Target) -> dict[str, str]:
@@ -232,7 +217,15 @@ def _head(answer: Answer, target: Target) -> dict[str, str]:
     Raises:
         ProviderBadResponse: the body is encoded.
     """
-    headers = {name.lower().decode("latin-1"): _text(value) for name, value in answer.fields}
+    headers: dict[str, str] = {}
+    if answer.fields:
+        # In one go, as there are often twenty; none has a line break.
+        names, values = zip(*answer.fields, strict=True)
+        try:
+            texts = b"\n".join(map(bytes.strip, values)).decode().split("\n")
+        except UnicodeDecodeError:
+            texts = [*map(_text, values)]
+        headers = dict(zip(b"\n".join(names).lower().decode("latin-1").split("\n"), texts, strict=True))
     encoding = headers.get("content-encoding")
     if encoding is not None and encoding.lower() not in {"", "identity"}:
         raise ProviderBadResponse(

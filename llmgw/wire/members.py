@@ -135,11 +135,11 @@ def request_object(value: Json) -> Details:
     """
     if not isinstance(value, dict):
         raise InvalidRequest("The request body must be a JSON object.")
-    for name in FORBIDDEN:
-        if name in value:
-            raise ForbiddenField(
-                f"'{name}' is not allowed: where calls go is the operator's to configure.", param=name
-            )
+    if not value.keys().isdisjoint(FORBIDDEN):
+        name = next(name for name in FORBIDDEN if name in value)
+        raise ForbiddenField(
+            f"'{name}' is not allowed: where calls go is the operator's to configure.", param=name
+        )
     return value
 
 

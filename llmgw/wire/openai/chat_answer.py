@@ -67,10 +67,10 @@ def usage_body(usage: Usage) -> Details:
     prompt, output = usage.input_tokens or 0, usage.output_tokens or 0
     body: Details = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
     if "prompt_tokens" in usage.provider_details:
-        for name, value in usage.provider_details.items():
-            if value is not None:
-                body[name] = value
-        return body
+        own = usage.provider_details
+        if None in own.values():
+            own = {name: value for name, value in own.items() if value is not None}
+        return body | own
     reads: Details = {}
     writes: Details = {}
     for part, name, count in (
@@ -100,6 +100,16 @@ def _choice(choice: Choice, *, native: bool) -> Details:
 
 
 def _message(parts: tuple[Part, ...], *, native: bool) -> Details:
+    if len(parts) == 1 and isinstance(part := parts[0], TextPart) and not part.provider_details:
+        message: Details = {"role": "assistant", "content": part.text, "refusal": None}
+        if part.seal is not None:
+            message["reasoning_details"] = details_of(parts)
+        return message
+    return _message_of(parts, native=native)
+
+
+def _message_of(parts: tuple[Part, ...], *, native: bool) -> Details:
+    """Write a message that may hold anything."""
     content: list[str] = []
     refusal: list[str] = []
     calls: list[Json] = []

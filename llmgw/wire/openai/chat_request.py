@@ -187,7 +187,7 @@ def _note_sampling(sampling: Sampling, needs: dict[Feature, str]) -> None:
 
 
 def _sampling(members: Details) -> Sampling:
-    given = {name: read(members, name) for name in members if (read := _SAMPLING.get(name)) is not None}
+    given = {name: _SAMPLING[name](members, name) for name in filter(_SAMPLING.__contains__, members)}
     old, new = given.pop("max_tokens", None), given.pop("max_completion_tokens", None)
     if old is None:
         return Sampling(

@@ -89,7 +89,7 @@ def test_cut_connections_fail_calls_and_repeat_none(tmp_path: Path) -> None:
 
     async def use(server: Server) -> tuple[int, int]:
         done = failed = 0
-        over = asyncio.Event()
+        begun, over = asyncio.Event(), asyncio.Event()
         async with aclosing(State(server.url, timeout_s=ROOMY_S)) as state:
 
             async def count() -> None:
@@ -98,11 +98,13 @@ def test_cut_connections_fail_calls_and_repeat_none(tmp_path: Path) -> None:
                     try:
                         await state.script(COUNT, ["n"], [1])
                         done += 1
+                        begun.set()
                     except StoreUnavailable as error:
                         failed += error.asked
                         await asyncio.sleep(0)
 
             counting = [asyncio.create_task(count()) for _ in range(20)]
+            await begun.wait()
             for _ in range(20):
                 await asyncio.to_thread(server.ask, "CLIENT", "KILL", "TYPE", "normal")
             over.set()
