@@ -111,8 +111,7 @@ class Contexts:
             # Whether the context is encrypted is not known yet; what is written ahead is, whatever it is.
             input=wrapped(self.chain_keys, asker.tenant, keys.context, encode_json(messages), IN_FLIGHT),
             if_match=plain_tag(options.if_match),
-            known=len(known.turns) if known else -1,
-            epoch=known.epoch if known else -1,
+            known=known.stored if known else None,
             idempotency=idempotency,
             fields=fields,
         )
@@ -192,7 +191,8 @@ class Contexts:
             head=link.hex(),
             frames=frames,
             blobs=stored,
-            size=sum(map(len, frames)) + sum(map(len, stored.values())),
+            turns=opened.stored.turns + len(drafts),
+            size=opened.stored.facts.size + sum(map(len, frames)) + sum(map(len, stored.values())),
             ttl_ms=(opened.policy.ttl_s or 0) * 1000,
             toolset=toolset,
             report=self.sealed_report(opened.keys, opened.stored.rev + 1, report) if report else b"",
@@ -335,7 +335,7 @@ class Contexts:
             rev = await self._committed(opened, work)
         finally:
             self._leases.settle(opened)
-        self._remember_turns(opened, drafts, link, rev)
+        self._remember_turns(opened, drafts, link, opened.stored.after(work, rev))
         return Receipt(context=opened.keys.context, rev=rev, head=work.head, last=work.frames[-1])
 
     async def _committed(self, opened: Opened, work: Commit) -> int:
@@ -349,11 +349,11 @@ class Contexts:
                     raise
                 await asyncio.sleep(_RETRY_S)
 
-    def _remember_turns(self, opened: Opened, drafts: Sequence[Draft], link: bytes, rev: int) -> None:
+    def _remember_turns(self, opened: Opened, drafts: Sequence[Draft], link: bytes, stored: Stored) -> None:
         history = opened.history
         if len(history.turns) == opened.stored.turns and history.epoch == opened.stored.epoch:
             history.add([draft.turn for draft in drafts], link)
-            history.rev = rev
+            history.rev, history.stored = stored.rev, stored
             for digest, content in opened.blobs.items():
                 if blobs.kind_of(content) != "r":
                     history.keep_blob(digest, content)

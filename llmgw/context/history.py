@@ -74,7 +74,7 @@ class Histories:
             or history.link.hex() != stored.head
         ):
             return None
-        history.rev = stored.rev
+        history.rev, history.stored = stored.rev, stored.told
         return history
 
     async def at(self, keys: Keys, stored: Stored) -> History:
@@ -236,7 +236,7 @@ class Histories:
             await self._read_on(keys, stored, history)
         if history.link.hex() != stored.head:
             raise BadTurn(max(0, stored.turns - 1), "the chain does not end where it should")
-        history.rev = max(history.rev, stored.rev)
+        history.rev, history.stored = max(history.rev, stored.rev), stored.told
         if not newer:
             self.keep(keys, history)
         return history

@@ -1,24 +1,65 @@
 """Turns as a worker holds them: read once, proven once, ready to be told."""
 
+from typing import Final
+
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from llmgw.context.clock import moment
 from llmgw.context.integrity import blobs, frame
 from llmgw.context.integrity.cipher import Cipher, Undecipherable
 from llmgw.context.integrity.frame import Damaged, Frame, FrameMeta
 from llmgw.types.message import Message, OpaquePart, Part, ReasoningPart, TextPart, ToolCallPart
-from llmgw.types.turn import Turn
+from llmgw.types.turn import Binding, Turn
 
 encode_json = msgspec.json.Encoder().encode
 """Write a turn or document as it is stored: once, and never again."""
 decode_turn = msgspec.json.Decoder(Turn).decode
-"""Read a stored turn; what the schema of turns refuses, this refuses, too."""
+"""Read a turn from anywhere; what the schema of turns refuses, this refuses, too."""
+
+
+class _ProvenBinding(
+    Binding, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, eq=False
+):
+    """See `_ProvenTurn`."""
+
+    account: str = ""
+    prefix: str = ""
+
+    __hash__ = Binding.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """Whether they say the same, checked again or not."""
+        return isinstance(other, Binding) and astuple(self) == astuple(other)
+
+
+class _ProvenTurn(
+    Turn, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False, eq=False
+):
+    """A turn that is read from bytes of which it is proven that a gateway wrote them.
+
+    What its ids and times look like was checked then; to do so again takes longer than all the rest of reading.
+    """
+
+    id: str
+    created_at: str
+    prompt: str | None = None
+    produced_by: _ProvenBinding | None = None
+
+    __hash__ = Turn.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """Whether they say the same, checked again or not."""
+        return isinstance(other, Turn) and astuple(self) == astuple(other)
+
+
+_decode_proven: Final = msgspec.json.Decoder(_ProvenTurn).decode
 
 
 # Without `gc`, as turns and messages are: nothing in them leads back to them, and workers hold tens of thousands,
 # which the garbage collector would walk again and again.
-class Kept(Struct, frozen=True, kw_only=True, gc=False):
+class Kept(Struct, frozen=True, gc=False):
     """One turn, stored or about to be.
 
     `size` is that of its JSON in bytes, `words` how many characters of it every model reads, `bound` one of its
@@ -46,41 +87,46 @@ class Kept(Struct, frozen=True, kw_only=True, gc=False):
 def kept(turn: Turn, size: int, home: str, *, summary: bool = False) -> Kept:
     """Make a turn ready; of one whose content is gone, `summary` tells what the turn itself no longer can."""
     parts = turn.parts
-    # Most turns are one text: thousands are read at a time, and looking for media in each would take half of that.
-    plain = len(parts) == 1 and parts[0].__class__ is TextPart
-    media = () if plain else tuple(blobs.named(parts))
+    summary = summary or turn.compaction is not None
+    # Most turns are one text: thousands are read at a time, and a look at each part would take most of that.
+    if len(parts) == 1 and parts[0].__class__ is TextPart:
+        text: TextPart = parts[0]
+        sealed = text.seal is not None and turn.protocol != ""
+        return Kept(turn, turn.message, size, len(text.text), size, sealed, (), home, summary)
+    media = tuple(blobs.named(parts))
     return Kept(
-        turn=turn,
-        message=turn.message,
-        size=size,
+        turn,
+        turn.message,
+        size,
         words=sum(map(blobs.words_in, parts)),
         # A token is at least one byte of text, and JSON is never shorter than the text in it.
         bound=size + (blobs.tokens_at_most(parts) if media else 0),
-        sealed=turn.protocol != "" and (_is_sealed(parts[0]) if plain else any(map(_is_sealed, parts))),
+        sealed=turn.protocol != "" and any(map(_is_sealed, parts)),
         media=media,
         home=home,
-        summary=summary or turn.compaction is not None,
+        summary=summary,
     )
 
 
 def from_frame(stored: Frame, seq: int, cipher: Cipher | None, home: str) -> Kept:
-    """Read a turn out of its frame.
+    """Read a turn out of its frame, which was proven.
 
     Raises:
         Damaged: the frame is not that of turn `seq`, or holds no turn.
     """
-    meta = frame.meta_of(stored)
-    if meta.seq != seq:
-        raise Damaged(f"the frame of turn {meta.seq}")
+    header = frame.header_of(stored)
+    if header.seq != seq:
+        raise Damaged(f"the frame of turn {header.seq}")
     if stored.redacted:
+        meta = frame.meta_of(stored)
         return kept(redacted_turn(meta), 0, home, summary=meta.summary)
     try:
-        turn = decode_turn(body_of(stored, seq, cipher))
+        turn = _decode_proven(body_of(stored, seq, cipher) if stored.encrypted else stored.body)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"content that cannot be read ({error})") from None
-    if turn.id != meta.id or turn.seq != seq:
+    if turn.id != header.id or turn.seq != seq:
         raise Damaged("the content of another turn")
-    return kept(turn, meta.size, home)
+    return kept(turn, header.size, home)
 
 
 def body_of(stored: Frame, seq: int, cipher: Cipher | None) -> bytes:

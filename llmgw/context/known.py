@@ -7,6 +7,7 @@ from typing import Final
 from llmgw.context.integrity.cipher import Cipher
 from llmgw.context.integrity.lineage import Genesis
 from llmgw.context.kept import Kept
+from llmgw.context.storage.answers import Stored
 from llmgw.context.views.course import Course
 from llmgw.context.views.renders import Render
 from llmgw.types.memo import Memo
@@ -24,8 +25,9 @@ class History:
     """The proven turns of one context at one revision, and what they have come to.
 
     `link` is the one the chain has come to. `tokens` are counts by turn and vocabulary, `renders` what targets were
-    told last, `memos` the bytes of its messages. Turns are only ever added: a list handed out stays right.
-    `counted` is how many bytes of it are counted among those that the worker may keep.
+    told last, `memos` the bytes of its messages. `stored` is what the store says of it besides its turns. Turns are
+    only ever added: a list handed out stays right. `counted` is how many bytes of it are counted among those that
+    the worker may keep.
     """
 
     __slots__ = (
@@ -41,6 +43,7 @@ class History:
         "memos",
         "renders",
         "rev",
+        "stored",
         "tokens",
         "turns",
         "used_s",
@@ -51,6 +54,7 @@ class History:
         self.cipher = cipher
         self.epoch = epoch
         self.rev = 0
+        self.stored: Stored | None = None
         self.link = b""
         self.turns: list[Kept] = []
         self.course = Course()

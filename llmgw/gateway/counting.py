@@ -126,10 +126,8 @@ class Counting:
             pairs += (f"{vocabulary}:{seq}", count)
         try:
             await self._contexts.store.command(opened.keys, "HSET", COUNTS, *pairs)
-            if opened.stored.facts.expires:
-                await self._contexts.store.command(
-                    opened.keys, "PEXPIREAT", COUNTS, opened.stored.facts.expires
-                )
+            if opened.lease.expires:
+                await self._contexts.store.command(opened.keys, "PEXPIREAT", COUNTS, opened.lease.expires)
         except StoreUnavailable:
             return  # counted again another time
 

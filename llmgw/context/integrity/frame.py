@@ -14,13 +14,12 @@ still holds, and nobody can check a guess against it.
 """
 
 import hashlib
-import hmac
-import struct
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
+from llmgw.context.integrity.mac import mac
 from llmgw.types.message import Role
 from llmgw.types.scalars import Count, Seq, TurnId
 from llmgw.types.turn import TurnStatus
@@ -37,7 +36,6 @@ _ENCRYPTED: Final = 2
 _FLAGS: Final = _REDACTED | _ENCRYPTED
 _LABEL: Final = b"llmgw/context/1"
 _NO_SALT: Final = bytes(SALT)
-_META_LENGTH: Final = struct.Struct(">H")
 
 
 class Damaged(ValueError):
@@ -46,6 +44,14 @@ class Damaged(ValueError):
 
 class LaterVersion(Damaged):
     """Stored bytes that say they are a frame of a later version, which a later gateway reads."""
+
+
+class Header(Struct, frozen=True, gc=False):
+    """What is read of the meta of a turn that was proven, and so was written by a gateway; see `FrameMeta`."""
+
+    id: str
+    seq: int
+    size: int
 
 
 class FrameMeta(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -64,7 +70,7 @@ class FrameMeta(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     summary: bool = False
 
 
-class Frame(Struct, frozen=True, kw_only=True, gc=False):
+class Frame(Struct, frozen=True, gc=False):
     """One stored turn, taken apart; `meta` and `body` are the bytes as they lie."""
 
     key_id: str
@@ -88,11 +94,12 @@ class Frame(Struct, frozen=True, kw_only=True, gc=False):
 
 _encode_meta = msgspec.json.Encoder().encode
 _decode_meta = msgspec.json.Decoder(FrameMeta).decode
+_decode_header = msgspec.json.Decoder(Header).decode
 
 
 def link_of(key: bytes, before: bytes, digest: bytes, meta: bytes) -> bytes:
     """Chain a turn to the one before it: the first three parts have one length each, so nothing can be shifted."""
-    return hmac.digest(key, b"".join((_LABEL, before, digest, meta)), "sha256")
+    return mac(key, b"".join((_LABEL, before, digest, meta)))
 
 
 def digest_of(salt: bytes, body: bytes) -> bytes:
@@ -138,7 +145,7 @@ def encode(frame: Frame) -> bytes:
         (
             bytes((VERSION, flags, len(key_id))),
             key_id,
-            _META_LENGTH.pack(len(frame.meta)),
+            len(frame.meta).to_bytes(2),
             frame.meta,
             frame.salt,
             frame.digest,
@@ -157,35 +164,34 @@ def decode(stored: bytes) -> Frame:
     """
     try:
         version, flags, length = stored[0], stored[1], stored[2]
-        if version > VERSION:
-            raise LaterVersion(f"a frame of version {version}")
         if version != VERSION:
-            raise Damaged(f"a frame of version {version}")
+            raise (LaterVersion if version > VERSION else Damaged)(f"a frame of version {version}")
         if flags & ~_FLAGS:
             raise Damaged("a frame with marks that its version does not have")
-        meta_at = 3 + length
-        (meta_length,) = _META_LENGTH.unpack_from(stored, meta_at)
-        key_id = stored[3:meta_at].decode("ascii")
-    except (IndexError, struct.error, UnicodeDecodeError):
+        key_end = 3 + length
+        meta_at = key_end + 2
+        salt_at = meta_at + (stored[key_end] << 8) + stored[key_end + 1]
+        key_id = stored[3:key_end].decode("ascii")
+    except (IndexError, UnicodeDecodeError):
         raise Damaged("bytes that are no frame") from None
-    meta_at += 2
-    salt_at = meta_at + meta_length
-    body_at = salt_at + SALT + 2 * DIGEST
+    digest_at = salt_at + SALT
+    link_at = digest_at + DIGEST
+    body_at = link_at + DIGEST
     if len(stored) < body_at:
         raise Damaged("a frame that breaks off")
-    salt = stored[salt_at : salt_at + SALT]
-    body = stored[body_at:]
+    salt, body = stored[salt_at:digest_at], stored[body_at:]
     redacted = salt == _NO_SALT
     if redacted != bool(flags & _REDACTED) or (redacted and body):
         raise Damaged("a frame that is redacted and is not")
+    # By place: thousands are read at a time, and names would take as long again.
     return Frame(
-        key_id=key_id,
-        meta=stored[meta_at:salt_at],
-        salt=salt,
-        digest=stored[salt_at + SALT : salt_at + SALT + DIGEST],
-        link=stored[body_at - DIGEST : body_at],
-        body=body,
-        encrypted=bool(flags & _ENCRYPTED),
+        key_id,
+        stored[meta_at:salt_at],
+        salt,
+        stored[digest_at:link_at],
+        stored[link_at:body_at],
+        body,
+        flags & _ENCRYPTED != 0,
     )
 
 
@@ -197,6 +203,18 @@ def meta_of(frame: Frame) -> FrameMeta:
     """
     try:
         return _decode_meta(frame.meta)
+    except (ValueError, RecursionError):
+        raise Damaged("a frame whose header cannot be read") from None
+
+
+def header_of(frame: Frame) -> Header:
+    """Read the header of a frame that was proven.
+
+    Raises:
+        Damaged: it is none.
+    """
+    try:
+        return _decode_header(frame.meta)
     except (ValueError, RecursionError):
         raise Damaged("a frame whose header cannot be read") from None
 

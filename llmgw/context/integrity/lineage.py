@@ -4,7 +4,6 @@ A context that was made from nothing has one beginning. A fork has its parent's 
 at the turn where it left: turns before it lie in the contexts they were stored in.
 """
 
-import hmac
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from llmgw.context.integrity.chain_keys import ChainKeys
+from llmgw.context.integrity.mac import mac
 
 _LABEL: Final = b"llmgw/context/1/genesis"
 
@@ -41,7 +41,7 @@ def link_of_genesis(keys: ChainKeys, tenant: str, genesis: Genesis) -> bytes:
         UnknownKey: its key is not here.
     """
     said = _encode((tenant, genesis.context, genesis.created, genesis.at, genesis.parent, genesis.head))
-    return hmac.digest(keys.chain(tenant, genesis.key_id), _LABEL + said, "sha256")
+    return mac(keys.chain(tenant, genesis.key_id), _LABEL + said)
 
 
 def encode(lineage: Sequence[Genesis]) -> bytes:

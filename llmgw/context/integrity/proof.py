@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from llmgw.context.integrity import frame
 from llmgw.context.integrity.chain_keys import ChainKeys, UnknownKey
-from llmgw.context.integrity.frame import Damaged, Frame, LaterVersion
+from llmgw.context.integrity.frame import Damaged, Frame, LaterVersion, decode, digest_of, link_of
 
 
 class BadTurn(Exception):
@@ -29,10 +28,12 @@ def proven(
         BadTurn: one does not.
         Unprovable: it was signed with a key that is not here, or is of a later version.
     """
+    key_id, key = None, b""
     for seq, stored in enumerate(frames, first):
         try:
-            found = frame.decode(stored)
-            key = keys.chain(tenant, found.key_id)
+            found = decode(stored)
+            if found.key_id != key_id:
+                key_id, key = found.key_id, keys.chain(tenant, found.key_id)
         except LaterVersion as error:
             raise Unprovable(f"turn {seq} is {error}: a later gateway stored it") from None
         except Damaged as error:
@@ -41,9 +42,11 @@ def proven(
             raise Unprovable(
                 f"turn {seq} is signed with the key {error}, which is not among contexts.keys"
             ) from None
-        if not found.redacted and frame.digest_of(found.salt, found.body) != found.digest:
+        digest = found.digest
+        if digest_of(found.salt, found.body) != digest and not found.redacted:
             raise BadTurn(seq, "its bytes are not those that were stored")
-        if frame.link_of(key, before, found.digest, found.meta) != found.link:
+        link = link_of(key, before, digest, found.meta)
+        if link != found.link:
             raise BadTurn(seq, "it does not follow the turn before it")
-        before = found.link
+        before = link
         yield found

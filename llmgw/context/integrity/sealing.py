@@ -4,6 +4,7 @@ import hmac
 from typing import Final
 
 from llmgw.context.integrity.chain_keys import KEY_ID, ChainKeys, UnknownKey
+from llmgw.context.integrity.mac import mac
 from llmgw.context.storage.names import Keys
 from llmgw.types.context_errors import IntegrityFailed
 
@@ -23,11 +24,11 @@ def unsealed(chain_keys: ChainKeys, keys: Keys, place: str, stored: bytes) -> by
         IntegrityFailed: it was not written so, or not for this place, or with a key that is not here.
     """
     written, _, rest = stored.partition(b":")
-    mac, body = rest[:_MAC], rest[_MAC:]
+    signature, body = rest[:_MAC], rest[_MAC:]
     key_id, what = written.decode("ascii", "replace"), place.partition(":")[0]
     if KEY_ID.fullmatch(key_id):
         try:
-            if hmac.compare_digest(mac, _mac(chain_keys, keys, place, key_id, body)):
+            if hmac.compare_digest(signature, _mac(chain_keys, keys, place, key_id, body)):
                 return body
         except UnknownKey:
             raise IntegrityFailed(
@@ -38,4 +39,4 @@ def unsealed(chain_keys: ChainKeys, keys: Keys, place: str, stored: bytes) -> by
 
 def _mac(chain_keys: ChainKeys, keys: Keys, place: str, key_id: str, body: bytes) -> bytes:
     key = chain_keys.chain(keys.tenant, key_id)
-    return hmac.digest(key, f"{place}\0{keys.context}\0".encode() + body, "sha256")
+    return mac(key, f"{place}\0{keys.context}\0".encode() + body)

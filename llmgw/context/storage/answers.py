@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.state.connection import Argument
 from llmgw.types.completion import Completion
@@ -51,7 +52,6 @@ class Stored(Struct, frozen=True, kw_only=True):
     """
 
     status: str
-    fence: int
     rev: int
     turns: int
     base: int
@@ -66,20 +66,54 @@ class Stored(Struct, frozen=True, kw_only=True):
         """The entity tag of this revision."""
         return etag(self.rev, self.head)
 
+    @property
+    def told(self) -> "Stored":
+        """The same where nothing of it need be told again."""
+        return self if self.first == self.turns else replace(self, first=self.turns, frames=[])
+
+    def after(self, work: "Commit", rev: int) -> "Stored":
+        """The same after a commit, but for the times, which only the store knows."""
+        facts = self.facts
+        return Stored(
+            status=self.status,
+            rev=rev,
+            turns=work.turns,
+            base=self.base,
+            head=work.head,
+            epoch=self.epoch,
+            first=work.turns,
+            facts=Facts(
+                created=facts.created,
+                updated=facts.updated,
+                subject=facts.subject,
+                policy=facts.policy,
+                metadata=facts.metadata,
+                lineage=facts.lineage,
+                dek=facts.dek,
+                toolset=work.toolset or facts.toolset,
+                size=work.size,
+                salt=facts.salt,
+                expires=facts.expires,
+                imported=facts.imported,
+            ),
+            frames=[],
+        )
+
 
 class Lease(Struct, frozen=True, kw_only=True):
-    """The right to write one call's turns; `again` says that an earlier try with its idempotency key was lost."""
+    """The right to write one call's turns; `again` says that an earlier try with its idempotency key was lost.
+
+    A later lease exceeds its `fence`. The facts of what is `stored` may be remembered from a call before; when it
+    `expires` is what the store says now: unix milliseconds, 0 for never.
+    """
 
     op: str
     who: str
+    fence: int
     stored: Stored
+    expires: int
     again: bool
     trace: str = ""
-
-    @property
-    def fence(self) -> int:
-        """The number that a later lease exceeds."""
-        return self.stored.fence
 
 
 class Replay(Struct, frozen=True, kw_only=True):
@@ -96,7 +130,7 @@ class Replay(Struct, frozen=True, kw_only=True):
 
 
 class Begin(Struct, frozen=True, kw_only=True):
-    """What a call wants of a context: `known` turns of `epoch` need not be sent again, `input` is written ahead.
+    """What a call wants of a context: what is `known` of it need not be sent again, `input` is written ahead.
 
     `fields` make the context where it is not there; without them it must be. `trace` is noted beside what the call
     leaves if it is not stored.
@@ -108,14 +142,15 @@ class Begin(Struct, frozen=True, kw_only=True):
     lease_ms: int
     input: bytes
     if_match: str = ""
-    known: int = -1
-    epoch: int = -1
+    known: Stored | None = None
     idempotency: Idempotency | None = None
     fields: Mapping[str, Argument] | None = None
 
 
 class Commit(Struct, frozen=True, kw_only=True):
-    """What a call leaves: frames that end in `head`, blobs by digest, `size` in bytes of both.
+    """What a call leaves: frames that end in `head`, and blobs by digest.
+
+    There are `turns` then, and the context takes `size` bytes.
 
     `render` is the name and digest of what its target was told.
     """
@@ -123,6 +158,7 @@ class Commit(Struct, frozen=True, kw_only=True):
     head: str
     frames: Sequence[bytes]
     blobs: Mapping[str, bytes]
+    turns: int
     size: int
     ttl_ms: int = 0
     toolset: str = ""
@@ -160,11 +196,10 @@ def stored_of(status: bytes, answer: Answer) -> Stored:
     Raises:
         IntegrityFailed: it cannot be read.
     """
-    fence, rev, turns, base, head, epoch, first, facts, frames = answer
+    rev, turns, base, head, epoch, first, facts, frames = answer
     try:
         return Stored(
             status=status.decode(),
-            fence=int(fence),
             rev=int(rev),
             turns=int(turns),
             base=int(base),

@@ -23,6 +23,13 @@ class Keys(Struct, frozen=True):
         """The key of one part."""
         return f"llmgw:ctx:{{{self.tenant}/{self.context}}}:{part}"
 
+    @property
+    def of_a_call(self) -> list[str]:
+        """The keys of what each call needs: hash, turns, in flight, orphans, audit to begin; reports and blobs."""
+        head = f"llmgw:ctx:{{{self.tenant}/{self.context}}}:"
+        # Said in one piece: each call needs them twice.
+        return [head + "h", head + "t", head + "w", head + "o", head + "a", head + "r", head + "b"]
+
     def many(self, *parts: str) -> list[str]:
         """The keys of some parts, in the order a script wants them."""
         head = f"llmgw:ctx:{{{self.tenant}/{self.context}}}:"
@@ -56,7 +63,9 @@ ALL: Final = (
     STATE,
     FORKS,
 )
-"""Every part, in the order in which `commit` and `erase` take them."""
+"""Every part, in the order in which `erase` takes them."""
+BEGUN: Final = 5
+"""How many of the keys of a call its beginning needs."""
 
 
 def checked(tenant: str, context: str, param: str = "llmgw.context") -> Keys:

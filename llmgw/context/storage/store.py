@@ -18,6 +18,8 @@ from llmgw.context.storage.answers import (
 from llmgw.context.storage.names import (
     ALL,
     AUDIT,
+    BEGUN,
+    COUNTS,
     FORKS,
     HASH,
     IN_FLIGHT,
@@ -67,33 +69,36 @@ class ContextStore:
             IntegrityFailed: turns are missing.
             StoreUnavailable: the store cannot be asked.
         """
-        asked = keys.many(HASH, TURNS, REPLAYS, REPLAY_TIMES, IN_FLIGHT, ORPHANS, AUDIT)
-        fields = _flat(wish.fields)
-        idempotency = wish.idempotency
-        known: list[Argument] = [wish.known, wish.epoch, wish.input, PAGE]
-        arguments: list[Argument] = [
-            wish.op,
-            wish.who,
-            wish.if_match,
-            wish.lease_ms,
-            *known,
-            idempotency.key if idempotency else "",
-            idempotency.fingerprint if idempotency else "",
-            wish.trace,
-            len(fields),
-            *fields,
-        ]
-        if wish.known >= 0 or wish.fields is not None:
-            answer = await self._state.script(scripts.BEGIN, asked, arguments)
+        asked = keys.of_a_call[:BEGUN]
+        known, fields, idempotency = wish.known, wish.fields, wish.idempotency
+        arguments: list[Argument] = [wish.op, wish.who, wish.trace, wish.lease_ms, wish.input, wish.if_match]
+        arguments += (-1, -1, -1, "") if known is None else (known.turns, known.epoch, known.rev, known.head)
+        arguments.append(PAGE)
+        if idempotency is None:
+            arguments += ("", "")
         else:
+            asked += keys.many(REPLAYS, REPLAY_TIMES)
+            arguments += (idempotency.key, idempotency.fingerprint)
+        if fields is not None:
+            arguments += _flat(fields)
+        if known is None and fields is None:
             async with self._unknown:
                 answer = await self._state.script(scripts.BEGIN, asked, arguments)
+        else:
+            answer = await self._state.script(scripts.BEGIN, asked, arguments)
+        if answer[0] == b"OK":
+            _, again, fence, expires, *told = answer
+            stored = stored_of(b"active", told) if known is None or told else known
+            return Lease(
+                op=wish.op,
+                who=wish.who,
+                fence=int(fence),
+                expires=int(expires),
+                stored=stored,
+                again=again == b"1",
+                trace=wish.trace,
+            )
         match answer[0]:
-            case b"OK":
-                stored = stored_of(b"active", answer[2:])
-                return Lease(
-                    op=wish.op, who=wish.who, stored=stored, again=answer[1] == b"1", trace=wish.trace
-                )
             case b"REPLAY":
                 _, media_type, body, rev, head = answer
                 return Replay(
@@ -125,33 +130,34 @@ class ContextStore:
             IntegrityFailed: the context is not as the lease found it.
             StoreUnavailable: it is not known whether anything was appended.
         """
-        stored = lease.stored
-        blobs: list[Argument] = [part for pair in work.blobs.items() for part in pair]
-        answer = await self._state.script(
-            scripts.COMMIT,
-            keys.many(*ALL),
-            [
-                lease.op,
-                lease.who,
-                stored.fence,
-                stored.rev,
-                stored.head,
-                work.head,
-                work.size,
-                work.ttl_ms,
-                work.toolset,
-                work.report,
-                work.key,
-                len(work.blobs),
-                *work.render,
-                lease.trace,
-                *blobs,
-                *work.frames,
-            ],
-        )
+        stored, asked = lease.stored, keys.of_a_call
+        if work.key or work.ttl_ms:
+            asked += keys.many(REPLAYS, REPLAY_TIMES, COUNTS, STATE, FORKS)
+        arguments: list[Argument] = [
+            lease.op,
+            lease.who,
+            lease.trace,
+            lease.fence,
+            stored.rev,
+            stored.head,
+            stored.turns - stored.base,
+            work.head,
+            work.turns,
+            work.size,
+            work.ttl_ms,
+            work.toolset,
+            work.report,
+            *work.render,
+            work.key,
+            len(work.blobs),
+        ]
+        for pair in work.blobs.items():
+            arguments += pair
+        arguments += work.frames
+        answer = await self._state.script(scripts.COMMIT, asked, arguments)
+        if answer[0] == b"OK":
+            return int(answer[1])
         match answer[0]:
-            case b"OK":
-                return int(answer[1])
             case b"FENCED":
                 raise ContextFenced(
                     "the call took longer than its lease and another came first; its answer was kept aside under "

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from llmgw.context.integrity import blobs
 from llmgw.context.kept import Kept
-from llmgw.context.views.pairing import Pairs
+from llmgw.context.views.pairing import Pairs, says_only
 from llmgw.context.views.view import is_compaction, is_special
 from llmgw.types.message import MediaKind, Message, Part, TextPart
 from llmgw.types.turn import Binding
@@ -49,6 +49,14 @@ class Course:
 
     def add(self, turn: Kept) -> None:
         """Go on by one turn."""
+        message = turn.message
+        if not turn.sealed and not turn.summary and says_only(message.parts) and not self.pairs.waiting:
+            # Most turns, of thousands: one text, where no call waits for its result.
+            self.parts += 1
+            self.bound += turn.bound
+            self.words += turn.words
+            self._follow(turn)
+            return
         if is_special(turn):
             self.special.append(turn.seq)
         if turn.summary:
@@ -56,15 +64,19 @@ class Course:
                 self.summaries.append(turn)
             return
         self.pairs.add(turn)
-        self.parts += len(turn.message.parts)
+        self.parts += len(message.parts)
         self.bound += turn.bound
         self.words += turn.words
-        for kind in blobs.kinds_in(turn.message.parts):
+        for kind in blobs.kinds_in(message.parts):
             self.shown.setdefault(kind, []).append(turn.seq)
+        if turn.sealed and any(map(is_compaction, message.parts)):
+            self.native = turn.seq
+        self._follow(turn)
+
+    def _follow(self, turn: Kept) -> None:
+        """Note who made a turn, and what it instructs."""
         if turn.turn.produced_by is not None:
             self.maker = turn.turn.produced_by
-        if turn.sealed and any(map(is_compaction, turn.message.parts)):
-            self.native = turn.seq
         instructs = is_instruction(turn.message)
         if instructs:
             before = self.instructions if self._in_instructions else ()

@@ -8,6 +8,12 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- What a context's hash says besides its revision, in the order in which it is answered.
+local function facts()
+  return call('HMGET', H, 'created', 'updated', 'subject', 'policy', 'metadata', 'lineage', 'dek', 'toolset', 'bytes',
+    'salt', 'expires', 'imported')
+end
+
 -- One entry of the access audit, chained to the one before it by a digest, which whoever calls writes into the hash.
 local function audited(key, before, at, who, op, outcome, rev, detail)
   local link = redis.sha1hex(table.concat({before, at, who, op, outcome, rev, detail}, '\n'))
