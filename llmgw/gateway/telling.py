@@ -15,10 +15,11 @@ from llmgw.context.views import fit
 from llmgw.context.views.bindings import Maker, can_read
 from llmgw.context.views.fit import DoesNotFit, Fitted
 from llmgw.context.views.reach import leave_out
+from llmgw.context.views.renders import Rendering
 from llmgw.context.views.report import of_request
 from llmgw.context.views.view import View, view_of, without_part
 from llmgw.gateway.counting import Counting
-from llmgw.gateway.preamble import Preamble
+from llmgw.gateway.preamble import Preamble, stands_behind
 from llmgw.gateway.summaries import Summaries
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.types import json
@@ -65,8 +66,9 @@ class Telling(Struct, frozen=True, kw_only=True):
     """The digest of what the answer follows, to which it may be bound."""
     before: tuple[Message, ...] = ()
     """What a prompt version says before the context."""
-    alone: UpstreamRequest | None = None
-    """The request as it were without what a prompt version says before; None where it says nothing there."""
+    rendering: Rendering | None = None
+    """What is told of the context, without what a prompt version says before it; None where that stands there
+    otherwise than it would alone."""
 
 
 class Prefix:
@@ -158,7 +160,7 @@ class Teller:
             size=told - gone + self._tools_size + self._preamble.words,
             prefix=prefix(len(turns)),
             before=self._preamble.messages,
-            alone=self._alone(provider, target, view, request),
+            rendering=self._rendering(provider, target, view, request),
         )
 
     def _special(self, turns: Sequence[Kept]) -> list[int]:
@@ -286,25 +288,36 @@ class Teller:
                     raise
         raise UnsupportedParameter(f"{target.name} refuses too much of this conversation")
 
-    def _alone(
+    def _rendering(
         self, provider: Provider, target: Target, view: View, request: UpstreamRequest
-    ) -> UpstreamRequest | None:
-        """Write what is told of the context without what is said before it, which each call may say otherwise."""
-        if not self._preamble.messages:
+    ) -> Rendering | None:
+        """What is told of the context without what is said before it, which each call may say otherwise."""
+        told, at = request.history, request.history_at
+        if not told:
             return None
+        before = len(self._preamble.messages)
+        if not before:
+            return Rendering(request.history_head, told, request.body, at, request.history_own)
+        said_before = sum(map(len, told[:before]))
+        own = max(0, request.history_own - said_before)
+        if request.history_alone and at:
+            # In the body the context begins behind what is said before it, each message of that with its comma.
+            at += said_before + before
+            return Rendering(request.history_head, told[before:], request.body, at, own)
         known = self._opened.history.renders.get(target.name)
         if known is not None and (settled := known.count) and known.head == request.history_head:
-            told, at = request.history, len(self._preamble.messages)
-            one_each = len(told) == at + len(view.messages)
-            if one_each and told[at : at + settled] == known.messages[:settled]:
+            one_each = len(told) == before + len(view.messages)
+            if one_each and told[before : before + settled] == known.messages[:settled]:
                 # What was settled stands there as it was told alone, and what follows looks no further back.
-                own = request.history_own - sum(map(len, told[:at]))
-                return replace(request, history=told[at:], history_own=max(0, own))
+                return Rendering(request.history_head, told[before:], own=own)
         memo = self._memo(target, len(view.messages))
         try:
-            return provider.build_request(self._stored(tuple(view.messages), memo), target)
+            alone = provider.build_request(self._stored(tuple(view.messages), memo), target)
         except UnsupportedParameter:
             return None
+        if not stands_behind(told, alone.history):
+            return None
+        return Rendering(alone.history_head, alone.history, own=alone.history_own)
 
     def _stored(self, messages: tuple[Message, ...], memo: Memo) -> ChatInvocation:
         native = self._opened.policy.fit == "provider_native"

@@ -6,10 +6,11 @@ So it can be seen whether what a target was told before stands unchanged at the 
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
+from llmgw.providers.stored import words_of
 from llmgw.types import json
 from llmgw.types.json import Json
-from llmgw.types.memo import Memo, Run
-from llmgw.types.message import Details, Message
+from llmgw.types.memo import NO_RUN, Memo, Run
+from llmgw.types.message import Details, Message, Role
 
 CACHE_MARK: Final = "cache_control"
 """A mark that moves from message to message with every call and says nothing to the model."""
@@ -20,7 +21,7 @@ class Written(NamedTuple):
     """A body, and of a stored conversation its messages behind what the model is told before them.
 
     `at` is where the messages begin in the body, 0 where they stand there otherwise; `own` of their bytes were made
-    for this one.
+    for this one. `alone` tells that each is a message of the invocation, written alike whatever stands before it.
     """
 
     body: bytes
@@ -28,6 +29,7 @@ class Written(NamedTuple):
     messages: tuple[bytes, ...] = ()
     at: int = 0
     own: int = 0
+    alone: bool = False
 
 
 def written(body: Details, member: str, before: Collection[str], *, stored: bool) -> Written:
@@ -60,6 +62,61 @@ def written(body: Details, member: str, before: Collection[str], *, stored: bool
         at = len(opening) if tuple(unmarked) == messages else 0
         return Written(whole, json.encode(_unmarked(head)), tuple(unmarked), at, own)
     return Written(whole, json.encode(head), messages, len(opening), own)
+
+
+class Words(NamedTuple):
+    """A stored conversation that is words alone, each message written by itself: alike whatever stands before it.
+
+    `own` of the bytes were made for this request alone.
+    """
+
+    messages: tuple[bytes, ...]
+    own: int
+
+
+def words_alone(memo: Memo | None, messages: Sequence[Message], roles: Collection[Role]) -> Words | None:
+    """Write messages of some roles as `{"role": …, "content": …}`; None where one is more than its words.
+
+    What was written in earlier calls is not written again. What names no dialect stands before a conversation and
+    may be said otherwise by each call, and the last message is not part of it yet: neither is remembered.
+    """
+    before: list[bytes] = []
+    first, count = 0, len(messages)
+    while first < count and not messages[first].protocol:
+        told = _words(messages[first], roles)
+        if told is None:
+            return None
+        before.append(told)
+        first += 1
+    known = memo.begin_alone(messages, first) if memo is not None and first < count else NO_RUN
+    fresh: list[bytes] = []
+    for message in messages[first + len(known.messages) :]:
+        told = _words(message, roles) if message.protocol else None
+        if told is None:
+            if memo is not None:
+                memo.keep_alone(NO_RUN)
+            return None
+        fresh.append(told)
+    if len(fresh) > 1 and memo is not None:
+        memo.keep_alone(Run(tuple(messages[first:-1]), (*known.told, *fresh[:-1])))
+    own = sum(map(len, before)) + (len(fresh[-1]) if fresh else 0)
+    return Words((*before, *known.told, *fresh), own)
+
+
+def _words(message: Message, roles: Collection[Role]) -> bytes | None:
+    text = words_of(message)
+    if not text or message.role not in roles:
+        return None
+    told = json.encode({"role": message.role, "content": text})
+    return None if _MARK in told else told
+
+
+def around(opening: bytes, words: Words, rest: Details, head: bytes) -> Written:
+    """Encode a body that opens with `opening`, behind which its messages stand, and ends with members besides."""
+    closing = b"],%b" % json.encode(rest)[1:] if rest else b"]}"
+    return Written(
+        _joined(opening, words.messages, closing), head, words.messages, len(opening), words.own, alone=True
+    )
 
 
 def remembered(memo: Memo, message: Message, body: Json) -> Json:

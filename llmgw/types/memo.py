@@ -13,7 +13,7 @@ class Run(NamedTuple):
     told: tuple[bytes, ...]
 
 
-_NO_RUN: Final = Run((), ())
+NO_RUN: Final = Run((), ())
 _SHARE: Final = 220
 """Bytes that a remembered message takes in memory beside what it is told as."""
 _PLACE: Final = 16
@@ -25,15 +25,17 @@ _HEADER: Final = 33
 class Memo:
     """What one target was told of a conversation in earlier calls: kept by whoever has written it.
 
-    `words` are messages by their `id`, `runs` what follows each other by the `id` of the first. `size` is how many
-    bytes of memory it takes, `count` how many messages are in it.
+    `words` are messages by their `id`, `runs` what follows each other by the `id` of the first. `alone` is the run
+    of a conversation that is words alone: then it is all there is. `size` is how many bytes of memory it takes,
+    `count` how many messages are in it.
     """
 
-    __slots__ = ("count", "runs", "size", "words")
+    __slots__ = ("alone", "count", "runs", "size", "words")
 
     def __init__(self) -> None:
         self.words: dict[int, tuple[Message, bytes]] = {}
         self.runs: dict[int, Run] = {}
+        self.alone = NO_RUN
         self.size = 0
         self.count = 0
 
@@ -56,19 +58,34 @@ class Memo:
         """The run that begins with the message at a place, as far as the messages are those of before."""
         known = self.runs.get(id(messages[at]))
         if known is None or known.messages != tuple(messages[at : at + len(known.messages)]):
-            return _NO_RUN
+            return NO_RUN
         return known
 
     def keep_run(self, run: Run, *, own: bool) -> None:
         """Remember a run in the place of one that began alike; `own` tells that its bytes are held here alone."""
         first = id(run.messages[0])
-        before = self.runs.get(first, _NO_RUN)
+        before = self.runs.get(first, NO_RUN)
         self.runs[first] = run
         more = len(run.messages) - len(before.messages)
         self.size += _PLACE * more
         if own:
             self.count += more
             self.size += _HEADER * more + sum(map(len, run.told)) - sum(map(len, before.told))
+
+    def begin_alone(self, messages: Sequence[Message], at: int) -> Run:
+        """The run of words alone, where the messages from a place on begin with it; else that is forgotten."""
+        known = self.alone
+        if known.messages != tuple(messages[at : at + len(known.messages)]):
+            self.keep_alone(known := NO_RUN)
+        return known
+
+    def keep_alone(self, run: Run) -> None:
+        """Remember a run of words alone, which holds its bytes itself, in the place of the one before."""
+        before = self.alone
+        more = len(run.messages) - len(before.messages)
+        self.alone = run
+        self.count += more
+        self.size += (_PLACE + _HEADER) * more + sum(map(len, run.told)) - sum(map(len, before.told))
 
 
 class PassingMemo(Memo):
@@ -103,3 +120,11 @@ class PassingMemo(Memo):
         first = next((n for n, each in enumerate(run.messages) if not self.passes(each)), len(run.messages))
         if len(run.messages) - first > 1:
             self._memo.keep_run(Run(run.messages[first:], run.told[first:]), own=own)
+
+    def begin_alone(self, messages: Sequence[Message], at: int) -> Run:
+        """See `Memo.begin_alone`."""
+        return self._memo.begin_alone(messages, at)
+
+    def keep_alone(self, run: Run) -> None:
+        """See `Memo.keep_alone`."""
+        self._memo.keep_alone(run)

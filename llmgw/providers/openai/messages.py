@@ -28,6 +28,7 @@ from llmgw.types.message import (
     OpaquePart,
     ReasoningPart,
     RefusalPart,
+    Role,
     Seal,
     TextPart,
     ToolCallPart,
@@ -51,7 +52,8 @@ _SAID: Final = ("tool_calls", "refusal", "function_call", "audio")
 """Members without which an assistant's message must have a content."""
 _TEXT: Final = {"type", "text"}
 _WORDS: Final = (TextPart, RefusalPart, ReasoningPart)
-_PLAIN_ROLES: Final = frozenset({"system", "user", "assistant"})
+PLAIN_ROLES: Final[frozenset[Role]] = frozenset({"system", "user", "assistant"})
+"""Who is told alike by all hosts."""
 
 
 class MessageWriter:
@@ -341,7 +343,7 @@ def written_messages(invocation: ChatInvocation, target: Target, losses: Losses)
             continue
         place, noted = len(written.messages), losses.count
         text = plain_text(message)
-        if text and message.role in _PLAIN_ROLES:
+        if text and message.role in PLAIN_ROLES:
             # Who speaks so and says plain words is told alike everywhere.
             written.add({"role": message.role, "content": text}, f"/messages/{position}")
         else:
@@ -364,7 +366,7 @@ def _plain_messages(messages: Iterable[Message]) -> list[Json]:
     told: list[Json] = []
     for message in messages:
         text = plain_text(message)
-        if not text or message.role not in _PLAIN_ROLES:
+        if not text or message.role not in PLAIN_ROLES:
             return []
         told.append({"role": message.role, "content": text})
     return told
