@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from llmgw.context.integrity import blobs
 from llmgw.context.kept import Kept
-from llmgw.context.views.pairing import Pairs
+from llmgw.context.views.pairing import Pairs, says_only
 from llmgw.context.views.view import is_compaction, is_special
 from llmgw.types.message import MediaKind, Message, Part, TextPart
 from llmgw.types.turn import Binding
@@ -13,10 +13,10 @@ from llmgw.types.turn import Binding
 class Course:
     """Follows a conversation.
 
-    `parts` counts what was said, summaries apart; `bound` is one of its tokens from above, `words` the
-    characters that every model reads. `shown` are the turns with media of each kind, `special` those a view must
-    look at, `summaries` the compactions, `native` the last turn that holds a provider's own, `maker` who gave the
-    last answer.
+    `messages` are those of all turns, by their numbers. `parts` counts what was said, summaries apart; `bound` is
+    one of its tokens from above, `words` the characters that every model reads. `shown` are the turns with media
+    of each kind, `special` those a view must look at, `summaries` the compactions, `native` the last turn that
+    holds a provider's own, `maker` who gave the last answer.
     """
 
     __slots__ = (
@@ -24,6 +24,7 @@ class Course:
         "bound",
         "instructions",
         "maker",
+        "messages",
         "native",
         "pairs",
         "parts",
@@ -35,6 +36,7 @@ class Course:
 
     def __init__(self) -> None:
         self.pairs = Pairs()
+        self.messages: list[Message] = []
         self.parts = 0
         self.bound = 0
         self.words = 0
@@ -49,27 +51,37 @@ class Course:
 
     def add(self, turn: Kept) -> None:
         """Go on by one turn."""
+        message = turn.message
+        self.messages.append(message)
         if is_special(turn):
             self.special.append(turn.seq)
         if turn.summary:
             if turn.turn.compaction is not None:
                 self.summaries.append(turn)
             return
+        parts = message.parts
         self.pairs.add(turn)
-        self.parts += len(turn.message.parts)
+        self.parts += len(parts)
         self.bound += turn.bound
         self.words += turn.words
-        for kind in blobs.kinds_in(turn.message.parts):
-            self.shown.setdefault(kind, []).append(turn.seq)
+        if not says_only(parts):
+            for kind in blobs.kinds_in(parts):
+                self.shown.setdefault(kind, []).append(turn.seq)
         if turn.turn.produced_by is not None:
             self.maker = turn.turn.produced_by
-        if turn.sealed and any(map(is_compaction, turn.message.parts)):
+        if turn.sealed and any(map(is_compaction, parts)):
             self.native = turn.seq
-        instructs = is_instruction(turn.message)
-        if instructs:
+        if is_instruction(message):
             before = self.instructions if self._in_instructions else ()
-            self.instructions = (*before, *words((turn.message,)))
-        self._in_instructions = instructs
+            self.instructions = (*before, *words((message,)))
+            self._in_instructions = True
+        else:
+            self._in_instructions = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether all turns can just be told, whatever a target takes."""
+        return not (self.special or self.shown)
 
 
 def is_instruction(message: Message) -> bool:
