@@ -18,7 +18,7 @@ from llmgw.context.views.renders import Rendering
 from llmgw.context.views.report import of_request
 from llmgw.context.views.view import View, is_special, view_of, without_part
 from llmgw.gateway.counting import Counting
-from llmgw.gateway.preamble import Preamble, stands_behind
+from llmgw.gateway.preamble import preamble_of, stands_behind
 from llmgw.gateway.summaries import Summaries
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.types import json
@@ -88,7 +88,7 @@ class Teller:
         self._summaries = summaries
         self._opened = opened
         self._invocation = invocation
-        self._preamble = Preamble(invocation.preamble)
+        self._preamble = preamble_of(invocation.preamble)
         self.tools = toolset_digest(invocation)
         self._tools_size = len(json.encode(invocation.tools)) if invocation.tools else 0
 

@@ -3,7 +3,7 @@
 So it can be seen whether what a target was told before stands unchanged at the beginning of what it is told now.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from llmgw.providers.stored import words_of
@@ -74,41 +74,38 @@ class Words(NamedTuple):
     own: int
 
 
-def words_alone(memo: Memo | None, messages: Sequence[Message], roles: Collection[Role]) -> Words | None:
+def words_alone(memo: Memo | None, messages: tuple[Message, ...], roles: Collection[Role]) -> Words | None:
     """Write messages of some roles as `{"role": …, "content": …}`; None where one is more than its words.
 
     What was written in earlier calls is not written again. What names no dialect stands before a conversation and
     may be said otherwise by each call, and the last message is not part of it yet: neither is remembered.
     """
-    before: list[bytes] = []
     first, count = 0, len(messages)
     while first < count and not messages[first].protocol:
-        told = _words(messages[first], roles)
-        if told is None:
-            return None
-        before.append(told)
         first += 1
-    known = memo.begin_alone(messages, first) if memo is not None and first < count else NO_RUN
-    fresh: list[bytes] = []
-    for message in messages[first + len(known.messages) :]:
-        told = _words(message, roles) if message.protocol else None
-        if told is None:
-            if memo is not None:
-                memo.keep_alone(NO_RUN)
-            return None
-        fresh.append(told)
-    if len(fresh) > 1 and memo is not None:
-        memo.keep_alone(Run(tuple(messages[first:-1]), (*known.told, *fresh[:-1])))
-    own = sum(map(len, before)) + (len(fresh[-1]) if fresh else 0)
-    return Words((*before, *known.told, *fresh), own)
-
-
-def _words(message: Message, roles: Collection[Role]) -> bytes | None:
-    text = words_of(message)
-    if not text or message.role not in roles:
+    known = NO_RUN if memo is None or first == count else memo.begin_alone(messages, first)
+    place = first + len(known.messages)
+    before = _words(messages[:first], roles)
+    fresh = _words(messages[place:], roles) if all(message.protocol for message in messages[place:]) else None
+    if before is None or fresh is None:
+        if memo is not None:
+            memo.forget_alone()
         return None
-    told = json.encode({"role": message.role, "content": text})
-    return None if _MARK in told else told
+    told = known.told + fresh
+    if len(fresh) > 1 and memo is not None:
+        memo.grow_alone(messages[place:-1], fresh[:-1])
+    own = sum(map(len, before)) + (len(fresh[-1]) if fresh else 0)
+    return Words(before + told, own)
+
+
+def _words(messages: Iterable[Message], roles: Collection[Role]) -> tuple[bytes, ...] | None:
+    told: list[bytes] = []
+    for message in messages:
+        text = words_of(message)
+        if not text or message.role not in roles:
+            return None
+        told.append(json.encode({"role": message.role, "content": text}))
+    return None if _MARK in b"".join(told) else tuple(told)
 
 
 def around(opening: bytes, words: Words, rest: Details, head: bytes) -> Written:

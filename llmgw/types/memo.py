@@ -73,19 +73,28 @@ class Memo:
             self.size += _HEADER * more + sum(map(len, run.told)) - sum(map(len, before.told))
 
     def begin_alone(self, messages: Sequence[Message], at: int) -> Run:
-        """The run of words alone, where the messages from a place on begin with it; else that is forgotten."""
+        """The run of words alone, where the messages from a place on begin with it; else it is forgotten."""
         known = self.alone
         if known.messages != tuple(messages[at : at + len(known.messages)]):
-            self.keep_alone(known := NO_RUN)
-        return known
+            self.forget_alone()
+        return self.alone
 
-    def keep_alone(self, run: Run) -> None:
-        """Remember a run of words alone, which holds its bytes itself, in the place of the one before."""
-        before = self.alone
-        more = len(run.messages) - len(before.messages)
-        self.alone = run
-        self.count += more
-        self.size += (_PLACE + _HEADER) * more + sum(map(len, run.told)) - sum(map(len, before.told))
+    def grow_alone(self, messages: tuple[Message, ...], told: tuple[bytes, ...]) -> None:
+        """Remember what follows the run of words alone; the bytes are held there alone."""
+        known = self.alone
+        self.alone = Run(known.messages + messages, known.told + told)
+        self._count_alone(len(told), sum(map(len, told)))
+
+    def forget_alone(self) -> None:
+        """Remember no run of words alone."""
+        told = self.alone.told
+        if told:
+            self.alone = NO_RUN
+            self._count_alone(-len(told), -sum(map(len, told)))
+
+    def _count_alone(self, messages: int, told: int) -> None:
+        self.count += messages
+        self.size += (_PLACE + _HEADER) * messages + told
 
 
 class PassingMemo(Memo):
@@ -125,6 +134,10 @@ class PassingMemo(Memo):
         """See `Memo.begin_alone`."""
         return self._memo.begin_alone(messages, at)
 
-    def keep_alone(self, run: Run) -> None:
-        """See `Memo.keep_alone`."""
-        self._memo.keep_alone(run)
+    def grow_alone(self, messages: tuple[Message, ...], told: tuple[bytes, ...]) -> None:
+        """See `Memo.grow_alone`."""
+        self._memo.grow_alone(messages, told)
+
+    def forget_alone(self) -> None:
+        """See `Memo.forget_alone`."""
+        self._memo.forget_alone()
