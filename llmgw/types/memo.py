@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from llmgw.types.loss import LossCode
 from llmgw.types.message import Message
 
 
@@ -13,7 +14,28 @@ class Run(NamedTuple):
     told: tuple[bytes, ...]
 
 
-NO_RUN: Final = Run((), ())
+class Noted(NamedTuple):
+    """A loss of a conversation: `place` is the message's in it, `rest` the pointer from there on."""
+
+    code: LossCode
+    place: int
+    rest: str
+
+
+class Begun(NamedTuple):
+    """The beginning of a conversation, which nothing that follows changes, and all that it was told as.
+
+    `words` tells that each message is words alone, and told by itself.
+    """
+
+    messages: tuple[Message, ...]
+    told: tuple[bytes, ...]
+    losses: tuple[Noted, ...] = ()
+    words: bool = True
+
+
+_NO_RUN: Final = Run((), ())
+_NOT_BEGUN: Final = Begun((), ())
 _SHARE: Final = 220
 """Bytes that a remembered message takes in memory beside what it is told as."""
 _PLACE: Final = 16
@@ -25,17 +47,16 @@ _HEADER: Final = 33
 class Memo:
     """What one target was told of a conversation in earlier calls: kept by whoever has written it.
 
-    `words` are messages by their `id`, `runs` what follows each other by the `id` of the first. `alone` is the run
-    of a conversation that is words alone: then it is all there is. `size` is how many bytes of memory it takes,
-    `count` how many messages are in it.
+    `words` are messages by their `id`, `runs` what follows each other by the `id` of the first, `begun` how the
+    conversation begins. `size` is how many bytes of memory it takes, `count` how many messages are in it.
     """
 
-    __slots__ = ("alone", "count", "runs", "size", "words")
+    __slots__ = ("begun", "count", "runs", "size", "words")
 
     def __init__(self) -> None:
         self.words: dict[int, tuple[Message, bytes]] = {}
         self.runs: dict[int, Run] = {}
-        self.alone = NO_RUN
+        self.begun = _NOT_BEGUN
         self.size = 0
         self.count = 0
 
@@ -58,13 +79,13 @@ class Memo:
         """The run that begins with the message at a place, as far as the messages are those of before."""
         known = self.runs.get(id(messages[at]))
         if known is None or known.messages != tuple(messages[at : at + len(known.messages)]):
-            return NO_RUN
+            return _NO_RUN
         return known
 
     def keep_run(self, run: Run, *, own: bool) -> None:
         """Remember a run in the place of one that began alike; `own` tells that its bytes are held here alone."""
         first = id(run.messages[0])
-        before = self.runs.get(first, NO_RUN)
+        before = self.runs.get(first, _NO_RUN)
         self.runs[first] = run
         more = len(run.messages) - len(before.messages)
         self.size += _PLACE * more
@@ -72,29 +93,26 @@ class Memo:
             self.count += more
             self.size += _HEADER * more + sum(map(len, run.told)) - sum(map(len, before.told))
 
-    def begin_alone(self, messages: Sequence[Message], at: int) -> Run:
-        """The run of words alone, where the messages from a place on begin with it; else it is forgotten."""
-        known = self.alone
-        if known.messages != tuple(messages[at : at + len(known.messages)]):
-            self.forget_alone()
-        return self.alone
+    def begin(self, messages: Sequence[Message], at: int) -> Begun:
+        """How the conversation begins, where the messages from a place on do; else that is forgotten."""
+        begun = self.begun
+        if begun.messages != tuple(messages[at : at + len(begun.messages)]):
+            self._count(-len(begun.messages), [-_HEADER - len(each) for each in begun.told])
+            self.begun = _NOT_BEGUN
+        return self.begun
 
-    def grow_alone(self, messages: tuple[Message, ...], told: tuple[bytes, ...]) -> None:
-        """Remember what follows the run of words alone; the bytes are held there alone."""
-        known = self.alone
-        self.alone = Run(known.messages + messages, known.told + told)
-        self._count_alone(len(told), sum(map(len, told)))
+    def go_on(self, more: Begun) -> Begun:
+        """Remember what follows the beginning, and what it was told as; the bytes are held there alone."""
+        messages, told, losses, words = self.begun
+        self._count(len(more.messages), [_HEADER + len(each) for each in more.told])
+        self.begun = Begun(
+            messages + more.messages, told + more.told, losses + more.losses, words=words and more.words
+        )
+        return self.begun
 
-    def forget_alone(self) -> None:
-        """Remember no run of words alone."""
-        told = self.alone.told
-        if told:
-            self.alone = NO_RUN
-            self._count_alone(-len(told), -sum(map(len, told)))
-
-    def _count_alone(self, messages: int, told: int) -> None:
+    def _count(self, messages: int, told: list[int]) -> None:
         self.count += messages
-        self.size += (_PLACE + _HEADER) * messages + told
+        self.size += 2 * _PLACE * messages + sum(told)
 
 
 class PassingMemo(Memo):
@@ -130,14 +148,10 @@ class PassingMemo(Memo):
         if len(run.messages) - first > 1:
             self._memo.keep_run(Run(run.messages[first:], run.told[first:]), own=own)
 
-    def begin_alone(self, messages: Sequence[Message], at: int) -> Run:
-        """See `Memo.begin_alone`."""
-        return self._memo.begin_alone(messages, at)
+    def begin(self, messages: Sequence[Message], at: int) -> Begun:
+        """See `Memo.begin`."""
+        return self._memo.begin(messages, at)
 
-    def grow_alone(self, messages: tuple[Message, ...], told: tuple[bytes, ...]) -> None:
-        """See `Memo.grow_alone`."""
-        self._memo.grow_alone(messages, told)
-
-    def forget_alone(self) -> None:
-        """See `Memo.forget_alone`."""
-        self._memo.forget_alone()
+    def go_on(self, more: Begun) -> Begun:
+        """See `Memo.go_on`."""
+        return self._memo.go_on(more)

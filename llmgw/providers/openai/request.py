@@ -6,7 +6,8 @@ from typing import Final, assert_never
 from llmgw.providers.base import UpstreamRequest
 from llmgw.providers.history import Written, around, words_alone, written
 from llmgw.providers.openai import foreign
-from llmgw.providers.openai.messages import PLAIN_ROLES, PROTOCOL, written_messages
+from llmgw.providers.openai.conversation import Said, written_messages
+from llmgw.providers.openai.messages import PLAIN_ROLES, PROTOCOL
 from llmgw.providers.openai.places import Place, place_of
 from llmgw.providers.openai.quirks import OpenAiQuirks
 from llmgw.providers.openai.tools import add_tools
@@ -52,6 +53,7 @@ _RARE: Final = (
     "n",
 )
 """How the next token is drawn, in what hardly a call says: looked at in one step."""
+_NOTHING_SAID: Final = Said([])
 _rare_in: Final = attrgetter(*_RARE)
 _NONE_RARE: Final = (None,) * len(_RARE)
 
@@ -65,12 +67,13 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     native = invocation.wire == PROTOCOL
     place = place_of(target)
     losses = Losses()
-    words = None
+    words, said = None, _NOTHING_SAID
     if invocation.stored and place.quirks.user_after_tool:
         words = words_alone(invocation.memo, invocation.messages, PLAIN_ROLES)
     body: Details = {"model": target.model}
     if words is None:
-        body["messages"] = written_messages(invocation, target, losses)
+        said = written_messages(invocation, target, losses)
+        body["messages"] = said.messages
     _add_sampling(body, invocation.sampling, place.quirks)
     add_tools(body, invocation, target, losses)
     if invocation.output_format is not None:
@@ -93,11 +96,12 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
             body["stream_options"] = options
     body = _quirked(body, target, place.quirks, losses)
     if words is None:
-        told = written(body, "messages", ("model",), stored=invocation.stored)
+        told = written(body, "messages", ("model",), stored=invocation.stored, known=said.known)
     else:
         del body["model"]
         told = around(place.opening, words, body, place.head)
-    return _request(place, place.chat_url, told, losses, stream=invocation.stream)
+    alone = said.alone or words is not None
+    return _request(place, place.chat_url, told, losses, stream=invocation.stream, alone=alone)
 
 
 def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> UpstreamRequest:
@@ -119,7 +123,7 @@ def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> Upstr
         body |= invocation.passthrough
     place = place_of(target)
     told = Written(json.encode(_quirked(body, target, place.quirks, losses)))
-    return _request(place, place.embeddings_url, told, losses, stream=False)
+    return _request(place, place.embeddings_url, told, losses, stream=False, alone=False)
 
 
 def _add_sampling(body: Details, sampling: Sampling, quirks: OpenAiQuirks) -> None:
@@ -197,7 +201,9 @@ def _quirked(body: Details, target: Target, quirks: OpenAiQuirks, losses: Losses
     return body
 
 
-def _request(place: Place, url: str, told: Written, losses: Losses, *, stream: bool) -> UpstreamRequest:
+def _request(
+    place: Place, url: str, told: Written, losses: Losses, *, stream: bool, alone: bool
+) -> UpstreamRequest:
     return UpstreamRequest(
         method="POST",
         url=url,
@@ -209,5 +215,5 @@ def _request(place: Place, url: str, told: Written, losses: Losses, *, stream: b
         history_head=told.head,
         history_at=told.at,
         history_own=told.own,
-        history_alone=told.alone,
+        history_alone=alone,
     )
