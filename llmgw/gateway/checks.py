@@ -12,8 +12,7 @@ from llmgw.context.contexts import Contexts
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
 from llmgw.context.storage.names import REPORTS, TURNS
-from llmgw.context.views.renders import Render, Rendering, agrees, follow
-from llmgw.gateway.preamble import stands_behind
+from llmgw.context.views.renders import Render, agrees, follow
 from llmgw.gateway.telling import Telling
 from llmgw.telemetry.trace_context import format_traceparent
 from llmgw.types.call import ANYBODY, Call, Caller
@@ -102,36 +101,18 @@ class Checks:
         return bool(self._opened.history.course.special) or bool(self._opened.blobs)
 
     async def _append_only(self, telling: Telling) -> CheckResult:
-        request = telling.request
+        rendering = telling.rendering
         self._target = telling.target.name
-        if request.history and telling.before:
-            return await self._behind_preamble(telling)
-        if not request.history:
+        if rendering is None:
             self._render = None
-            self.input_digest = f"sha256:{sha256(request.body).hexdigest()}"
+            self.input_digest = f"sha256:{sha256(telling.request.body).hexdigest()}"
             return "skip"
         before = self._opened.history.renders.get(self._target)
-        now = Rendering(
-            request.history_head, request.history, request.body, request.history_at, request.history_own
-        )
-        self._render, held = follow(before, now)
-        self.input_digest = f"sha256:{self._render.digest}"
-        return await self._held(telling, self._render, held=held, first=before is None)
-
-    async def _behind_preamble(self, telling: Telling) -> CheckResult:
-        """Compare what is told of the context alone, if it stands so behind what a prompt version says."""
-        self.input_digest = f"sha256:{sha256(telling.request.body).hexdigest()}"
-        alone = telling.alone
-        if alone is None or not stands_behind(telling.request.history, alone.history):
-            self._render = None
-            return "skip"
-        before = self._opened.history.renders.get(self._target)
-        now = Rendering(alone.history_head, alone.history, own=alone.history_own)
-        self._render, held = follow(before, now)
-        return await self._held(telling, self._render, held=held, first=before is None)
-
-    async def _held(self, telling: Telling, render: Render, *, held: bool, first: bool) -> CheckResult:
-        if first:
+        render, held = follow(before, rendering)
+        self._render = render
+        digest = render.digest if rendering.body else sha256(telling.request.body).hexdigest()
+        self.input_digest = f"sha256:{digest}"
+        if before is None:
             return await self._as_stored(render)
         # A view that was cut begins anew, and says so itself.
         return "pass" if held else "skip" if telling.fitted.how else "fail"

@@ -13,6 +13,9 @@ from llmgw.types.message import Message
 from llmgw.types.violation import pointer_to
 
 _AMONG: Final = "messages"
+_SHORT: Final = 16_384
+_MOST: Final = 128
+"""Preambles that are remembered, and the bytes of each."""
 
 
 class Preamble:
@@ -51,6 +54,26 @@ class Preamble:
             for loss in losses
             if (place := self.place(loss.pointer)) is not None
         ]
+
+
+def preamble_of(messages: tuple[Message, ...]) -> Preamble:
+    """The preamble of a call; what a version says to the same variables is the same object, and looked at once."""
+    if not messages:
+        return _NONE
+    known = _LATELY.get(id(messages))
+    if known is not None and known.messages is messages:
+        return known
+    made = Preamble(messages)
+    if made.bound <= _SHORT:
+        if len(_LATELY) >= _MOST:
+            _LATELY.clear()
+        _LATELY[id(messages)] = made
+    return made
+
+
+_NONE: Final = Preamble(())
+_LATELY: Final[dict[int, Preamble]] = {}
+"""By the `id` of their messages, which they hold."""
 
 
 def stands_behind(whole: Sequence[bytes], alone: Sequence[bytes]) -> bool:

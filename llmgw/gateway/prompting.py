@@ -39,6 +39,7 @@ PROMPT: Final = "prompt"
 
 _APART: Final = "anthropic"
 """The dialect with words and bounds of its own for how a model answers."""
+_NO_CONFIG: Final = PromptConfig()
 _INSTRUCTING: Final = frozenset({"system", "developer"})
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_NAME: Final = 64
@@ -198,6 +199,8 @@ def _conflict(member: str) -> InvalidRequest:
 
 def _sampling(chat: ChatInvocation, config: PromptConfig, needs: dict[Feature, str]) -> Sampling:
     given = chat.sampling
+    if config == _NO_CONFIG:
+        return given
     values = {
         name: value
         for name, value in (

@@ -1,7 +1,5 @@
 """What one target is told of a stored conversation: fitted into its window, in what it reads, as policy allows."""
 
-import hashlib
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,11 +12,13 @@ from llmgw.context.opened import Opened
 from llmgw.context.views import fit
 from llmgw.context.views.bindings import Maker, can_read
 from llmgw.context.views.fit import DoesNotFit, Fitted
+from llmgw.context.views.prefixes import Prefix, toolset_digest, whole_prefix
 from llmgw.context.views.reach import leave_out
+from llmgw.context.views.renders import Rendering
 from llmgw.context.views.report import of_request
-from llmgw.context.views.view import View, view_of, without_part
+from llmgw.context.views.view import View, is_special, view_of, without_part
 from llmgw.gateway.counting import Counting
-from llmgw.gateway.preamble import Preamble
+from llmgw.gateway.preamble import preamble_of, stands_behind
 from llmgw.gateway.summaries import Summaries
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.types import json
@@ -32,6 +32,8 @@ from llmgw.types.message import MediaKind, Message
 from llmgw.types.preservation import PartLoss, TokenFacts
 from llmgw.types.target import Target
 from llmgw.types.violation import Violation, Weight, pointer_to
+
+__all__ = ["Prefix", "Teller", "Telling", "toolset_digest"]
 
 _NEEDED: Final[dict[MediaKind, Feature]] = {
     "image": Feature.IMAGES,
@@ -65,27 +67,9 @@ class Telling(Struct, frozen=True, kw_only=True):
     """The digest of what the answer follows, to which it may be bound."""
     before: tuple[Message, ...] = ()
     """What a prompt version says before the context."""
-    alone: UpstreamRequest | None = None
-    """The request as it were without what a prompt version says before; None where it says nothing there."""
-
-
-class Prefix:
-    """Digests of what stands before a turn: which turns are left out before it, and which tools there are."""
-
-    def __init__(self, tools: str, left_out: Sequence[int]) -> None:
-        self._tools = tools.encode()
-        self._left_out = left_out
-        self._known: dict[int, str] = {}
-
-    def __call__(self, seq: int) -> str:
-        """The digest of what stands before turn `seq`."""
-        count = bisect_left(self._left_out, seq)
-        digest = self._known.get(count)
-        if digest is None:
-            said = json.encode(self._left_out[:count])
-            digest = hashlib.blake2b(self._tools + said, digest_size=16).hexdigest()
-            self._known[count] = digest
-        return digest
+    rendering: Rendering | None = None
+    """What is told of the context, without what a prompt version says before it; None where that stands there
+    otherwise than it would alone."""
 
 
 class Teller:
@@ -104,7 +88,7 @@ class Teller:
         self._summaries = summaries
         self._opened = opened
         self._invocation = invocation
-        self._preamble = Preamble(invocation.preamble)
+        self._preamble = preamble_of(invocation.preamble)
         self.tools = toolset_digest(invocation)
         self._tools_size = len(json.encode(invocation.tools)) if invocation.tools else 0
 
@@ -129,23 +113,23 @@ class Teller:
         opened = self._opened
         maker = self._maker(target)
         fitted, tokens = await self._fit(target, maker)
-        turns = opened.turns
-        special = self._special(turns)
-        contents = await self._contexts.contents(opened, [turns[seq] for seq in special])
-        # What a provider's own summary covers is told all the same: the provider passes over it.
-        left_out = sorted(fitted.dropped | fitted.cleared)
-        prefix = Prefix(self.tools + self._preamble.digest, left_out)
-        view = view_of(turns, special, fitted, maker, contents, prefix)
-        taken = [kind for kind, feature in _NEEDED.items() if feature in target.features]
-        course = opened.history.course
-        leave_out(
-            view, {seq for kind, seqs in course.shown.items() if kind not in taken for seq in seqs}, taken
-        )
+        tools = f"{self.tools}{self._preamble.digest}"
+        course, said = opened.history.course, opened.said
+        words = course.words + self._tools_size + self._preamble.words
+        for draft in said:
+            words += draft.turn.words
+        if course.plain and not fitted.how and not any(is_special(draft.turn) for draft in said):
+            messages = [*course.messages, *(draft.turn.message for draft in said)]
+            view = View(messages=messages, turns=opened.turns)
+            prefix = whole_prefix(tools)
+        else:
+            view, prefix = await self._looked_at(target, maker, fitted, tools)
+            turns = opened.turns
+            words -= sum(turns[seq].words for seq in view.skipped if turns[seq].turn.compaction is None)
         request = self._written(provider, target, view)
-        losses = (*view.losses, *of_request(self._preamble.without(request.losses), view))
-        violations = self._violations(view, fitted)
-        told = course.words + sum(draft.turn.words for draft in opened.said)
-        gone = sum(turns[seq].words for seq in view.skipped if turns[seq].turn.compaction is None)
+        losses: tuple[PartLoss, ...] = ()
+        if view.losses or request.losses:
+            losses = (*view.losses, *of_request(self._preamble.without(request.losses), view))
         return Telling(
             target=target,
             maker=maker,
@@ -153,17 +137,27 @@ class Teller:
             view=view,
             request=request,
             losses=losses,
-            violations=violations,
+            violations=self._violations(view, fitted),
             tokens=tokens,
-            size=told - gone + self._tools_size + self._preamble.words,
-            prefix=prefix(len(turns)),
+            size=words,
+            prefix=prefix,
             before=self._preamble.messages,
-            alone=self._alone(provider, target, view, request),
+            rendering=self._rendering(provider, target, view, request),
         )
 
-    def _special(self, turns: Sequence[Kept]) -> list[int]:
-        stored = self._opened.history.course.special
-        return [*stored, *(each.seq for each in turns[self._opened.stored.turns :])]
+    async def _looked_at(self, target: Target, maker: Maker, fitted: Fitted, tools: str) -> tuple[View, str]:
+        """Make the view turn by turn, where some cannot just be told; and the digest of what it comes to."""
+        opened = self._opened
+        turns, course = opened.turns, opened.history.course
+        special = [*course.special, *range(opened.stored.turns, len(turns))]
+        contents = await self._contexts.contents(opened, [turns[seq] for seq in special])
+        # What a provider's own summary covers is told all the same: the provider passes over it.
+        prefix = Prefix(tools, sorted(fitted.dropped | fitted.cleared))
+        view = view_of(turns, special, fitted, maker, contents, prefix)
+        taken = [kind for kind, feature in _NEEDED.items() if feature in target.features]
+        shown = {seq for kind, seqs in course.shown.items() if kind not in taken for seq in seqs}
+        leave_out(view, shown, taken)
+        return view, prefix(len(turns))
 
     def _maker(self, target: Target) -> Maker:
         key = target.endpoint.api_key
@@ -180,8 +174,9 @@ class Teller:
         opened = self._opened
         room = self._counting.room(self._invocation, target)
         native = self._native(maker)
-        bound = opened.history.course.bound + sum(draft.turn.bound for draft in opened.said)
-        bound += self._preamble.bound
+        bound = opened.history.course.bound + self._preamble.bound
+        for draft in opened.said:
+            bound += draft.turn.bound
         if room is None or bound <= room:
             whole = self._whole(native, bound)
             return whole, TokenFacts(estimated=whole.tokens, window=target.window)
@@ -207,7 +202,10 @@ class Teller:
 
     def _whole(self, native: int, tokens: int) -> Fitted:
         if native < 0:
-            return fit.whole(self._opened.turns, tokens, self._standing(), lambda each: each.bound)
+            standing = self._standing()
+            if standing is None:
+                return Fitted(tokens=tokens)
+            return fit.whole(self._opened.turns, tokens, standing, lambda each: each.bound)
         covered = fit.before(self._opened.history.turns, native)
         return Fitted(tokens=tokens, native=native, covered=covered, how="provider_native")
 
@@ -286,25 +284,36 @@ class Teller:
                     raise
         raise UnsupportedParameter(f"{target.name} refuses too much of this conversation")
 
-    def _alone(
+    def _rendering(
         self, provider: Provider, target: Target, view: View, request: UpstreamRequest
-    ) -> UpstreamRequest | None:
-        """Write what is told of the context without what is said before it, which each call may say otherwise."""
-        if not self._preamble.messages:
+    ) -> Rendering | None:
+        """What is told of the context without what is said before it, which each call may say otherwise."""
+        told, at = request.history, request.history_at
+        if not told:
             return None
+        before = len(self._preamble.messages)
+        if not before:
+            return Rendering(request.history_head, told, request.body, at, request.history_own)
+        said_before = sum(map(len, told[:before]))
+        own = max(0, request.history_own - said_before)
+        if request.history_alone and at:
+            # In the body the context begins behind what is said before it, each message of that with its comma.
+            at += said_before + before
+            return Rendering(request.history_head, told[before:], request.body, at, own)
         known = self._opened.history.renders.get(target.name)
         if known is not None and (settled := known.count) and known.head == request.history_head:
-            told, at = request.history, len(self._preamble.messages)
-            one_each = len(told) == at + len(view.messages)
-            if one_each and told[at : at + settled] == known.messages[:settled]:
+            one_each = len(told) == before + len(view.messages)
+            if one_each and told[before : before + settled] == known.messages[:settled]:
                 # What was settled stands there as it was told alone, and what follows looks no further back.
-                own = request.history_own - sum(map(len, told[:at]))
-                return replace(request, history=told[at:], history_own=max(0, own))
+                return Rendering(request.history_head, told[before:], own=own)
         memo = self._memo(target, len(view.messages))
         try:
-            return provider.build_request(self._stored(tuple(view.messages), memo), target)
+            alone = provider.build_request(self._stored(tuple(view.messages), memo), target)
         except UnsupportedParameter:
             return None
+        if not stands_behind(told, alone.history):
+            return None
+        return Rendering(alone.history_head, alone.history, own=alone.history_own)
 
     def _stored(self, messages: tuple[Message, ...], memo: Memo) -> ChatInvocation:
         native = self._opened.policy.fit == "provider_native"
@@ -329,6 +338,8 @@ class Teller:
         Raises:
             GatewayError: the policy refuses it.
         """
+        if not (view.unread or view.missing or fitted.dropped):
+            return ()
         found: list[Violation] = []
         for pointer in view.unread:
             self._note(
@@ -377,13 +388,6 @@ class Teller:
         return ContextNotPreserved(
             "the policy of this context forbids what the target cannot be told", strict
         )
-
-
-def toolset_digest(invocation: ChatInvocation) -> str:
-    """The digest of the tools a call offers; empty without any."""
-    if not invocation.tools:
-        return ""
-    return f"sha256:{hashlib.sha256(json.encode(invocation.tools)).hexdigest()}"
 
 
 def _too_long(failure: DoesNotFit, target: Target) -> ContextTooLong:

@@ -28,7 +28,8 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     `losses` is what the request does not say as the invocation has it. Of a stored conversation `history` are the
     written messages, each as its own bytes, and `history_head` is what the body says before them. In the body they
     begin at `history_at`, with a comma between them, or stand otherwise where that is 0; `history_own` of their
-    bytes nobody else holds.
+    bytes nobody else holds. `history_alone` tells that each message of no dialect at the beginning is one of them,
+    and that these and the head are written alike whatever is said there.
     """
 
     method: str
@@ -41,6 +42,7 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     history_head: bytes = b""
     history_at: int = 0
     history_own: int = 0
+    history_alone: bool = False
 
 
 class EventParser(Protocol):

@@ -3,17 +3,22 @@
 So it can be seen whether what a target was told before stands unchanged at the beginning of what it is told now.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from llmgw.providers.stored import words_of
 from llmgw.types import json
 from llmgw.types.json import Json
-from llmgw.types.memo import Memo, Run
-from llmgw.types.message import Details, Message
+from llmgw.types.memo import Begun, Memo, Run
+from llmgw.types.message import Details, Message, Role
 
 CACHE_MARK: Final = "cache_control"
 """A mark that moves from message to message with every call and says nothing to the model."""
 _MARK: Final = CACHE_MARK.encode()
+_NOT_BEGUN: Final = Begun((), ())
+
+
+_NONE_KNOWN: Final = range(0)
 
 
 class Written(NamedTuple):
@@ -30,16 +35,22 @@ class Written(NamedTuple):
     own: int = 0
 
 
-def written(body: Details, member: str, before: Collection[str], *, stored: bool) -> Written:
+def written(
+    body: Details, member: str, before: Collection[str], *, stored: bool, known: range = _NONE_KNOWN
+) -> Written:
     """Encode a body; `member` holds its messages, and `before` names what a model reads ahead of them.
 
-    Messages of a stored conversation may be bytes already, without a mark.
+    Messages of a stored conversation may be bytes already, without a mark, and are at the places `known`.
     """
     if not stored or not isinstance(body.get(member), list):
         return Written(json.encode(body))
     said = body[member]
     # Of thousands but a few are not bytes, and what is done for each is done for these alone.
-    places = [place for place, kind in enumerate(map(type, said)) if kind is not bytes]
+    places = [
+        place
+        for place in (*range(known.start), *range(known.stop, len(said)))
+        if said[place].__class__ is not bytes
+    ]
     messages = tuple(said)
     if places:
         encoded = list(said)
@@ -62,6 +73,60 @@ def written(body: Details, member: str, before: Collection[str], *, stored: bool
     return Written(whole, json.encode(head), messages, len(opening), own)
 
 
+class Words(NamedTuple):
+    """A stored conversation that is words alone, each message written by itself: alike whatever stands before it.
+
+    `own` of the bytes were made for this request alone.
+    """
+
+    messages: tuple[bytes, ...]
+    own: int
+
+
+def words_alone(memo: Memo | None, messages: tuple[Message, ...], roles: Collection[Role]) -> Words | None:
+    """Write messages of some roles as `{"role": …, "content": …}`; None where one is more than its words.
+
+    What was written in earlier calls is not written again. What names no dialect stands before a conversation and
+    may be said otherwise by each call, and the last message is not part of it yet: neither is remembered.
+    """
+    first, count = 0, len(messages)
+    while first < count and not messages[first].protocol:
+        first += 1
+    known = _NOT_BEGUN if memo is None or first == count else memo.begin(messages, first)
+    if not known.words:
+        return None
+    place = first + len(known.messages)
+    before = _words(messages[:first], roles)
+    fresh = _words(messages[place:], roles) if all(message.protocol for message in messages[place:]) else None
+    if before is None or fresh is None:
+        return None
+    if len(fresh) > 1 and memo is not None:
+        memo.go_on(Begun(messages[place:-1], fresh[:-1]))
+    own = sum(map(len, before)) + (len(fresh[-1]) if fresh else 0)
+    return Words(before + (known.told + fresh), own)
+
+
+def _words(messages: Iterable[Message], roles: Collection[Role]) -> tuple[bytes, ...] | None:
+    told: list[bytes] = []
+    for message in messages:
+        text = words_of(message)
+        if not text or message.role not in roles:
+            return None
+        told.append(json.encode({"role": message.role, "content": text}))
+    return None if _MARK in b"".join(told) else tuple(told)
+
+
+def around(opening: bytes, words: Words, rest: Details, head: bytes) -> Written:
+    """Encode a body that opens with `opening`, behind which its messages stand, and ends with members besides."""
+    closing = b"],%b" % json.encode(rest)[1:] if rest else b"]}"
+    return Written(_joined(opening, words.messages, closing), head, words.messages, len(opening), words.own)
+
+
+def has_mark(told: bytes) -> bool:
+    """Whether what is told bears a mark, or talks of one."""
+    return _MARK in told
+
+
 def remembered(memo: Memo, message: Message, body: Json) -> Json:
     """Encode what a message is told as, and keep it for the next call; one that bears a mark stays as it is."""
     told = json.encode(body)
@@ -69,27 +134,6 @@ def remembered(memo: Memo, message: Message, body: Json) -> Json:
         return body
     memo.keep(message, told)
     return told
-
-
-class Stretch:
-    """Messages that are told as bytes one behind the other, remembered as one run."""
-
-    def __init__(self, memo: Memo) -> None:
-        self._memo = memo
-        self._messages: list[Message] = []
-        self._told: list[bytes] = []
-
-    def add(self, messages: Sequence[Message], told: Sequence[bytes]) -> None:
-        """Go on by some messages, each with its bytes."""
-        self._messages += messages
-        self._told += told
-
-    def end(self) -> None:
-        """Something else comes, or nothing."""
-        if len(self._messages) > 1:
-            self._memo.keep_run(Run(tuple(self._messages), tuple(self._told)), own=False)
-        if self._messages:
-            self._messages, self._told = [], []
 
 
 def spoken_in_turns(

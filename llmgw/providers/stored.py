@@ -36,6 +36,9 @@ _OF_ANSWERS: Final[Mapping[str, LossCode]] = {
 }
 """Members of OpenAI-like answers that do say something, but that hosts do not take back."""
 
+_NOTHING: Final[tuple[Json, ...]] = (None, "", [], {})
+"""Values of members that hold nothing."""
+
 _OF_CALLS: Final = "index"
 """The number of a call in its answer, which hosts write into whole answers too (DeepSeek, Mistral)."""
 
@@ -86,6 +89,24 @@ def plain_text(message: Message) -> str:
     return only.text
 
 
+def words_of(message: Message) -> str:
+    """The words of a message of a stored conversation that says nothing else; empty for any other.
+
+    Members of an answer that hold nothing are passed over, as they are in `Origins.as_asked`.
+    """
+    parts = message.parts
+    if len(parts) != 1 or message.name is not None:
+        return ""
+    only = parts[0]
+    if only.__class__ is not TextPart or only.provider_details or only.seal is not None:
+        return ""
+    if (details := message.provider_details) and (
+        message.role != "assistant" or any(value not in _NOTHING for value in details.values())
+    ):
+        return ""
+    return only.text
+
+
 def _has_details(message: Message) -> bool:
     return bool(message.provider_details) or any(
         isinstance(part, ToolCallPart) and part.provider_details for part in message.parts
@@ -97,7 +118,7 @@ def _as_asked(message: Message, protocol: str, pointer: str, losses: Losses, *, 
     details = {
         name: value
         for name, value in message.provider_details.items()
-        if name not in about and value not in (None, "", [], {})
+        if name not in about and value not in _NOTHING
     }
     parts = list(message.parts)
     if protocol == _OPENAI:

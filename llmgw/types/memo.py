@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from llmgw.types.loss import LossCode
 from llmgw.types.message import Message
 
 
@@ -13,7 +14,28 @@ class Run(NamedTuple):
     told: tuple[bytes, ...]
 
 
+class Noted(NamedTuple):
+    """A loss of a conversation: `place` is the message's in it, `rest` the pointer from there on."""
+
+    code: LossCode
+    place: int
+    rest: str
+
+
+class Begun(NamedTuple):
+    """The beginning of a conversation, which nothing that follows changes, and all that it was told as.
+
+    `words` tells that each message is words alone, and told by itself.
+    """
+
+    messages: tuple[Message, ...]
+    told: tuple[bytes, ...]
+    losses: tuple[Noted, ...] = ()
+    words: bool = True
+
+
 _NO_RUN: Final = Run((), ())
+_NOT_BEGUN: Final = Begun((), ())
 _SHARE: Final = 220
 """Bytes that a remembered message takes in memory beside what it is told as."""
 _PLACE: Final = 16
@@ -25,15 +47,16 @@ _HEADER: Final = 33
 class Memo:
     """What one target was told of a conversation in earlier calls: kept by whoever has written it.
 
-    `words` are messages by their `id`, `runs` what follows each other by the `id` of the first. `size` is how many
-    bytes of memory it takes, `count` how many messages are in it.
+    `words` are messages by their `id`, `runs` what follows each other by the `id` of the first, `begun` how the
+    conversation begins. `size` is how many bytes of memory it takes, `count` how many messages are in it.
     """
 
-    __slots__ = ("count", "runs", "size", "words")
+    __slots__ = ("begun", "count", "runs", "size", "words")
 
     def __init__(self) -> None:
         self.words: dict[int, tuple[Message, bytes]] = {}
         self.runs: dict[int, Run] = {}
+        self.begun = _NOT_BEGUN
         self.size = 0
         self.count = 0
 
@@ -70,6 +93,27 @@ class Memo:
             self.count += more
             self.size += _HEADER * more + sum(map(len, run.told)) - sum(map(len, before.told))
 
+    def begin(self, messages: Sequence[Message], at: int) -> Begun:
+        """How the conversation begins, where the messages from a place on do; else that is forgotten."""
+        begun = self.begun
+        if begun.messages != tuple(messages[at : at + len(begun.messages)]):
+            self._count(-len(begun.messages), [-_HEADER - len(each) for each in begun.told])
+            self.begun = _NOT_BEGUN
+        return self.begun
+
+    def go_on(self, more: Begun) -> Begun:
+        """Remember what follows the beginning, and what it was told as; the bytes are held there alone."""
+        messages, told, losses, words = self.begun
+        self._count(len(more.messages), [_HEADER + len(each) for each in more.told])
+        self.begun = Begun(
+            messages + more.messages, told + more.told, losses + more.losses, words=words and more.words
+        )
+        return self.begun
+
+    def _count(self, messages: int, told: list[int]) -> None:
+        self.count += messages
+        self.size += 2 * _PLACE * messages + sum(told)
+
 
 class PassingMemo(Memo):
     """The memo of a conversation before which each call says something else, of which nothing is remembered."""
@@ -103,3 +147,11 @@ class PassingMemo(Memo):
         first = next((n for n, each in enumerate(run.messages) if not self.passes(each)), len(run.messages))
         if len(run.messages) - first > 1:
             self._memo.keep_run(Run(run.messages[first:], run.told[first:]), own=own)
+
+    def begin(self, messages: Sequence[Message], at: int) -> Begun:
+        """See `Memo.begin`."""
+        return self._memo.begin(messages, at)
+
+    def go_on(self, more: Begun) -> Begun:
+        """See `Memo.go_on`."""
+        return self._memo.go_on(more)

@@ -11,8 +11,8 @@ from llmgw.providers.base import UpstreamRequest
 from llmgw.types import json
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.invocation import ChatInvocation
-from llmgw.types.memo import Memo
-from llmgw.types.message import Message, Seal, ToolCallPart
+from llmgw.types.memo import Memo, PassingMemo
+from llmgw.types.message import Message, Seal, TextPart, ToolCallPart
 from msgspec import structs
 from tests.cross import told
 from tests.cross.losses import Account
@@ -232,3 +232,41 @@ def test_messages_stand_in_the_body_where_it_is_said(messages: tuple[Message, ..
         assert request.body[request.history_at :].startswith(b",".join(request.history))
     else:
         assert b"cache_control" in request.body
+
+
+BEFORE = (
+    Message(role="system", parts=(TextPart(text="Be kind."),)),
+    Message(role="user", parts=(TextPart(text="Hi."),)),
+    Message(role="developer", parts=(TextPart(text="Be brief."),)),
+)
+"""What prompt versions say before a conversation."""
+
+
+@each_place
+@many
+@given(
+    messages=stored_conversations(),
+    calls=st.lists(
+        st.tuples(st.integers(min_value=1, max_value=30), st.integers(min_value=0, max_value=3)),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_what_is_said_before_changes_nothing_behind_it(
+    messages: tuple[Message, ...], calls: list[tuple[int, int]], place: Place
+) -> None:
+    """Calls with and without a prompt remember together; and what is said to stand alike behind it does so."""
+    memo = Memo()
+    for cut, count in (*calls, (len(messages), 2)):
+        before, said = BEFORE[:count], messages[:cut]
+        whole = asking((*before, *said), "anthropic")
+        afresh = write(place, whole)
+        again = write(place, structs.replace(whole, memo=PassingMemo(memo, before) if before else memo))
+        if again is None or afresh is None:
+            assert again is afresh
+            continue
+        assert again == structs.replace(afresh, history_own=_own(again))
+        alone = write(place, structs.replace(asking(said, "anthropic"), memo=memo))
+        if again.history_alone and alone is not None:
+            event("alike")
+            assert (again.history_head, again.history[count:]) == (alone.history_head, alone.history)

@@ -13,10 +13,10 @@ from llmgw.types.turn import Binding
 class Course:
     """Follows a conversation.
 
-    `parts` counts what was said, summaries apart; `bound` is one of its tokens from above, `words` the
-    characters that every model reads. `shown` are the turns with media of each kind, `special` those a view must
-    look at, `summaries` the compactions, `native` the last turn that holds a provider's own, `maker` who gave the
-    last answer.
+    `messages` are those of all turns, by their numbers. `parts` counts what was said, summaries apart; `bound` is
+    one of its tokens from above, `words` the characters that every model reads. `shown` are the turns with media
+    of each kind, `special` those a view must look at, `summaries` the compactions, `native` the last turn that
+    holds a provider's own, `maker` who gave the last answer.
     """
 
     __slots__ = (
@@ -24,6 +24,7 @@ class Course:
         "bound",
         "instructions",
         "maker",
+        "messages",
         "native",
         "pairs",
         "parts",
@@ -35,6 +36,7 @@ class Course:
 
     def __init__(self) -> None:
         self.pairs = Pairs()
+        self.messages: list[Message] = []
         self.parts = 0
         self.bound = 0
         self.words = 0
@@ -50,6 +52,7 @@ class Course:
     def add(self, turn: Kept) -> None:
         """Go on by one turn."""
         message = turn.message
+        self.messages.append(message)
         if not turn.sealed and not turn.summary and says_only(message.parts) and not self.pairs.waiting:
             # Most turns, of thousands: one text, where no call waits for its result.
             self.parts += 1
@@ -63,13 +66,15 @@ class Course:
             if turn.turn.compaction is not None:
                 self.summaries.append(turn)
             return
+        parts = message.parts
         self.pairs.add(turn)
-        self.parts += len(message.parts)
+        self.parts += len(parts)
         self.bound += turn.bound
         self.words += turn.words
-        for kind in blobs.kinds_in(message.parts):
-            self.shown.setdefault(kind, []).append(turn.seq)
-        if turn.sealed and any(map(is_compaction, message.parts)):
+        if not says_only(parts):
+            for kind in blobs.kinds_in(parts):
+                self.shown.setdefault(kind, []).append(turn.seq)
+        if turn.sealed and any(map(is_compaction, parts)):
             self.native = turn.seq
         self._follow(turn)
 
@@ -77,11 +82,18 @@ class Course:
         """Note who made a turn, and what it instructs."""
         if turn.turn.produced_by is not None:
             self.maker = turn.turn.produced_by
-        instructs = is_instruction(turn.message)
-        if instructs:
+        message = turn.message
+        if is_instruction(message):
             before = self.instructions if self._in_instructions else ()
-            self.instructions = (*before, *words((turn.message,)))
-        self._in_instructions = instructs
+            self.instructions = (*before, *words((message,)))
+            self._in_instructions = True
+        else:
+            self._in_instructions = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether all turns can just be told, whatever a target takes."""
+        return not (self.special or self.shown)
 
 
 def is_instruction(message: Message) -> bool:

@@ -62,39 +62,36 @@ def follow(before: Render | None, now: Rendering) -> tuple[Render, bool]:
 
     What was digested before is not digested again: of a conversation that goes on, only what is new.
     """
-    messages = now.messages
+    head, messages, body, at = now.head, now.messages, now.body, now.at
     last = max(0, len(messages) - 1)
-    alike = before is not None and messages[: before.count] == before.messages[: before.count]
-    held = before is None or (alike and before.head == now.head)
-    # Where fewer messages are settled than before, the digests have come too far.
-    goes_on = before is not None and alike and before.count <= last
-    if before is not None and goes_on and before.head == now.head:
-        settled, first = before.settled.copy(), before.count
-    else:
-        settled, first = hashlib.sha256(now.head), 0
-    for message in messages[first:last]:
-        settled.update(message)
-    opening = now.body[: now.at]
-    if before is not None and goes_on and now.at and before.opening == opening:
-        sent, begun, first = before.sent.copy(), before.begun, before.count
-    else:
-        sent, begun, first = hashlib.sha256(opening), now.at, 0
-    body = memoryview(now.body)
-    end = begun + sum(map(len, messages[first:last])) + last - first if now.at else 0
-    sent.update(body[begun:end])
+    opening = body[:at]
+    held = True
+    settled: Any = None
+    sent: Any = None
+    first = of_sent = 0
+    begun = at
+    if before is not None:
+        count = before.count
+        alike = messages[:count] == before.messages[:count]
+        held = alike and before.head == head
+        # Where fewer messages are settled than before, the digests have come too far.
+        if alike and count <= last:
+            if held:
+                settled, first = before.settled.copy(), count
+            if at and before.opening == opening:
+                sent, begun, of_sent = before.sent.copy(), before.begun, count
+    if settled is None:
+        settled = hashlib.sha256(head)
+    if sent is None:
+        sent = hashlib.sha256(opening)
+    settled.update(b"".join(messages[first:last]))
+    view = memoryview(body)
+    end = begun + sum(map(len, messages[of_sent:last])) + last - of_sent if at else 0
+    sent.update(view[begun:end])
     whole = sent.copy()
-    whole.update(body[end:])
-    render = Render(
-        now.head,
-        messages,
-        settled,
-        opening,
-        sent,
-        end,
-        whole.hexdigest(),
-        now.own + len(now.head) + len(opening) + _POINTER * len(messages),
-    )
-    return render, held
+    whole.update(view[end:])
+    size = now.own + len(head) + len(opening) + _POINTER * len(messages)
+    return Render(head, messages, settled, opening, sent, end, whole.hexdigest(), size), held
 
 
 def agrees(stored: str, render: Render) -> bool:

@@ -108,12 +108,12 @@ def report_of(
     which the context counts as lost. `before` is what was reported of the same view: its counts hold where no more
     was lost since.
     """
-    all_losses = tuple(dict.fromkeys(losses))
+    all_losses = tuple(dict.fromkeys(losses)) if losses else ()
     if before is not None and before.losses == all_losses:
         counts, score, sent = before.counts, before.score, before.sent
     else:
         counts, weight = _counted(turns, parts, view, all_losses)
-        score = round(1.0 if not counts.parts else max(0.0, 1.0 - weight / counts.parts), 4)
+        score = round(max(0.0, 1.0 - weight / counts.parts), 4) if weight and counts.parts else 1.0
         sent = _sent(len(turns), view.skipped)
     return Report(
         context=context,
@@ -134,6 +134,8 @@ def report_of(
 
 def _sent(turns: int, skipped: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """The runs of turns between those that were skipped."""
+    if turns and not skipped:
+        return ((0, turns - 1),)
     runs: list[tuple[int, int]] = []
     first = 0
     for gone in (*skipped, turns):
@@ -147,6 +149,17 @@ def _counted(
     turns: Sequence[Kept], parts: int, view: View, losses: Sequence[PartLoss]
 ) -> tuple[Counts, float]:
     """Count parts by what became of them, and add up what the losses weigh: work for what was lost only."""
+    if not losses and not view.skipped:
+        counts = Counts(
+            turns=len(turns),
+            turns_sent=len(turns),
+            parts=parts,
+            carried=parts,
+            transformed=0,
+            dropped=0,
+            truncated=0,
+        )
+        return counts, 0.0
     fates: dict[tuple[int, int], str] = {}
     weight = 0.0
     for loss in losses:
@@ -218,7 +231,9 @@ def _is_all_seal(part: Part) -> bool:
 def _verdict(
     losses: Sequence[PartLoss], checks: Mapping[Check, CheckResult], score: float, floor: float | None
 ) -> Verdict:
-    failed = {check for check, result in checks.items() if result == "fail"}
+    # Most calls lose nothing and fail no check.
+    fails = "fail" in checks.values()
+    failed = {check for check, result in checks.items() if result == "fail"} if fails else frozenset[Check]()
     if failed & _VITAL or (floor is not None and score < floor):
         return "lost"
     if any(

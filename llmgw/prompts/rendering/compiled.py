@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from llmgw.prompts.rendering.engine import Engine, Template
 from llmgw.prompts.rendering.limits import (
@@ -45,6 +45,11 @@ __all__ = [
     "compile_prompt",
 ]
 
+_SAID_MOST: Final = 128
+_SAID_KEY: Final = 256
+_SAID_TEXT: Final = 8_192
+"""Renderings that are remembered, the characters of the variables of each, and those of its text."""
+_STRINGS: Final[frozenset[type]] = frozenset({str})
 _OWN: Final = frozenset({AT, TEXT, TOLD, HAS, MISSING})
 
 
@@ -91,6 +96,11 @@ class CompiledPrompt:
             TemplateError: a template asks for what they do not have.
             TemplateTooComplex: it would take too long, or come to too much text.
         """
+        key = self._key(variables)
+        # Nothing but the variables makes a rendering another: a few short ones come again and again.
+        known = _SAID.get(key) if key is not None else None
+        if known is not None:
+            return known
         light = self._checked(variables)
         # The engine calls back into one meter: two threads with one version take turns.
         with self._lock:
@@ -101,8 +111,22 @@ class CompiledPrompt:
             )
         place = self.content.history
         if place is None:
-            return Rendered(messages, (), placed=False)
-        return Rendered(messages[:place], messages[place:], placed=True)
+            rendered = Rendered(messages, (), placed=False)
+        else:
+            rendered = Rendered(messages[:place], messages[place:], placed=True)
+        if key is not None and sum(len(each.text) for each in messages) <= _SAID_TEXT:
+            with _SAID_LOCK:
+                if len(_SAID) >= _SAID_MOST:
+                    del _SAID[next(iter(_SAID))]
+                _SAID[key] = rendered
+        return rendered
+
+    def _key(self, variables: Mapping[str, Json]) -> "_Key | None":
+        """By what a rendering is remembered: where all variables are short strings."""
+        values = variables.values()
+        if set(map(type, values)) <= _STRINGS and sum(map(len, values)) <= _SAID_KEY:
+            return self, tuple(variables.items())
+        return None
 
     def _rendered(self, role: PromptRole, template: Template, variables: Mapping[str, Json]) -> Message:
         return _message(role, self._engine.render(template, variables))
@@ -131,6 +155,12 @@ class CompiledPrompt:
         except InvalidJson as error:
             return None, (Violation(rule="output.json", pointer="", message=error.message),)
         return value, self._output.violations(value) if self._output is not None else ()
+
+
+_Key: TypeAlias = tuple[CompiledPrompt, tuple[tuple[str, Json], ...]]
+_SAID: Final[dict[_Key, Rendered]] = {}
+_SAID_LOCK: Final = Lock()
+"""What was rendered lately, the oldest first; versions are rendered in threads, too."""
 
 
 def compile_prompt(content: PromptContent) -> CompiledPrompt:

@@ -1,5 +1,6 @@
 """Values held to their bounds: JSON and nothing else ever reaches a template, or leaves it."""
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from llmgw.prompts.rendering.limits import VALUES_MAX, VARIABLES_DEEP, VARIABLES_MAX
@@ -7,6 +8,7 @@ from llmgw.types.json import Json
 
 _LIGHT: Final = 500
 _LIGHT_TEXT: Final = 16_384
+_STRINGS: Final[frozenset[type]] = frozenset({str})
 
 
 class Size(NamedTuple):
@@ -26,6 +28,10 @@ def measured(value: Json) -> Size | None:
 
     A whole number has 64 bits at most, as the template engine would round a longer one.
     """
+    if value.__class__ is dict and _all_strings(value) and _all_strings(value.values()):
+        # As nearly always.
+        size = Size(1 + len(value), sum(map(len, value)) + sum(map(len, value.values())))
+        return size if size.values <= VALUES_MAX and size.characters <= VARIABLES_MAX else None
     values = characters = depth = 0
     level: list[Json] = [value]
     while level:
@@ -51,6 +57,10 @@ def measured(value: Json) -> Size | None:
             return None
         level = inner
     return Size(values, characters)
+
+
+def _all_strings(values: Iterable[Json]) -> bool:
+    return set(map(type, values)) <= _STRINGS
 
 
 def _plain(value: Json) -> bool:

@@ -9,17 +9,13 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias, assert_never
 
 from llmgw.providers.details import deepen, member_at, note_details, was_read
-from llmgw.providers.history import Stretch, remembered
 from llmgw.providers.openai.call_ids import CallIds
 from llmgw.providers.openai.media import media_part
 from llmgw.providers.openai.quirks import quirks_of
 from llmgw.providers.openai.transcript import Transcript
-from llmgw.providers.stored import Origins, plain_text
 from llmgw.types.errors import UnsupportedParameter
-from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
-from llmgw.types.memo import Memo
 from llmgw.types.message import (
     ContentPart,
     Details,
@@ -28,6 +24,7 @@ from llmgw.types.message import (
     OpaquePart,
     ReasoningPart,
     RefusalPart,
+    Role,
     Seal,
     TextPart,
     ToolCallPart,
@@ -50,8 +47,8 @@ _REASONING_MEMBERS: Final = ("reasoning_content", "reasoning")
 _SAID: Final = ("tool_calls", "refusal", "function_call", "audio")
 """Members without which an assistant's message must have a content."""
 _TEXT: Final = {"type", "text"}
-_WORDS: Final = (TextPart, RefusalPart, ReasoningPart)
-_PLAIN_ROLES: Final = frozenset({"system", "user", "assistant"})
+PLAIN_ROLES: Final[frozenset[Role]] = frozenset({"system", "user", "assistant"})
+"""Who is told alike by all hosts."""
 
 
 class MessageWriter:
@@ -299,80 +296,6 @@ class MessageWriter:
             for name in (EXTRA_CONTENT, "thought_signature"):
                 if body.pop(name, None) is not None:
                     self._losses.note(LossCode.REASONING_OPAQUE_DROPPED, place)
-
-
-def written_messages(invocation: ChatInvocation, target: Target, losses: Losses) -> list[Json]:
-    """Write the messages of a call.
-
-    Raises:
-        UnsupportedParameter: a part belongs to another protocol.
-    """
-    stored = invocation.stored
-    if not stored and (plain := _plain_messages(invocation.messages)):
-        return plain
-    # In a stored conversation an id is written in one way, whoever said it.
-    ids = CallIds(quirks_of(target), losses, native=invocation.wire == PROTOCOL and not stored)
-    origins = Origins(
-        invocation,
-        PROTOCOL,
-        losses,
-        native=MessageWriter(target, losses, ids, native=True, stored=stored),
-        foreign=MessageWriter(target, losses, ids, native=False, stored=stored),
-    )
-    bridged = not quirks_of(target).user_after_tool
-    written = Transcript(losses, stored=stored, bridged=bridged)
-    # Hosts that want an answer between a result and a user's words look back at what was written.
-    memo = invocation.memo if stored and not bridged else None
-    stretch = Stretch(memo or Memo())
-    messages = invocation.messages
-    position = -1
-    while (position := position + 1) < len(messages):
-        message = messages[position]
-        # While results are awaited it is a matter of these, too, what a message becomes.
-        at_hand = None if written.waits else memo
-        if at_hand is not None and (run := at_hand.run(messages, position)).messages:
-            written.messages += run.told
-            stretch.add(*run)
-            position += len(run.messages) - 1
-            continue
-        if at_hand is not None and (known := at_hand.known(message)):
-            written.messages.append(known)
-            stretch.add((message,), (known,))
-            continue
-        place, noted = len(written.messages), losses.count
-        text = plain_text(message)
-        if text and message.role in _PLAIN_ROLES:
-            # Who speaks so and says plain words is told alike everywhere.
-            written.add({"role": message.role, "content": text}, f"/messages/{position}")
-        else:
-            writer = origins.writer_of(message)
-            writer.write(origins.as_asked(message, position), position, written)
-        one = len(written.messages) == place + 1 and losses.count == noted
-        if at_hand is not None and one and _is_its_own(message):
-            written.messages[place] = told = remembered(at_hand, message, written.messages[place])
-            if told.__class__ is bytes:
-                stretch.add((message,), (told,))
-                continue
-        stretch.end()
-    stretch.end()
-    written.settle()
-    return written.messages
-
-
-def _plain_messages(messages: Iterable[Message]) -> list[Json]:
-    """Write messages all of which are plain words of the usual roles; empty where one is not."""
-    told: list[Json] = []
-    for message in messages:
-        text = plain_text(message)
-        if not text or message.role not in _PLAIN_ROLES:
-            return []
-        told.append({"role": message.role, "content": text})
-    return told
-
-
-def _is_its_own(message: Message) -> bool:
-    """Whether what a message is told as depends on itself alone: it is words, of a dialect it names."""
-    return message.protocol != "" and all(isinstance(part, _WORDS) for part in message.parts)
 
 
 def _is_cut(content: Json) -> bool:

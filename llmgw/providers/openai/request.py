@@ -1,13 +1,15 @@
 """Writing requests for OpenAI-like hosts: typed fields, then what came over the same protocol, then quirks."""
 
+from operator import attrgetter
 from typing import Final, assert_never
-from urllib.parse import quote, urlencode
 
-from llmgw.providers.base import Framing, UpstreamRequest
-from llmgw.providers.history import Written, written
+from llmgw.providers.base import UpstreamRequest
+from llmgw.providers.history import Written, around, words_alone, written
 from llmgw.providers.openai import foreign
-from llmgw.providers.openai.messages import PROTOCOL, written_messages
-from llmgw.providers.openai.quirks import quirks_of
+from llmgw.providers.openai.conversation import Said, written_messages
+from llmgw.providers.openai.messages import PLAIN_ROLES, PROTOCOL
+from llmgw.providers.openai.places import Place, place_of
+from llmgw.providers.openai.quirks import OpenAiQuirks
 from llmgw.providers.openai.tools import add_tools
 from llmgw.types import json
 from llmgw.types.errors import UnsupportedParameter
@@ -24,7 +26,7 @@ from llmgw.types.invocation import (
 from llmgw.types.json import Json
 from llmgw.types.loss import LossCode, Losses
 from llmgw.types.message import Details
-from llmgw.types.target import Endpoint, Target
+from llmgw.types.target import Target
 
 _NEUTRAL: Final[Details] = {
     "n": 1,
@@ -40,6 +42,21 @@ _NEUTRAL: Final[Details] = {
 }
 """Values that ask for what happens anyway, so that a host which refuses the member is not lost for the call."""
 
+_RARE: Final = (
+    "top_k",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "n",
+)
+"""How the next token is drawn, in what hardly a call says: looked at in one step."""
+_NOTHING_SAID: Final = Said([])
+_rare_in: Final = attrgetter(*_RARE)
+_NONE_RARE: Final = (None,) * len(_RARE)
+
 
 def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     """Write the request for a chat completion.
@@ -48,24 +65,23 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
         UnsupportedParameter: the target cannot be asked for this.
     """
     native = invocation.wire == PROTOCOL
+    place = place_of(target)
     losses = Losses()
-    body: Details = {"model": target.model, "messages": written_messages(invocation, target, losses)}
-    _add_sampling(body, invocation.sampling, target)
+    words, said = None, _NOTHING_SAID
+    if invocation.stored and place.quirks.user_after_tool:
+        words = words_alone(invocation.memo, invocation.messages, PLAIN_ROLES)
+    body: Details = {"model": target.model}
+    if words is None:
+        said = written_messages(invocation, target, losses)
+        body["messages"] = said.messages
+    _add_sampling(body, invocation.sampling, place.quirks)
     add_tools(body, invocation, target, losses)
     if invocation.output_format is not None:
         body["response_format"] = _response_format(invocation.output_format, native=native)
-    for name, value in (
-        (
-            "reasoning_effort",
-            invocation.reasoning.effort if native else foreign.effort(invocation, target, losses),
-        ),
-        ("metadata", invocation.metadata),
-        ("user", invocation.user),
-        ("prompt_cache_key", invocation.cache.key),
-        ("prompt_cache_retention", invocation.cache.retention),
-    ):
-        if value is not None:
-            body[name] = value
+    effort = invocation.reasoning.effort if native else foreign.effort(invocation, target, losses)
+    if effort is not None:
+        body["reasoning_effort"] = effort
+    _add_besides(body, invocation)
     if native:
         body |= invocation.passthrough
     else:
@@ -73,14 +89,19 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     if invocation.stream:
         body["stream"] = True
         options = dict(invocation.stream_options) if native else {}
-        if quirks_of(target).stream_usage:
+        if place.quirks.stream_usage:
             # Always asked for, so that the cost of each call is known; the caller's wire hides it again.
             options["include_usage"] = True
         if options:
             body["stream_options"] = options
-    body = _quirked(body, target, losses)
-    told = written(body, "messages", ("model",), stored=invocation.stored)
-    return _request(target, quirks_of(target).chat_path, told, losses, stream=invocation.stream)
+    body = _quirked(body, target, place.quirks, losses)
+    if words is None:
+        told = written(body, "messages", ("model",), stored=invocation.stored, known=said.known)
+    else:
+        del body["model"]
+        told = around(place.opening, words, body, place.head)
+    alone = said.alone or words is not None
+    return _request(place, place.chat_url, told, losses, stream=invocation.stream, alone=alone)
 
 
 def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> UpstreamRequest:
@@ -100,34 +121,40 @@ def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> Upstr
             body[name] = value
     if invocation.wire == PROTOCOL:
         body |= invocation.passthrough
-    body = _quirked(body, target, losses)
-    told = Written(json.encode(body))
-    return _request(target, quirks_of(target).embeddings_path, told, losses, stream=False)
+    place = place_of(target)
+    told = Written(json.encode(_quirked(body, target, place.quirks, losses)))
+    return _request(place, place.embeddings_url, told, losses, stream=False, alone=False)
 
 
-def _add_sampling(body: Details, sampling: Sampling, target: Target) -> None:
-    for name, value in (
-        ("temperature", sampling.temperature),
-        ("top_p", sampling.top_p),
-        ("top_k", sampling.top_k),
-        ("seed", sampling.seed),
-        ("frequency_penalty", sampling.frequency_penalty),
-        ("presence_penalty", sampling.presence_penalty),
-        ("logit_bias", sampling.logit_bias),
-        ("logprobs", sampling.logprobs),
-        ("top_logprobs", sampling.top_logprobs),
-        ("n", sampling.n),
-    ):
-        if value is not None:
-            body[name] = value
+def _add_sampling(body: Details, sampling: Sampling, quirks: OpenAiQuirks) -> None:
+    if sampling.temperature is not None:
+        body["temperature"] = sampling.temperature
+    if sampling.top_p is not None:
+        body["top_p"] = sampling.top_p
+    rare = _rare_in(sampling)
+    if rare != _NONE_RARE:
+        body.update((name, value) for name, value in zip(_RARE, rare, strict=True) if value is not None)
     if sampling.stop is not None:
         body["stop"] = list(sampling.stop)
     if sampling.max_output_tokens is not None:
-        member: str = quirks_of(target).max_tokens_member
+        member: str = quirks.max_tokens_member
         if member == "max_completion_tokens" and sampling.max_tokens_member == "max_tokens":
             # Hosts with the newer member take the older one too, for the models that had it.
             member = "max_tokens"
         body[member] = sampling.max_output_tokens
+
+
+def _add_besides(body: Details, invocation: ChatInvocation) -> None:
+    """Write what is said about the call rather than in it."""
+    cache = invocation.cache
+    if invocation.metadata is not None:
+        body["metadata"] = invocation.metadata
+    if invocation.user is not None:
+        body["user"] = invocation.user
+    if cache.key is not None:
+        body["prompt_cache_key"] = cache.key
+    if cache.retention is not None:
+        body["prompt_cache_retention"] = cache.retention
 
 
 def _response_format(output: OutputFormat, *, native: bool) -> Json:
@@ -158,9 +185,8 @@ def _response_format(output: OutputFormat, *, native: bool) -> Json:
             assert_never(output)
 
 
-def _quirked(body: Details, target: Target, losses: Losses) -> Details:
+def _quirked(body: Details, target: Target, quirks: OpenAiQuirks, losses: Losses) -> Details:
     """Apply what the host refuses, does without, and calls by another name."""
-    quirks = quirks_of(target)
     for name in quirks.refused:
         value = body.pop(name, None)
         if value is not None and (name not in _NEUTRAL or value != _NEUTRAL[name]):
@@ -175,36 +201,19 @@ def _quirked(body: Details, target: Target, losses: Losses) -> Details:
     return body
 
 
-def _request(target: Target, path: str, told: Written, losses: Losses, *, stream: bool) -> UpstreamRequest:
-    endpoint = target.endpoint
-    url = f"{endpoint.base_url.rstrip('/')}{path}"
-    if "{model}" in url:
-        url = url.replace("{model}", quote(target.model, safe=""))
-    if endpoint.query:
-        url = f"{url}{'&' if '?' in url else '?'}{urlencode(endpoint.query)}"
-    framing: Framing = "sse" if stream else "whole"
+def _request(
+    place: Place, url: str, told: Written, losses: Losses, *, stream: bool, alone: bool
+) -> UpstreamRequest:
     return UpstreamRequest(
         method="POST",
         url=url,
-        headers=_headers(endpoint, "text/event-stream" if stream else "application/json"),
+        headers=place.stream_headers if stream else place.headers,
         body=told.body,
-        framing=framing,
+        framing="sse" if stream else "whole",
         losses=losses.noted(),
         history=told.messages,
         history_head=told.head,
         history_at=told.at,
         history_own=told.own,
+        history_alone=alone,
     )
-
-
-def _headers(endpoint: Endpoint, accept: str) -> tuple[tuple[str, str], ...]:
-    """The headers of a request; the operator's own replace ours of the same name."""
-    headers = {"content-type": "application/json", "accept": accept, "accept-encoding": "identity"}
-    if endpoint.api_key is not None and endpoint.auth != "none":
-        if endpoint.auth == "bearer":
-            headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"
-        else:
-            headers[endpoint.auth] = endpoint.api_key.reveal()
-    for name, value in endpoint.headers:
-        headers[name.lower()] = value
-    return tuple(headers.items())

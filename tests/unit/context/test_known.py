@@ -2,7 +2,7 @@
 
 from llmgw.context.known import History
 from llmgw.context.views.renders import Rendering, follow
-from llmgw.types.memo import Memo, Run
+from llmgw.types.memo import Begun, Memo, Run
 from llmgw.types.message import Message, TextPart
 from llmgw.types.target import Target
 from tests.unit.routing.targets import target
@@ -84,3 +84,16 @@ def test_a_run_is_known_by_what_its_messages_say() -> None:
     assert memo.run(SAID[:3], 0).told == ()
     assert memo.run((SAID[0], SAID[2], SAID[1], SAID[3]), 0).told == ()
     assert memo.run(SAID, 1).told == ()
+
+
+def test_a_beginning_that_grows_counts_what_is_new() -> None:
+    """Told in steps it takes what it takes at once; where the conversation is another one, it takes nothing."""
+    grown, at_once = Memo(), Memo()
+    for first in range(4):
+        assert grown.begin(SAID, 0).told == TOLD[:first]
+        grown.go_on(Begun(SAID[first : first + 1], TOLD[first : first + 1]))
+    at_once.go_on(Begun(SAID, TOLD))
+    assert (grown.begun, grown.size, grown.count) == (at_once.begun, at_once.size, at_once.count)
+    assert grown.size > sum(map(len, TOLD))
+    assert grown.begin(SAID[1:], 0).told == ()
+    assert (grown.size, grown.count) == (0, 0)

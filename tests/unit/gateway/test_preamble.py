@@ -1,7 +1,7 @@
 """What a version says before a stored conversation: where it ends, and that the conversation stands behind it."""
 
 import pytest
-from llmgw.gateway.preamble import Preamble, stands_behind
+from llmgw.gateway.preamble import Preamble, preamble_of, stands_behind
 from llmgw.types.loss import Loss, LossCode
 from llmgw.types.memo import Memo, PassingMemo, Run
 from llmgw.types.message import Message, TextPart
@@ -86,3 +86,11 @@ def test_a_preamble_is_remembered_by_none() -> None:
     passing.keep(TURNS[0], b"0")
     assert memo.known(TURNS[0]) == passing.known(TURNS[0]) == b"0"
     assert [passing.passes(each) for each in (*BEFORE, TURNS[0])] == [True, True, False]
+
+
+def test_the_same_messages_are_looked_at_once() -> None:
+    """What a version says to the same variables is the same object; messages that are alike are still their own."""
+    assert preamble_of(BEFORE) is preamble_of(BEFORE)
+    others = (*BEFORE[:1], Message(role="user", parts=(TextPart(text="Ho."),)))
+    assert preamble_of(others).digest == Preamble(others).digest != preamble_of(BEFORE).digest
+    assert preamble_of(()).messages == ()

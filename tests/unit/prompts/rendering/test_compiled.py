@@ -395,3 +395,25 @@ def test_an_answer_that_is_too_long_is_not_read() -> None:
     value, (violation,) = compiled.check_output("[" + " " * OUTPUT_MAX + "]")
     assert (value, violation.rule) == (None, "output.size")
     assert compiled.check_output("[" + " " * 1000 + "]") == ([], ())
+
+
+def test_the_same_short_variables_are_rendered_once() -> None:
+    """A version remembers what it told to them, for itself alone; long ones, and any but strings, are told anew."""
+    version, other = compile_prompt(content("Hi {{ a }}!")), compile_prompt(content("Ho {{ a }}!"))
+    assert version.render({"a": "x"}) is version.render({"a": "x"})
+    assert text_of(other.render({"a": "x"}).before[0]) == "Ho x!"
+    for variables in ({"a": "y"}, {"a": True}, {"a": "true"}, {"a": 1}, {"a": "x" * 500}):
+        (told,) = version.render(variables).before
+        assert text_of(told) == f"Hi {variables['a'] if variables['a'] is not True else 'true'}!"
+    assert version.render({"a": 1}) is not version.render({"a": 1})
+    assert version.render({"a": "x" * 500}) is not version.render({"a": "x" * 500})
+
+
+def test_few_renderings_are_remembered() -> None:
+    """Callers that say ever other things make no worker remember them all; neither is a long text remembered."""
+    version, long = compile_prompt(content("{{ a }}")), compile_prompt(content("{{ a }}" + "x" * 10_000))
+    first = version.render({"a": "first"})
+    for number in range(200):
+        version.render({"a": str(number)})
+    assert version.render({"a": "first"}) is not first
+    assert long.render({"a": "x"}) is not long.render({"a": "x"})

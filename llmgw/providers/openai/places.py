@@ -1,0 +1,77 @@
+"""What all requests to one target have in common, made once."""
+
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from llmgw.providers.openai.quirks import quirks_of
+from llmgw.types import json
+from llmgw.types.target import Endpoint, Target
+
+_MOST: Final = 256
+"""Targets that are remembered: callers can name any model."""
+
+
+class Place:
+    """Where a target is asked, and how it is addressed: addresses, headers, and how bodies open.
+
+    `head` is what a body says before its messages, `opening` the same up to the first of them.
+    """
+
+    __slots__ = (
+        "chat_url",
+        "embeddings_url",
+        "head",
+        "headers",
+        "opening",
+        "quirks",
+        "stream_headers",
+        "target",
+    )
+
+    def __init__(self, target: Target) -> None:
+        endpoint = target.endpoint
+        self.target = target
+        self.quirks = quirks_of(target)
+        self.chat_url = _url(target, self.quirks.chat_path)
+        self.embeddings_url = _url(target, self.quirks.embeddings_path)
+        self.headers = _headers(endpoint, "application/json")
+        self.stream_headers = _headers(endpoint, "text/event-stream")
+        self.head = json.encode({"model": target.model})
+        self.opening = b'%b,"messages":[' % self.head[:-1]
+
+
+_KNOWN: Final[dict[int, Place]] = {}
+"""By the `id` of the target, which is held so that no other can have it."""
+
+
+def place_of(target: Target) -> Place:
+    """What requests to a target have in common."""
+    known = _KNOWN.get(id(target))
+    if known is None:
+        if len(_KNOWN) >= _MOST:
+            _KNOWN.clear()
+        known = _KNOWN[id(target)] = Place(target)
+    return known
+
+
+def _url(target: Target, path: str) -> str:
+    endpoint = target.endpoint
+    url = f"{endpoint.base_url.rstrip('/')}{path}"
+    if "{model}" in url:
+        url = url.replace("{model}", quote(target.model, safe=""))
+    if endpoint.query:
+        url = f"{url}{'&' if '?' in url else '?'}{urlencode(endpoint.query)}"
+    return url
+
+
+def _headers(endpoint: Endpoint, accept: str) -> tuple[tuple[str, str], ...]:
+    """The headers of a request; the operator's own replace ours of the same name."""
+    headers = {"content-type": "application/json", "accept": accept, "accept-encoding": "identity"}
+    if endpoint.api_key is not None and endpoint.auth != "none":
+        if endpoint.auth == "bearer":
+            headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"
+        else:
+            headers[endpoint.auth] = endpoint.api_key.reveal()
+    for name, value in endpoint.headers:
+        headers[name.lower()] = value
+    return tuple(headers.items())
