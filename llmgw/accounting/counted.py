@@ -26,7 +26,7 @@ FOREIGN: Final = 1.2
 _CALL: Final = 7
 """Tokens of a tool call beside its name and arguments."""
 _UNREAD: Final = 32
-"""Batches that are kept as they came: where the provider says what it used, as most do, none is ever looked into."""
+"""Batches kept as they came: where the provider says what it used, as most do, none is ever looked into."""
 
 
 class Heard:
