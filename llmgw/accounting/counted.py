@@ -1,7 +1,7 @@
 """Usage where the provider reported none: tokens of what was said and of what came back, counted here."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from llmgw.accounting.calibration import TELLING, Calibration, words_of
@@ -25,36 +25,66 @@ FOREIGN: Final = 1.2
 """What is added to counts for models whose vocabulary is not OpenAI's."""
 _CALL: Final = 7
 """Tokens of a tool call beside its name and arguments."""
+_UNREAD: Final = 32
+"""Batches kept as they came: where the provider says what it used, as most do, none is ever looked into."""
 
 
 class Heard:
     """What came of an answer, kept while it comes: the words of each choice, and those of its tool calls.
 
     Sealed thoughts, pictures, sound and embeddings are not in it: their tokens cannot be told from here.
-    `more` tells that something came after the provider had last said what it used.
     """
 
-    __slots__ = ("_called", "_pieces", "more")
+    __slots__ = ("_called", "_more", "_pieces", "_unread")
 
     def __init__(self) -> None:
-        self.more = False
+        self._more = False
         self._pieces: dict[tuple[int, str, int], list[str]] = {}
         self._called: dict[tuple[int, int], str] = {}
+        self._unread: list[Sequence[StreamEvent]] = []
 
     @classmethod
     def of(cls, events: Iterable[StreamEvent]) -> "Heard":
         """All that these events say; those of a whole answer are `unfold(completion)`."""
         heard = cls()
-        heard.add(events)
+        heard.add(tuple(events))
         return heard
 
     @property
     def anything(self) -> bool:
         """Whether anything was said."""
+        self._read_all()
         return bool(self._pieces)
 
-    def add(self, events: Iterable[StreamEvent]) -> None:
-        """Take in what comes next."""
+    @property
+    def more(self) -> bool:
+        """Whether something came after the provider had last said what it used."""
+        self._read_all()
+        return self._more
+
+    def add(self, events: Sequence[StreamEvent]) -> None:
+        """Take in what comes next; nobody changes it afterwards."""
+        unread = self._unread
+        unread.append(events)
+        if len(unread) >= _UNREAD:
+            self._read_all()
+
+    def tokens(self, counter: TokenCounter, model: str) -> int:
+        """Count it in the vocabulary of the model, away from the event loop.
+
+        Raises:
+            InternalError: the installed vocabulary is damaged.
+        """
+        self._read_all()
+        words = sum(counter.text("".join(pieces), model) for pieces in self._pieces.values())
+        return words + sum(_CALL + counter.text(name, model) for name in self._called.values())
+
+    def _read_all(self) -> None:
+        for events in self._unread:
+            self._read(events)
+        self._unread.clear()
+
+    def _read(self, events: Sequence[StreamEvent]) -> None:
         speaker = -1
         pieces: list[str] = []
         for event in events:
@@ -65,7 +95,7 @@ class Heard:
                         speaker = event.choice
                         pieces = self._pieces.setdefault((speaker, "said", 0), [])
                     pieces.append(event.text)
-                    self.more = True
+                    self._more = True
                 continue
             match event:
                 case RefusalDelta():
@@ -80,22 +110,13 @@ class Heard:
                 case Opaque():
                     self._piece(event.choice, "opaque", event.part, json.encode(event.value.value).decode())
                 case UsageReport():
-                    self.more = False
+                    self._more = False
                 case _:
                     pass
 
-    def tokens(self, counter: TokenCounter, model: str) -> int:
-        """Count it in the vocabulary of the model, away from the event loop.
-
-        Raises:
-            InternalError: the installed vocabulary is damaged.
-        """
-        words = sum(counter.text("".join(pieces), model) for pieces in self._pieces.values())
-        return words + sum(_CALL + counter.text(name, model) for name in self._called.values())
-
     def _piece(self, choice: int, kind: str, part: int, text: str) -> None:
         if text:
-            self.more = True
+            self._more = True
             self._pieces.setdefault((choice, kind, part), []).append(text)
 
 

@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from llmgw.types.call import Call, ContextFacts
+from llmgw.types.call import Attempt, Call, ContextFacts
 from llmgw.types.content import CaptureLevel
 from llmgw.types.errors import ClientGone
 from llmgw.types.prompt import PromptFacts
@@ -20,6 +21,15 @@ MAX_ITEMS: Final = 32
 """Items of one list of an event."""
 _MAX_COUNT: Final = (1 << 63) - 1
 _MAX_ITEM: Final = 128
+
+
+_Tried: TypeAlias = tuple[str, str, str, str | int | None, str]
+"""Of a try: target, provider and model, the error that ended it or the provider's status, and by which prices."""
+_Answered: TypeAlias = tuple[
+    CaptureLevel, str, str, bool, int, str | None, bool, tuple[str, str, str], tuple[_Tried, ...], str
+]
+"""Capture level, endpoint, alias, whether streamed, status, error, whether it failed; tenant, team and key; the
+tries; the model as the answer names it."""
 
 
 class CallEvent(Struct, kw_only=True, omit_defaults=True):
@@ -150,59 +160,27 @@ def event_of(call: Call, parent: str = "") -> CallEvent:
 
     `parent` is the id of the call it was made for.
     """
-    total = call.total_ns
+    total, attempts, caller = call.total_ns, call.attempts, call.caller
+    answered = _answered(
+        (
+            call.capture,
+            call.endpoint,
+            (call.alias or "")[:MAX_TEXT],
+            call.stream,
+            call.status,
+            call.error,
+            call.failed,
+            ("", "", "") if caller is None else (caller.tenant, caller.team, caller.key_id),
+            tuple([_tried(each) for each in attempts]),
+            (call.answered_model or "")[:MAX_TEXT],
+        )
+    )
     # Members are set one by one: to name as many in one call costs three times as much.
-    event = CallEvent(ended_us=(call.started_unix_ns + total) // 1000, id=call.id)
-    _sums(call, total, event)
-    if call.capture == "none":
-        event.id = f"none_{secrets.token_hex(8)}"
-        return event
-    attempts, caller = call.attempts, call.caller
-    event.parent = parent
-    event.request_id = _text(call.request_id)
-    event.trace_id = f"{call.trace_id:032x}"
-    event.span_id = f"{call.span_id:016x}"
-    if call.answered_model:
-        event.answered_model = _text(call.answered_model)
-    if call.tags:
-        event.tags = _texts(call.tags)
-    if attempts:
-        event.targets = _texts([each.target for each in attempts])
-        event.attempt_codes = _texts([each.error or str(each.status or "") for each in attempts])
-    if call.prompt is not None:
-        _prompt(call.prompt, event)
-    if call.context is not None:
-        _context(call.context, event)
-    if call.admission is not None:
-        event.admission, event.limit = call.admission.outcome, call.admission.limit
-    if caller is not None:
-        event.team, event.key_id = caller.team, caller.key_id
-    return event
-
-
-def _sums(call: Call, total: int, event: CallEvent) -> None:
-    """Add what sums need of a call that took `total` ns."""
-    event.capture = call.capture
-    if call.caller is not None:
-        event.tenant = call.caller.tenant
-    event.endpoint = call.endpoint
-    if call.alias:
-        event.alias = _text(call.alias)
-    event.stream = call.stream
-    event.status = call.status
-    if call.error is not None or call.failed:
-        event.outcome, event.error = _outcome(call), call.error or ""
+    event: CallEvent = answered.__copy__()  # type: ignore[attr-defined]  # every msgspec.Struct has it
+    event.ended_us = (call.started_unix_ns + total) // 1000
     event.cost_nano = _count(call.cost_nano)
     event.duration_us = total // 1000
     event.overhead_us = max(0, total - call.waited_ns) // 1000
-    if call.attempts:
-        last = call.attempts[-1]
-        event.target, event.model = _text(last.target), _text(last.model)
-        event.provider = last.provider
-        for each in reversed(call.attempts):
-            if each.charge is not None:
-                event.prices = each.charge.prices
-                break
     if (usage := call.usage) is not None:
         event.input_tokens = _count(usage.input_tokens)
         event.output_tokens = _count(usage.output_tokens)
@@ -213,6 +191,52 @@ def _sums(call: Call, total: int, event: CallEvent) -> None:
         event.finish_reasons = _texts(call.finish_reasons)
     if (first := call.first_content_ns) is not None:
         event.first_content_us = max(0, first - call.started_ns) // 1000
+    if call.capture == "none":
+        event.id = f"none_{secrets.token_hex(8)}"
+        return event
+    event.id, event.parent, event.request_id = call.id, parent, _text(call.request_id)
+    event.trace_id = f"{call.trace_id:032x}"
+    event.span_id = f"{call.span_id:016x}"
+    if call.tags:
+        event.tags = _texts(call.tags)
+    if call.prompt is not None:
+        _prompt(call.prompt, event)
+    if call.context is not None:
+        _context(call.context, event)
+    if call.admission is not None:
+        event.admission, event.limit = call.admission.outcome, call.admission.limit
+    return event
+
+
+def _tried(attempt: Attempt) -> _Tried:
+    charge = attempt.charge
+    return (
+        attempt.target[:MAX_TEXT],
+        attempt.provider,
+        attempt.model[:MAX_TEXT],
+        attempt.error or attempt.status,
+        "" if charge is None else charge.prices,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _answered(facts: _Answered) -> CallEvent:
+    """What the events of many calls have in common: who asked what, and who answered it how."""
+    capture, endpoint, alias, stream, status, error, failed, caller, tried, answered_model = facts
+    event = CallEvent(
+        ended_us=0, id="", capture=capture, endpoint=endpoint, alias=_text(alias), stream=stream
+    )
+    event.status, event.outcome, event.error = status, _outcome(error, failed=failed), error or ""
+    event.tenant, team, key_id = caller
+    if tried:
+        target, event.provider, model, *_ = tried[-1]
+        event.target, event.model = _text(target), _text(model)
+        event.prices = next((each[-1] for each in reversed(tried) if each[-1]), "")
+    if capture != "none":
+        event.team, event.key_id, event.answered_model = team, key_id, _text(answered_model)
+        event.targets = _texts([each[0] for each in tried])
+        event.attempt_codes = _texts([str(each[3] or "") for each in tried])
+    return event
 
 
 def _prompt(told: PromptFacts, event: CallEvent) -> None:
@@ -245,12 +269,12 @@ def _context(told: ContextFacts, event: CallEvent) -> None:
     event.fit, event.cache, event.replayed = told.fit, told.cache, told.replayed
 
 
-def _outcome(call: Call) -> Outcome:
-    if call.error == ClientGone.code:
+def _outcome(error: str | None, *, failed: bool) -> Outcome:
+    if error == ClientGone.code:
         return "gone"
-    if call.failed:
+    if failed:
         return "failed"
-    return "refused" if call.error is not None else "ok"
+    return "refused" if error is not None else "ok"
 
 
 def _text(text: str) -> str:

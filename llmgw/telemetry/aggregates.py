@@ -10,8 +10,8 @@ too many, are `other`.
 
 import logging
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -221,11 +221,7 @@ class Histogram(_Instrument[_Distribution]):
 
     def record(self, labels: Labels, value: float, seen: Seen | None = None) -> None:
         """Measure once more, of a call that is `seen` where its trace is kept."""
-        series = self._series.get(labels)
-        if series is None:
-            series = self._series.setdefault(
-                self._admitted(labels), _Distribution(len(self.definition.bounds) + 1)
-            )
+        series = self._of(labels)
         bucket = bisect_left(self._bounds, value)
         series.counts[bucket] += 1
         series.total += value
@@ -237,6 +233,29 @@ class Histogram(_Instrument[_Distribution]):
             if series.remembered is None:
                 series.remembered = [None] * len(series.counts)
             series.remembered[bucket] = seen, value
+
+    def record_all(self, labels: Labels, values: Sequence[float]) -> None:
+        """Measure as many times, as `record` would."""
+        if not values:
+            return
+        series = self._of(labels)
+        counts, bounds, ordered = series.counts, self._bounds, sorted(values)
+        series.total += sum(values)
+        series.least = min(series.least, ordered[0])
+        series.greatest = max(series.greatest, ordered[-1])
+        place, end = 0, len(ordered)
+        # They lie in few buckets: one step for each of these, not for each value.
+        while place < end:
+            bucket = bisect_left(bounds, ordered[place])
+            following = end if bucket == len(bounds) else bisect_right(ordered, bounds[bucket], place)
+            counts[bucket] += following - place
+            place = following
+
+    def _of(self, labels: Labels) -> _Distribution:
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series.setdefault(self._admitted(labels), _Distribution(len(self._bounds) + 1))
+        return series
 
     def points(self) -> list[Point]:
         """All series as they stand."""

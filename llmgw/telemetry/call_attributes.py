@@ -12,7 +12,12 @@ from llmgw.types.prompt import PromptFacts
 
 def operation_of(call: Call) -> str:
     """The conventions' word for what is asked of a model."""
-    return "embeddings" if call.endpoint.endswith("/embeddings") else "chat"
+    return operation_at(call.endpoint)
+
+
+def operation_at(endpoint: str) -> str:
+    """The same of all calls at a route."""
+    return "embeddings" if endpoint.endswith("/embeddings") else "chat"
 
 
 def first_chunk_s(call: Call) -> float | None:

@@ -1,7 +1,7 @@
 """One line per finished call: who asked, who answered, how it went, how long it took; never what was said."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
@@ -89,20 +89,12 @@ class CallLine(Struct, kw_only=True, omit_defaults=True):
     prompt_output: str | None = None
 
 
-_BLANK: Final = CallLine(
-    ts="",
-    level="info",
-    event="call",
-    endpoint="",
-    status=0,
-    stream=False,
-    duration_ms=0.0,
-    overhead_ms=0.0,
-    attempts=0,
-    codes=[],
-)
-_name = lru_cache(maxsize=1024)(printable)
-"""For what many calls have in common: names of keys, tenants, models, targets and prices."""
+_Tried: TypeAlias = tuple[str, str | int | None, str | None]
+"""Of a try: target, the error that ended it or the provider's status, and by which prices it was charged."""
+_Answered: TypeAlias = tuple[
+    Level, str, int, bool, tuple[str, str] | None, str | None, str | None, tuple[_Tried, ...], int
+]
+"""Level, endpoint, status, whether streamed; key and tenant; alias, error and tries; most characters of a text."""
 
 
 class CallLog:
@@ -141,30 +133,32 @@ class CallLog:
         return one_liner(line, colour=self._style == "colour").encode() + b"\n"
 
     def _line(self, call: Call, level: Level, limit: int) -> CallLine:
-        total = call.total_ns
+        total, caller = call.total_ns, call.caller
+        answered = _answered(
+            (
+                level,
+                call.endpoint,
+                call.status,
+                call.stream,
+                None if caller is None else (caller.key_id, caller.tenant),
+                None if call.alias is None else call.alias[:limit],
+                call.error,
+                tuple([_tried(each) for each in call.attempts]),
+                limit,
+            )
+        )
         # Members are set one by one: to name as many in one call costs three times as much.
-        line: CallLine = _BLANK.__copy__()  # type: ignore[attr-defined]  # every msgspec.Struct has it
+        line: CallLine = answered.__copy__()  # type: ignore[attr-defined]  # every msgspec.Struct has it
         line.ts = self._rfc3339(call.started_unix_ns + total)
-        line.level = level
         line.request_id = printable(call.request_id, limit)
         line.call_id = printable(call.id, limit)
         if call.trace_id:
             line.trace_id = f"{call.trace_id:032x}"
-        line.endpoint = _name(call.endpoint, limit)
-        line.status = call.status
-        line.stream = call.stream
         line.duration_ms = total // 1000 / 1000
-        line.overhead_ms = call.overhead_ns // 1000 / 1000
-        if call.caller is not None:
-            line.key_id = _name(call.caller.key_id, limit) or None
-            line.tenant = _name(call.caller.tenant, limit)
-        if call.alias is not None:
-            line.alias = _name(call.alias, limit)
+        line.overhead_ms = max(0, total - call.waited_ns) // 1000 / 1000
         if call.tags:
             kept = call.tags[: _ROOMY if limit == _ROOMY else _TIGHT_TAGS]
             line.tags = [printable(tag, limit) for tag in kept]
-        if call.error is not None:
-            line.error = printable(call.error, limit)
         if call.first_content_ns is not None:
             line.first_content_ms = (call.first_content_ns - call.started_ns) // 1000 / 1000
         if call.usage is not None:
@@ -172,7 +166,6 @@ class CallLog:
             line.output_tokens = _count(call.usage.output_tokens)
         if (cost := call.cost_nano) is not None:
             line.cost_usd = cost / NANO
-        _of_attempts(call.attempts, line, limit)
         if call.context is not None:
             _of_context(call.context, line, limit)
         if call.prompt is not None:
@@ -180,18 +173,41 @@ class CallLog:
         return line
 
 
-def _of_attempts(attempts: Sequence[Attempt], line: CallLine, limit: int) -> None:
-    line.attempts = len(attempts)
-    line.codes = [
-        printable(attempt.error or str(attempt.status or ""), limit) for attempt in attempts[:_MAX_ATTEMPTS]
-    ]
-    if attempts:
-        line.target = _name(attempts[-1].target, limit)
-    for attempt in reversed(attempts):
-        if attempt.charge is not None:
-            # Whose prices the answer was charged by.
-            line.prices = _name(attempt.charge.prices, limit)
-            break
+def _tried(attempt: Attempt) -> _Tried:
+    charge = attempt.charge
+    return attempt.target[:_ROOMY], attempt.error or attempt.status, None if charge is None else charge.prices
+
+
+@lru_cache(maxsize=1024)
+def _answered(facts: _Answered) -> CallLine:
+    """What the lines of many calls have in common: who asked what, and who answered it how. Nobody changes it."""
+    level, endpoint, status, stream, caller, alias, error, tried, limit = facts
+    line = CallLine(
+        ts="",
+        level=level,
+        event="call",
+        endpoint=printable(endpoint, limit),
+        status=status,
+        stream=stream,
+        duration_ms=0.0,
+        overhead_ms=0.0,
+        attempts=len(tried),
+        codes=[printable(str(code or ""), limit) for _, code, _ in tried[:_MAX_ATTEMPTS]],
+    )
+    if caller is not None:
+        key_id, tenant = caller
+        line.key_id, line.tenant = printable(key_id, limit) or None, printable(tenant, limit)
+    if alias is not None:
+        line.alias = printable(alias, limit)
+    if error is not None:
+        line.error = printable(error, limit)
+    if tried:
+        line.target = printable(tried[-1][0], limit)
+    # Whose prices the answer was charged by.
+    prices = [each for _, _, each in tried if each is not None]
+    if prices:
+        line.prices = printable(prices[-1], limit)
+    return line
 
 
 def _of_context(stored: ContextFacts, line: CallLine, limit: int) -> None:

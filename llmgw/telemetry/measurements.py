@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final, Literal, TypeAlias, TypeGuard
+from typing import Final, Literal, TypeAlias
 
 from opentelemetry.sdk.metrics.export import Metric
 
-from llmgw.telemetry import definitions, semconv, service_definitions
-from llmgw.telemetry.aggregates import OTHER, Counter, Definition, Histogram, Shown, Watched
-from llmgw.telemetry.call_attributes import first_chunk_s, operation_of
+from llmgw.telemetry import definitions, service_definitions
+from llmgw.telemetry.aggregates import Counter, Definition, Histogram, Shown, Watched
+from llmgw.telemetry.call_measurements import CallMeasurements, is_count
 from llmgw.telemetry.context_attributes import overhead_ns, size_class
 from llmgw.telemetry.points import Known, Labels, Point, Seen
 from llmgw.types.call import Call, ContextFacts
@@ -23,7 +23,6 @@ from llmgw.types.context_errors import (
     IntegrityFailed,
     RevisionMismatch,
 )
-from llmgw.types.errors import MethodNotAllowed
 from llmgw.types.feedback import FeedbackEvent
 from llmgw.types.operation import ContextOperation
 from llmgw.types.prompt import PromptFacts
@@ -44,9 +43,6 @@ _CONFLICTS: Final[Mapping[str, str]] = {
     RevisionMismatch.code: "mismatch",
 }
 _CALL: Final = "call"
-_OTHER_METHOD: Final = "_OTHER"
-"""The conventions' word for methods that are not told apart."""
-_MAX_COUNT: Final = (1 << 63) - 1
 _RARE: Final[Mapping[str, frozenset[Labels]]] = {
     definitions.INTEGRITY_FAILURES.name: frozenset({(_CALL,), ("read",), ("read_back",), ("verify",)}),
     definitions.ERASURES.name: frozenset({()}),
@@ -63,9 +59,6 @@ class Measurements:
     def __init__(self, start: int) -> None:
         self._lock = threading.Lock()
         self._seen: Seen | None = None
-        self._models: frozenset[str] = frozenset()
-        self._targets: frozenset[str] = frozenset()
-        self._providers: frozenset[str] = frozenset()
         self._start = start
         self._all: list[Counter | Histogram] = []
         self._watched: list[Watched] = []
@@ -80,11 +73,6 @@ class Measurements:
             self._all.append(made)
             return made
 
-        self._duration = histogram(definitions.OPERATION_DURATION)
-        self._usage = histogram(definitions.TOKEN_USAGE)
-        self._first_chunk = histogram(definitions.TIME_TO_FIRST_CHUNK)
-        self._cost = counter(definitions.COST)
-        self._overhead = histogram(definitions.OVERHEAD)
         self._context_overhead = histogram(definitions.CONTEXT_OVERHEAD)
         self._size = histogram(definitions.CONTEXT_SIZE)
         self._score = histogram(definitions.PRESERVATION_SCORE)
@@ -99,14 +87,8 @@ class Measurements:
         self._operations = histogram(definitions.CONTEXT_OPERATION_DURATION)
         self._prompt_calls = counter(definitions.PROMPT_CALLS)
         self._refusals = counter(definitions.ADMISSION_REFUSALS)
-        self._requests = counter(service_definitions.REQUESTS)
-        self._request_duration = histogram(service_definitions.REQUEST_DURATION)
-        self._first_token = histogram(service_definitions.TIME_TO_FIRST_TOKEN)
-        self._per_token = histogram(service_definitions.TIME_PER_OUTPUT_TOKEN)
-        self._attempts = counter(service_definitions.ATTEMPTS)
-        self._fallbacks = counter(service_definitions.FALLBACKS)
-        self._tenant_cost = counter(service_definitions.TENANT_COST)
         self._feedback = counter(definitions.FEEDBACK)
+        self._calls = CallMeasurements(counter, histogram)
         self._lag = histogram(service_definitions.LOOP_LAG)
 
     def watch(self, definition: Definition, read: Callable[[], Shown]) -> None:
@@ -115,7 +97,8 @@ class Measurements:
 
     def know(self, known: Known) -> None:
         """Say what goes by its name; callers may ask for any model, and those are `other`."""
-        self._models, self._targets, self._providers = known.models, known.targets, known.providers
+        with self._lock:
+            self._calls.know(known)
 
     def lag(self, seconds: float) -> None:
         """Take in how late the event loop came to a timer."""
@@ -126,14 +109,7 @@ class Measurements:
         """Take in a finished call, with those made for it; `seen` is where to look at it, if its trace is kept."""
         with self._lock:
             self._seen = seen
-            self._of_request(call)
-            for inner in call.inner:
-                self._of_provider(inner)
-            if call.attempts:
-                self._of_provider(call)
-                self._overhead.record((call.endpoint,), call.overhead_ns / 1e9, seen)
-                if call.stream:
-                    self._of_stream(call)
+            self._calls.add(call, seen)
             if call.admission is not None and call.admission.limit:
                 scope = call.admission.limit.partition(":")[0]
                 self._refusals.add((call.error or "", scope), seen=seen)
@@ -163,6 +139,8 @@ class Measurements:
     def metrics(self, now: int) -> list[Metric]:
         """Everything as it stands at the unix nanosecond `now`; what never happened is left out."""
         found = [instrument.metric(now) for instrument in self._watched]
+        with self._lock:
+            self._calls.fold()
         for instrument in self._all:
             # One at a time, so that no call ever waits long.
             with self._lock:
@@ -172,6 +150,8 @@ class Measurements:
     def points(self) -> dict[str, list[Point]]:
         """Everything as it stands, by the names of the definitions; what never happened is left out."""
         found = {instrument.definition.name: instrument.points() for instrument in self._watched}
+        with self._lock:
+            self._calls.fold()
         for instrument in self._all:
             with self._lock:
                 found[instrument.definition.name] = instrument.points()
@@ -179,63 +159,6 @@ class Measurements:
             missing = rare - {point.labels for point in found[name]}
             found[name] += [Point(labels, 0) for labels in sorted(missing)]
         return {name: points for name, points in found.items() if points}
-
-    def _of_request(self, call: Call) -> None:
-        status, error = str(call.status) if call.status else "", call.error or ""
-        method = _OTHER_METHOD if error == MethodNotAllowed.code else "POST"
-        self._requests.add((call.endpoint, status, error), seen=self._seen)
-        self._request_duration.record((method, call.endpoint, status, error), call.total_ns / 1e9, self._seen)
-
-    def _of_stream(self, call: Call) -> None:
-        """Measure what its caller saw of a stream: how soon it began, and how fast it went on."""
-        first, last = call.first_content_ns, call.attempts[-1]
-        if first is None:
-            return
-        model = last.model if last.model in self._models else OTHER
-        of = operation_of(call), semconv.provider_name(last.kind), model
-        self._first_token.record(of, max(0, first - call.started_ns) / 1e9, self._seen)
-        tokens = call.usage.output_tokens if call.usage is not None else None
-        if _is_count(tokens) and tokens > 1 and call.error is None and last.ended_ns is not None:
-            self._per_token.record(of, max(0, last.ended_ns - first) / 1e9 / (tokens - 1), self._seen)
-
-    def _of_provider(self, call: Call) -> None:
-        if not call.attempts:
-            return
-        seen = self._seen
-        first, last = call.attempts[0], call.attempts[-1]
-        operation, provider = operation_of(call), semconv.provider_name(last.kind)
-        model = last.model if last.model in self._models else OTHER
-        ended = last.ended_ns or call.ended_ns or last.started_ns
-        self._duration.record(
-            (operation, provider, model, last.error or ""), max(0, ended - first.started_ns) / 1e9, seen
-        )
-        if call.usage is not None:
-            if _is_count(call.usage.input_tokens):
-                self._usage.record((operation, provider, model, "input"), call.usage.input_tokens, seen)
-            if _is_count(call.usage.output_tokens):
-                self._usage.record((operation, provider, model, "output"), call.usage.output_tokens, seen)
-        self._of_attempts(call, operation)
-        first_chunk = first_chunk_s(call)
-        if first_chunk is not None:
-            self._first_chunk.record((operation, provider, model), first_chunk, seen)
-
-    def _of_attempts(self, call: Call, operation: str) -> None:
-        seen, before = self._seen, call.attempts[0].target
-        for attempt in call.attempts:
-            model = attempt.model if attempt.model in self._models else OTHER
-            provider = attempt.provider if attempt.provider in self._providers else OTHER
-            self._attempts.add((provider, model, attempt.error or "ok"), seen=seen)
-            if attempt.target != before:
-                self._fallbacks.add((self._target(before), self._target(attempt.target)), seen=seen)
-                before = attempt.target
-            charge = attempt.charge
-            if charge is not None:
-                of = (operation, semconv.provider_name(attempt.kind), model, charge.source)
-                self._cost.add(of, charge.nano, seen)
-                self._tenant_cost.add((call.caller.tenant if call.caller else "",), charge.nano, seen)
-
-    def _target(self, name: str) -> str:
-        return name if name in self._targets else OTHER
 
     def _of_prompt(self, call: Call, facts: PromptFacts) -> None:
         outcome = "ok" if call.error is None else "failed" if call.failed else "refused"
@@ -275,13 +198,8 @@ class Measurements:
         for loss in facts.losses:
             self._losses.add((loss.code, loss.severity, facts.kind_before, to), seen=seen)
         reported = call.usage.input_tokens if call.usage is not None else None
-        if _is_count(reported) and facts.tokens and facts.checks.get("c6") != "skip":
+        if is_count(reported) and facts.tokens and facts.checks.get("c6") != "skip":
             self._shortfall.record((to,), max(0.0, 1.0 - reported / facts.tokens), seen)
-
-
-def _is_count(tokens: int | None) -> TypeGuard[int]:
-    """Whether a provider's number can be added up."""
-    return tokens is not None and 0 <= tokens <= _MAX_COUNT
 
 
 def _retrieval(call: Call, facts: ContextFacts) -> Retrieval | None:

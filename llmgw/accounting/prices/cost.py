@@ -21,9 +21,16 @@ _MODALITIES: Final[Mapping[Json, str]] = {
 """Gemini's, by name and by number."""
 _MOST_REPORTED: Final = 10**6
 """US dollars above which a provider's own sum for one answer is not believed."""
-
-
 _PLAIN_TIERS: Final = frozenset({"", "default"})
+_SERVED: Final = frozenset({"service_tier", "serviceTier", "trafficType", "speed"})
+"""Members that say how a call was served."""
+_OF_GEMINI: Final = frozenset({"promptTokenCount", "totalTokenCount"})
+_APART: Final = _OF_GEMINI | {
+    "cache_creation", "server_tool_use", "server_tool_use_details", "citation_tokens", "num_search_queries",
+}  # fmt: skip
+_GIVEN_APART: Final = frozenset({"image_tokens", "video_tokens", "cached_tokens_details"})
+_MADE_APART: Final = frozenset({"image_tokens"})
+"""Members of a usage object, and of its two parts, that `Apart` is read from: most answers have none of them."""
 
 
 class Apart(NamedTuple):
@@ -54,11 +61,37 @@ def lines_of(usage: Usage, schedule: Schedule) -> tuple[Line, ...] | None:
             rates = dearer
     apart = apart_of(usage.provider_details)
     lines: list[Line] = []
+    if apart is _NONE_APART and not (
+        usage.cache_write_tokens or usage.audio_input_tokens or usage.audio_output_tokens
+    ):
+        return tuple(lines) if _plain(lines, usage, rates) else None
     if not _input(lines, usage, apart, rates) or not _output(lines, usage, apart, rates):
         return None
     _add(lines, "web_search", apart.searches, rates.web_search)
     _add(lines, "request", 1, rates.request)
     return tuple(lines)
+
+
+def _plain(lines: list[Line], usage: Usage, rates: Rates) -> bool:
+    """Charge for words alone, as `_input` and `_output` do; False where something has no price."""
+    left, cached = usage.input_tokens or 0, usage.cached_read_tokens
+    if cached:
+        rate = rates.input if rates.cached_input is None else rates.cached_input
+        left -= _add(lines, "cached_input", cached, rate)
+    if left > 0:
+        if rates.input is None:
+            return False
+        lines.append(Line("input", left, rates.input))
+    left, reasoned = usage.output_tokens or 0, usage.reasoning_tokens
+    if reasoned:
+        left -= _add(lines, "reasoning", reasoned, rates.reasoning)
+    if left > 0:
+        if rates.output is None:
+            return False
+        lines.append(Line("output", left, rates.output))
+    if rates.request is not None:
+        lines.append(Line("request", 1, rates.request))
+    return True
 
 
 def _input(lines: list[Line], usage: Usage, apart: Apart, rates: Rates) -> bool:
@@ -116,9 +149,11 @@ def _add(lines: list[Line], kind: LineKind, quantity: int, rate: int | None) -> 
 
 def apart_of(details: Details) -> Apart:
     """Read what only some providers count, from their usage object as it came."""
-    if "promptTokenCount" in details or "totalTokenCount" in details:
-        return _of_gemini(details)
     given, made = _part(details, "prompt_tokens_details"), _part(details, "completion_tokens_details")
+    if _APART.isdisjoint(details) and _GIVEN_APART.isdisjoint(given) and _MADE_APART.isdisjoint(made):
+        return _NONE_APART
+    if not _OF_GEMINI.isdisjoint(details):
+        return _of_gemini(details)
     held = _part(details, "cache_creation")
     tools = _part(details, "server_tool_use") or _part(details, "server_tool_use_details")
     citations = _count(details, "citation_tokens")
@@ -199,7 +234,7 @@ def reported(kind: str, details: Details) -> Line | None:
 
 def served_as(tier: str, details: Details) -> Served:
     """Say in the catalogue's words how a call was served: as the usage says, else as `tier`, the answer's own."""
-    if not details and tier in _PLAIN_TIERS:
+    if tier in _PLAIN_TIERS and _SERVED.isdisjoint(details):
         return ()
     found: list[tuple[str, str]] = []
     match _word(tier, details):

@@ -66,10 +66,12 @@ Served: TypeAlias = tuple[tuple[str, str], ...]
 class Tariff:
     """What one model charges, over time and for every way of serving a call."""
 
-    __slots__ = ("_entry", "_made")
+    __slots__ = ("_entry", "_made", "_only")
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
+        # Of most models the price has never changed.
+        self._only = schedule_of(entry.periods[0].prices) if len(entry.periods) == 1 else None
         self._made: dict[tuple[int, tuple[int, ...]], Schedule] = {}
 
     @property
@@ -80,6 +82,8 @@ class Tariff:
     def schedule(self, at_s: int, served: Served) -> Schedule:
         """The rates at a unix second."""
         entry = self._entry
+        if self._only is not None and not (served and entry.variants):
+            return self._only
         period = self._period(at_s)
         variants = self.variants(at_s, served) if served and entry.variants else ()
         known = self._made.get((period, variants))

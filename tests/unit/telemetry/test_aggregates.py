@@ -16,6 +16,7 @@ from llmgw.telemetry.aggregates import (
     Watched,
 )
 from llmgw.telemetry.definitions import DEFINITIONS
+from llmgw.telemetry.gathering import KEYS, ROWS, Gathering
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -97,6 +98,31 @@ def test_a_histogram_has_the_sdks_buckets(measured: list[tuple[tuple[str, str], 
     assert {key: facts(point) for key, point in points(ours.metric(9)).items()} == {
         key: facts(point) for key, point in points(_only(reader)).items()
     }
+
+
+@given(st.lists(st.sampled_from([*BOUNDS, -1.0, 0.25, 0.75, 5, 11.0])))
+def test_many_values_at_once_are_as_one_by_one(measured: list[float]) -> None:
+    """The same buckets, sum, least and greatest; no value makes no series."""
+    one_by_one, at_once = (Histogram(definition(kind="histogram"), 5) for _ in range(2))
+    for value in measured:
+        one_by_one.record(("a", "b"), value)
+    at_once.record_all(("a", "b"), measured)
+    assert at_once.metric(9) == one_by_one.metric(9)
+
+
+@given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, KEYS + 9)))
+def test_rows_that_wait_are_all_folded_once(some: list[int], spread: list[int]) -> None:
+    """Each row under its own key, in order, whether a reader asks or too many of them or of their keys wait."""
+    folded: dict[int, list[int]] = {}
+    gathering = Gathering[int, int](lambda key, rows: folded.setdefault(key, []).extend(rows))
+    keys = [*some * ROWS, *spread]
+    for number, key in enumerate(keys):
+        gathering.add(key, number)
+    waiting = len(keys) - sum(map(len, folded.values()))
+    assert waiting <= ROWS * KEYS
+    gathering.fold()
+    gathering.fold()
+    assert folded == {key: [n for n, each in enumerate(keys) if each == key] for key in keys}
 
 
 @pytest.mark.parametrize("instrument", [Counter(definition(), 0), Histogram(definition(), 0)])
