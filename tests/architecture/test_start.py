@@ -18,3 +18,13 @@ def test_starting_reads_nothing_that_only_rare_paths_need(module: str, unread: s
     code = f"import sys, {module}; print(*(set({unread.split()!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_an_application_loads_no_models_that_it_does_not_take() -> None:
+    """Libraries of models that are installed beside the gateway stay unread when a worker's routes are made."""
+    code = (
+        "import importlib.util, sys; from tests.route_table import application; application(); "
+        "print(importlib.util.find_spec('pydantic') is not None, 'pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "False"]
