@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-_RARE = "aiohttp anthropic duckdb grpc jinja2 numpy openai pandas pyarrow pytest tiktoken"
+_RARE = "aiohttp anthropic duckdb grpc jinja2 jsonschema jwt numpy openai pandas pyarrow pytest requests tiktoken valkey"
 _HEAVY = "cryptography jsonschema jsonschema_rs litestar llmgw.app llmgw.settings opentelemetry redis requests yaml"
 
 
