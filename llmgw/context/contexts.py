@@ -200,8 +200,13 @@ class Contexts:
             render=render,
             key=opened.idempotency.key if opened.idempotency else "",
         )
-        # Whoever waits may be cancelled; what was begun is brought to its end all the same.
-        return await asyncio.shield(self.aftercare.begin(self._write(opened, work, drafts, link)))
+        try:
+            return await self._write(opened, work, drafts, link)
+        except asyncio.CancelledError:
+            # Whoever waits may be cancelled; what was begun is brought to its end all the same: a commit that is
+            # sent twice stores its turns once. A task for each, to outlive its caller, would cost every call.
+            self.aftercare.begin(self._write(opened, work, drafts, link))
+            raise
 
     async def release(self, opened: Opened, outcome: str) -> None:
         """Give a lease back and store nothing; never raises, and does nothing after a commit."""
@@ -337,8 +342,11 @@ class Contexts:
                 rev = await self.store.commit(opened.keys, opened.lease, work)
             except StoreUnavailable:
                 rev = await self._committed_again(opened, work)
-        finally:
+        except Exception:
+            # But for a cancellation, after which the commit is sent again under its lease.
             self._leases.settle(opened)
+            raise
+        self._leases.settle(opened)
         self._remember_turns(opened, drafts, link, opened.stored.after(work, rev))
         return Receipt(context=opened.keys.context, rev=rev, head=work.head, last=work.frames[-1])
 
