@@ -1,6 +1,6 @@
 """What a provider protocol is: a pure translation between our types and a vendor's bytes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -63,6 +63,21 @@ class EventParser(Protocol):
         Raises:
             StreamInterrupted: the answer is not whole.
         """
+
+
+class BatchParser(EventParser, Protocol):
+    """A parser that reads what came together in fewer steps than frame by frame."""
+
+    def feed_all(self, frames: Sequence[Frame], events: list[StreamEvent]) -> None:
+        """Add the events of frames, in order, as `feed` gives them.
+
+        Raises:
+            GatewayError: as `feed` does, once the events before it were added.
+        """
+
+
+FeedAll: TypeAlias = Callable[[Sequence[Frame], list[StreamEvent]], None]
+"""See `BatchParser.feed_all`."""
 
 
 class Provider(Protocol):
