@@ -97,7 +97,7 @@ def words_alone(memo: Memo | None, messages: tuple[Message, ...], roles: Collect
         return None
     place = first + len(known.messages)
     before = _words(messages[:first], roles)
-    fresh = _words(messages[place:], roles) if all(message.protocol for message in messages[place:]) else None
+    fresh = _words(messages[place:], roles, stored=True)
     if before is None or fresh is None:
         return None
     if len(fresh) > 1 and memo is not None:
@@ -106,13 +106,16 @@ def words_alone(memo: Memo | None, messages: tuple[Message, ...], roles: Collect
     return Words(before + (known.told + fresh), own)
 
 
-def _words(messages: Iterable[Message], roles: Collection[Role]) -> tuple[bytes, ...] | None:
+def _words(
+    messages: Iterable[Message], roles: Collection[Role], *, stored: bool = False
+) -> tuple[bytes, ...] | None:
+    """Write words; None where a message is more than that, or names no dialect though it is a `stored` one."""
     told: list[bytes] = []
     for message in messages:
-        text = words_of(message)
-        if not text or message.role not in roles:
+        text, role = words_of(message), message.role
+        if not text or role not in roles or (stored and not message.protocol):
             return None
-        told.append(json.encode({"role": message.role, "content": text}))
+        told.append(json.encode({"role": role, "content": text}))
     return None if _MARK in b"".join(told) else tuple(told)
 
 
