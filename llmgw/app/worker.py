@@ -14,6 +14,7 @@ from litestar import Litestar, Router
 
 from llmgw.accounting.calibration import Calibration
 from llmgw.accounting.tokens import TokenCounter
+from llmgw.app.application import Application
 from llmgw.app.books import Books
 from llmgw.app.call_log import CallBook
 from llmgw.app.callers import authenticator, shared_issuers
@@ -206,7 +207,7 @@ class Worker:
             guards=[make_guard(runtime.authenticator)],
             after_request=make_request_id_stamp(self._new_id),
         )
-        litestar = Litestar(
+        litestar = Application(
             [
                 control_plane,
                 *(wire_route(wire, runtime) for wire in WIRES),

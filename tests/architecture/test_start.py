@@ -6,15 +6,43 @@ import sys
 import pytest
 
 _RARE = "aiohttp anthropic duckdb grpc jinja2 numpy openai pandas pyarrow pytest tiktoken"
+_SELDOM = "jsonschema jwt opentelemetry.exporter requests valkey"
 _HEAVY = "cryptography jsonschema jsonschema_rs litestar llmgw.app llmgw.settings opentelemetry redis requests yaml"
 
 
 @pytest.mark.parametrize(
     ("module", "unread"),
-    [("llmgw.app", _RARE), ("llmgw.cli.serve", _RARE), ("llmgw.cli", f"{_RARE} {_HEAVY}")],
+    [
+        ("llmgw.app", f"{_RARE} {_SELDOM}"),
+        ("llmgw.cli.serve", f"{_RARE} {_SELDOM}"),
+        ("llmgw.cli", f"{_RARE} {_HEAVY}"),
+    ],
 )
 def test_starting_reads_nothing_that_only_rare_paths_need(module: str, unread: str) -> None:
     """A worker, the command that starts it and the command line's own help load none of the modules named."""
     code = f"import sys, {module}; print(*(set({unread.split()!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_an_application_loads_no_models_that_it_does_not_take() -> None:
+    """Libraries of models that are installed beside the gateway stay unread when a worker's routes are made."""
+    code = (
+        "import importlib.util, sys; from tests.route_table import application; application(); "
+        "print(importlib.util.find_spec('pydantic') is not None, 'pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
+@pytest.mark.parametrize(("endpoint", "sends"), [("", "False"), ("http://127.0.0.1:4318", "True")])
+def test_workers_share_what_they_are_configured_to_use(endpoint: str, sends: str) -> None:
+    """The way to a collector is read before the fork where there is one, and no sweep writes on what is shared."""
+    code = (
+        "import gc, sys; from llmgw.app import prepare_to_fork; from llmgw.settings import defaults; "
+        "from msgspec.structs import replace; s = defaults({}); "
+        f"t = replace(s.telemetry, otlp_endpoint={endpoint!r}); "
+        "prepare_to_fork(replace(s, telemetry=t)); print('requests' in sys.modules, gc.get_freeze_count() > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [sends, "True"]

@@ -45,8 +45,7 @@ class ProviderPrices:
         self._free = free
         self._refuse = unknown == "refuse"
         if kind in PROVIDERS:
-            # Read now, so that no call waits for it.
-            catalogue()
+            catalogue().read(kind)
         # Callers and providers choose these names, so what is remembered of them is bounded.
         self._published = lru_cache(maxsize=_REMEMBERED)(self._find)
         self._answered: dict[str, str] = {}

@@ -7,6 +7,7 @@ for a thousand things. `periods` hold from a date or between two times of the da
 
 import gzip
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Final, TypeAlias
@@ -83,9 +84,43 @@ class Entry(Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...] = ()
 
 
-class _Provider(Struct, frozen=True, kw_only=True):
+class Provider(Struct, frozen=True, kw_only=True):
+    """The models of one provider; those of the ones in `fallback` are its models, too."""
+
     fallback: tuple[str, ...] = ()
     models: tuple[Entry, ...]
+
+
+class _Published(Struct, frozen=True, kw_only=True):
+    """The catalogue as it is installed."""
+
+    source: str
+    version: str
+    licence: str
+    providers: dict[str, msgspec.Raw]
+
+
+class Providers(Mapping[str, Provider]):
+    """The catalogue's providers, each read when it is first asked for: all of them take 2 MiB, and few are used."""
+
+    def __init__(self, published: Mapping[str, msgspec.Raw]) -> None:
+        self._published = published
+        self._read: dict[str, Provider] = {}
+
+    def __getitem__(self, name: str) -> Provider:
+        found = self._read.get(name)
+        if found is None:
+            found = self._read[name] = msgspec.json.decode(self._published[name], type=Provider)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._published
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._published)
+
+    def __len__(self) -> int:
+        return len(self._published)
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):
@@ -94,28 +129,44 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     source: str
     version: str
     licence: str
-    providers: dict[str, _Provider]
+    providers: Mapping[str, Provider]
+
+    def read(self, kind: str) -> None:
+        """Read the models of a provider kind, so that no call waits for it."""
+        if kind in PROVIDERS:
+            self._listed(PROVIDERS[kind])
 
     def find(self, kind: str, model: str) -> Entry | None:
         """Find a model of a provider kind by any name it goes by; None where it has no price."""
-        provider = self.providers.get(PROVIDERS.get(kind, ""))
-        if provider is None:
-            return None
+        listed = self._listed(PROVIDERS.get(kind, ""))
         name = model.lower().rpartition("models/")[2]
         dashed = _COMPACT_DATE.sub(r"-\1-\2-\3", name)
         for each in dict.fromkeys((name, dashed)):
-            for listed in (provider, *(self.providers[other] for other in provider.fallback)):
-                for entry in listed.models:
+            for provider in listed:
+                for entry in provider.models:
                     if _matches(entry.match, each):
                         return entry
         return None
+
+    def _listed(self, name: str) -> list[Provider]:
+        """A provider and those it falls back to; nothing where it is not in here."""
+        provider = self.providers.get(name)
+        if provider is None:
+            return []
+        return [provider, *(self.providers[other] for other in provider.fallback)]
 
 
 @cache
 def catalogue() -> Catalogue:
     """Read the catalogue as it is installed, once."""
     packed = (files(__package__) / FILE).read_bytes()
-    return msgspec.json.decode(gzip.decompress(packed), type=Catalogue)
+    published = msgspec.json.decode(gzip.decompress(packed), type=_Published)
+    return Catalogue(
+        source=published.source,
+        version=published.version,
+        licence=published.licence,
+        providers=Providers(published.providers),
+    )
 
 
 def _matches(clause: Json, name: str) -> bool:

@@ -10,15 +10,10 @@ from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, TypeAlias, get_args
+from typing import Final, Literal, NoReturn, TypeAlias, get_args
 
 import jsonschema_rs
-from jsonschema import ValidationError
-from jsonschema.validators import extend
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
-from llmgw.context.protocol.explain import Explainer, explained
 from llmgw.types.json import Json, decode
 from llmgw.types.violation import Violation
 
@@ -59,7 +54,7 @@ def documents() -> Mapping[str, Json]:
 
 def fits(kind: Kind, document: Json) -> bool:
     """Whether a JSON value is a document of this kind."""
-    return not is_too_deep(document) and _judge(_reference_to(kind)).is_valid(document)
+    return not is_too_deep(document) and judge(_reference_to(kind)).is_valid(document)
 
 
 def violations(kind: Kind, document: Json) -> tuple[Violation, ...]:
@@ -70,7 +65,7 @@ def violations(kind: Kind, document: Json) -> tuple[Violation, ...]:
     """
     if is_too_deep(document):
         return (Violation(rule="schema.depth", pointer="", message=f"nests deeper than {MAX_DEPTH} levels"),)
-    if _judge(_reference_to(kind)).is_valid(document):
+    if judge(_reference_to(kind)).is_valid(document):
         return ()
     found = tuple(islice(explanations(kind, document), MAX_VIOLATIONS))
     # Both libraries agree, as tests prove; should they ever not, a refusal without a reason is still a refusal.
@@ -79,10 +74,10 @@ def violations(kind: Kind, document: Json) -> tuple[Violation, ...]:
 
 def explanations(kind: Kind, document: Json) -> Iterator[Violation]:
     """Find what is wrong with a document that nests no deeper than `MAX_DEPTH`, one thing after the other."""
-    reference = _reference_to(kind)
-    errors = _Explainer({"$ref": reference}, registry=_registry()).iter_errors(document)
-    _, _, fragment = reference.partition("#")
-    return explained(errors, beneath=fragment)
+    # Costs a worker nothing that is told no mistakes.
+    from llmgw.context.protocol.finding import found  # noqa: PLC0415
+
+    return found(_reference_to(kind), document)
 
 
 def fetch_nothing(uri: str) -> NoReturn:
@@ -118,7 +113,8 @@ def _judges_registry() -> jsonschema_rs.Registry:
 
 
 @cache
-def _judge(reference: str) -> jsonschema_rs.Validator:
+def judge(reference: str) -> jsonschema_rs.Validator:
+    """What says whether a document fits the schema at a reference."""
     return jsonschema_rs.Draft202012Validator(
         {"$ref": reference},
         registry=_judges_registry(),
@@ -128,15 +124,9 @@ def _judge(reference: str) -> jsonschema_rs.Validator:
 
 
 @cache
-def _judge_of_text(pattern: str) -> jsonschema_rs.Validator:
+def judge_of_text(pattern: str) -> jsonschema_rs.Validator:
+    """What says whether a text matches a pattern."""
     return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=_LINEAR)
-
-
-@cache
-def _registry() -> "Registry[Any]":
-    # A registry that is given no way to retrieve fetches nothing.
-    resources = ((name, DRAFT202012.create_resource(schema)) for name, schema in documents().items())
-    return Registry[Any]().with_resources(resources)
 
 
 def is_too_deep(document: Json) -> bool:
@@ -153,22 +143,3 @@ def is_too_deep(document: Json) -> bool:
             if type(child) is dict or type(child) is list
         ]
     return bool(level)
-
-
-def _items(validator: Any, items: Json, instance: Json, _: Json) -> Iterator[ValidationError]:
-    """Look only into the items that do not fit: of a long list they may be few."""
-    judge = _judge(items["$ref"])
-    for place, item in enumerate(instance if isinstance(instance, list) else ()):
-        if not judge.is_valid(item):
-            yield from validator.descend(item, items, path=place)
-
-
-def _pattern(_: Any, pattern: str, instance: Json, __: Json) -> Iterator[ValidationError]:
-    """Read patterns as the judge does: to Python's `re`, `$` also stands before a last line break."""
-    if isinstance(instance, str) and not _judge_of_text(pattern).is_valid(instance):
-        yield ValidationError("")
-
-
-_Explainer: Final[Any] = extend(  # type: ignore[no-untyped-call]
-    Explainer, {"items": _items, "pattern": _pattern}
-)

@@ -4,9 +4,6 @@ import hashlib
 from collections import Counter
 from typing import Any, Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt import PyJWTError, get_algorithm_by_name
 from msgspec import Struct
 
 from llmgw.policy.issuers.rules import Algorithm
@@ -49,6 +46,9 @@ class Key(Struct, frozen=True, kw_only=True, eq=False):
         """Whether this key's owner signed the token."""
         if token.algorithm != self.algorithm:
             return False
+        # Loaded by the key set that this key is of.
+        from jwt import get_algorithm_by_name  # noqa: PLC0415
+
         checker = get_algorithm_by_name(self.algorithm)
         return bool(checker.verify(token.signed, self.public, token.signature))
 
@@ -95,6 +95,11 @@ def read_key_set(body: bytes, algorithm: Algorithm) -> KeySetRead:
 
 def _read(kid: str, members: dict[str, Any], algorithm: Algorithm) -> Key | str:
     """Read a key, or say why not; nothing is said of keys that are meant for something else."""
+    # Costs a worker nothing that trusts no issuer.
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+    from jwt import PyJWTError, get_algorithm_by_name  # noqa: PLC0415
+
     kind, curve = _KINDS.get(algorithm) or _KINDS[algorithm[:2]]
     if members.get("use", "sig") != "sig" or members.get("alg", algorithm) != algorithm:
         return ""
