@@ -13,7 +13,7 @@ from msgspec import structs
 from llmgw.accounting.counted import Heard
 from llmgw.gateway.accounts.claim import Claim
 from llmgw.gateway.charging import tier_of
-from llmgw.providers.base import EventParser, Frame
+from llmgw.providers.base import EventParser, FeedAll, Frame
 from llmgw.providers.framing import Framer
 from llmgw.types.call import Call
 from llmgw.types.clock import Clock
@@ -41,6 +41,8 @@ class Answer:
         """Why nothing more will be read; told once what was read before was."""
         self._framer = framer
         self._parser = parser
+        # Where it is a `BatchParser`; asking for the one method is cheaper than asking for its type.
+        self._feed_all: FeedAll | None = getattr(parser, "feed_all", None)
 
     async def whole(self) -> list[StreamEvent]:
         """Read an answer that is not streamed, to its end.
@@ -95,8 +97,11 @@ class Answer:
         if frames:
             self._said_something = True
         try:
-            for told in map(self._parser.feed, frames):
-                events += told
+            if self._feed_all is not None:
+                self._feed_all(frames, events)
+            else:
+                for told in map(self._parser.feed, frames):
+                    events += told
         except GatewayError as error:
             self.failure = error
         return self._until_finish(events)

@@ -44,8 +44,6 @@ _NEEDED: Final[dict[MediaKind, Feature]] = {
 """What a target must be able to do to be told media; what the caller says now was held against it before."""
 _MOST_REPLACED = 10_000
 """Parts of one view that a target may refuse before it counts as one that cannot be asked."""
-
-
 _SPARE = 64
 """Messages that may be remembered beside twice those that are told: some are made anew for every call."""
 
@@ -269,13 +267,9 @@ class Teller:
     def _written(self, provider: Provider, target: Target, view: View) -> UpstreamRequest:
         """Write the request; parts of earlier turns that the target refuses are left out, one by one."""
         before = self._preamble.messages
-        memo = self._memo(target, len(view.messages))
         for _ in range(_MOST_REPLACED):
-            invocation = self._stored(
-                (*before, *view.messages), PassingMemo(memo, before) if before else memo
-            )
             try:
-                return provider.build_request(invocation, target)
+                return provider.build_request(self._stored(before, view, target), target)
             except UnsupportedParameter as refusal:
                 place = None if refusal.pointer is None else self._preamble.place(refusal.pointer)
                 if place is None or not self._is_stored(view, place):
@@ -294,30 +288,38 @@ class Teller:
         before = len(self._preamble.messages)
         if not before:
             return Rendering(request.history_head, told, request.body, at, request.history_own)
-        said_before = sum(map(len, told[:before]))
-        own = max(0, request.history_own - said_before)
-        if request.history_alone and at:
+        behind = request.history_behind
+        if behind is not None:
+            said_before = sum(map(len, told[: behind.first]))
             # In the body the context begins behind what is said before it, each message of that with its comma.
-            at += said_before + before
-            return Rendering(request.history_head, told[before:], request.body, at, own)
+            at = at + said_before + behind.first if at else 0
+            own = max(0, request.history_own - said_before)
+            return Rendering(behind.head, told[behind.first :], request.body, at, own)
         known = self._opened.history.renders.get(target.name)
         if known is not None and (settled := known.count) and known.head == request.history_head:
             one_each = len(told) == before + len(view.messages)
             if one_each and told[before : before + settled] == known.messages[:settled]:
                 # What was settled stands there as it was told alone, and what follows looks no further back.
+                own = max(0, request.history_own - sum(map(len, told[:before])))
                 return Rendering(request.history_head, told[before:], own=own)
-        memo = self._memo(target, len(view.messages))
         try:
-            alone = provider.build_request(self._stored(tuple(view.messages), memo), target)
+            alone = provider.build_request(self._stored((), view, target), target)
         except UnsupportedParameter:
             return None
         if not stands_behind(told, alone.history):
             return None
         return Rendering(alone.history_head, alone.history, own=alone.history_own)
 
-    def _stored(self, messages: tuple[Message, ...], memo: Memo) -> ChatInvocation:
-        native = self._opened.policy.fit == "provider_native"
-        return replace(self._invocation, messages=messages, stored=True, memo=memo, compact=native)
+    def _stored(self, before: tuple[Message, ...], view: View, target: Target) -> ChatInvocation:
+        memo = self._memo(target, len(view.messages))
+        return replace(
+            self._invocation,
+            messages=(*before, *view.messages),
+            stored=True,
+            before=len(before),
+            memo=PassingMemo(memo, before) if before else memo,
+            compact=self._opened.policy.fit == "provider_native",
+        )
 
     def _memo(self, target: Target, messages: int) -> Memo:
         """What was written for the target before; anew where it has changed, or most of that is told no more."""

@@ -1,7 +1,7 @@
 """What a provider protocol is: a pure translation between our types and a vendor's bytes."""
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -22,14 +22,21 @@ class Frame(Struct, frozen=True, gc=False):
     event: str = ""
 
 
+class Behind(NamedTuple):
+    """From which of the messages on a conversation stands alone, and the `head` that it would have alone."""
+
+    head: bytes
+    first: int
+
+
 class UpstreamRequest(Struct, frozen=True, kw_only=True):
     """What to send; `headers` hold no credential but the provider's own, and never the caller's.
 
     `losses` is what the request does not say as the invocation has it. Of a stored conversation `history` are the
     written messages, each as its own bytes, and `history_head` is what the body says before them. In the body they
     begin at `history_at`, with a comma between them, or stand otherwise where that is 0; `history_own` of their
-    bytes nobody else holds. `history_alone` tells that each message of no dialect at the beginning is one of them,
-    and that these and the head are written alike whatever is said there.
+    bytes nobody else holds. `history_behind` tells where among them it stands as it would without what a prompt
+    says before it; None where that is not sure.
     """
 
     method: str
@@ -42,7 +49,7 @@ class UpstreamRequest(Struct, frozen=True, kw_only=True):
     history_head: bytes = b""
     history_at: int = 0
     history_own: int = 0
-    history_alone: bool = False
+    history_behind: Behind | None = None
 
 
 class EventParser(Protocol):
@@ -63,6 +70,21 @@ class EventParser(Protocol):
         Raises:
             StreamInterrupted: the answer is not whole.
         """
+
+
+class BatchParser(EventParser, Protocol):
+    """A parser that reads what came together in fewer steps than frame by frame."""
+
+    def feed_all(self, frames: Sequence[Frame], events: list[StreamEvent]) -> None:
+        """Add the events of frames, in order, as `feed` gives them.
+
+        Raises:
+            GatewayError: as `feed` does, once the events before it were added.
+        """
+
+
+FeedAll: TypeAlias = Callable[[Sequence[Frame], list[StreamEvent]], None]
+"""See `BatchParser.feed_all`."""
 
 
 class Provider(Protocol):

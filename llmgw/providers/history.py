@@ -6,8 +6,10 @@ So it can be seen whether what a target was told before stands unchanged at the 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from llmgw.providers.stored import words_of
+from llmgw.providers.base import Behind
+from llmgw.providers.stored import plain_text, words_of
 from llmgw.types import json
+from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.memo import Begun, Memo, Run
 from llmgw.types.message import Details, Message, Role
@@ -15,6 +17,7 @@ from llmgw.types.message import Details, Message, Role
 CACHE_MARK: Final = "cache_control"
 """A mark that moves from message to message with every call and says nothing to the model."""
 _MARK: Final = CACHE_MARK.encode()
+_INSTRUCTING: Final = frozenset({"system", "developer"})
 _NOT_BEGUN: Final = Begun((), ())
 
 
@@ -25,7 +28,7 @@ class Written(NamedTuple):
     """A body, and of a stored conversation its messages behind what the model is told before them.
 
     `at` is where the messages begin in the body, 0 where they stand there otherwise; `own` of their bytes were made
-    for this one.
+    for this one. `behind` is as in `UpstreamRequest`.
     """
 
     body: bytes
@@ -33,6 +36,7 @@ class Written(NamedTuple):
     messages: tuple[bytes, ...] = ()
     at: int = 0
     own: int = 0
+    behind: Behind | None = None
 
 
 def written(
@@ -97,7 +101,7 @@ def words_alone(memo: Memo | None, messages: tuple[Message, ...], roles: Collect
         return None
     place = first + len(known.messages)
     before = _words(messages[:first], roles)
-    fresh = _words(messages[place:], roles) if all(message.protocol for message in messages[place:]) else None
+    fresh = _words(messages[place:], roles, stored=True)
     if before is None or fresh is None:
         return None
     if len(fresh) > 1 and memo is not None:
@@ -106,13 +110,16 @@ def words_alone(memo: Memo | None, messages: tuple[Message, ...], roles: Collect
     return Words(before + (known.told + fresh), own)
 
 
-def _words(messages: Iterable[Message], roles: Collection[Role]) -> tuple[bytes, ...] | None:
+def _words(
+    messages: Iterable[Message], roles: Collection[Role], *, stored: bool = False
+) -> tuple[bytes, ...] | None:
+    """Write words; None where a message is more than that, or names no dialect though it is a `stored` one."""
     told: list[bytes] = []
     for message in messages:
-        text = words_of(message)
-        if not text or message.role not in roles:
+        text, role = words_of(message), message.role
+        if not text or role not in roles or (stored and not message.protocol):
             return None
-        told.append(json.encode({"role": message.role, "content": text}))
+        told.append(json.encode({"role": role, "content": text}))
     return None if _MARK in b"".join(told) else tuple(told)
 
 
@@ -161,6 +168,25 @@ def spoken_in_turns(
         run = Run((*known.messages, *messages[first:place]), (*known.told, *fresh))
         memo.keep_run(run, own=True)
     return [*run.told[:-1], body_of(messages[place - 1])]
+
+
+def behind_instructions(
+    told: Written, invocation: ChatInvocation, instructions: list[Json], head: Callable[[list[Json]], Details]
+) -> Written:
+    """Note that a conversation stands alone behind a prompt's instructions, which are told apart from messages.
+
+    Each of these is a text, and so the first of what the model is told as `instructions`; `head` are the members
+    before the messages, for what is left of them.
+    """
+    messages, count = invocation.messages, invocation.before
+    if not (invocation.stored and 0 < count < len(messages)):
+        return told
+    for message in messages[:count]:
+        text = plain_text(message)
+        if message.role not in _INSTRUCTING or not text or text.isspace():
+            return told
+    alone = head(instructions[count:]) if len(instructions) > count else {}
+    return told._replace(behind=Behind(json.encode(_unmarked(alone)), 0))
 
 
 def _joined(opening: bytes, messages: tuple[bytes, ...], closing: bytes) -> bytes:

@@ -112,8 +112,10 @@ def _plain(events: list[StreamEvent], raw: bytes) -> Completion | None:
             of_message: Details = {}
             if end.extra is not None:
                 details |= end.extra.chunk
-                merge(of_choice, end.extra.choice, join_text=False)
-                merge(of_message, end.extra.delta)
+                if end.extra.choice:
+                    merge(of_choice, end.extra.choice, join_text=False)
+                if end.extra.delta:
+                    merge(of_message, end.extra.delta)
             parts = (TextPart(text=said.text),)
             choice = Choice(
                 index=end.choice,

@@ -154,6 +154,8 @@ class ChatInvocation(Struct, frozen=True, kw_only=True):
     prompted: bool = False
     """Whether some of it is a prompt version's, which is of no dialect."""
     stored: bool = False
+    before: int = 0
+    """How many of the first `messages`, with a stored conversation, are what a prompt version says before it."""
     memo: Memo | None = None
     sampling: Sampling = Sampling()
     tools: tuple[Tool, ...] | None = None

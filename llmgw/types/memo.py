@@ -97,22 +97,25 @@ class Memo:
         """How the conversation begins, where the messages from a place on do; else that is forgotten."""
         begun = self.begun
         if begun.messages != tuple(messages[at : at + len(begun.messages)]):
-            self._count(-len(begun.messages), [-_HEADER - len(each) for each in begun.told])
             self.begun = _NOT_BEGUN
+            self.count -= len(begun.messages)
+            self.size -= _size_of(begun)
         return self.begun
 
     def go_on(self, more: Begun) -> Begun:
         """Remember what follows the beginning, and what it was told as; the bytes are held there alone."""
         messages, told, losses, words = self.begun
-        self._count(len(more.messages), [_HEADER + len(each) for each in more.told])
+        self.count += len(more.messages)
+        self.size += _size_of(more)
         self.begun = Begun(
             messages + more.messages, told + more.told, losses + more.losses, words=words and more.words
         )
         return self.begun
 
-    def _count(self, messages: int, told: list[int]) -> None:
-        self.count += messages
-        self.size += 2 * _PLACE * messages + sum(told)
+
+def _size_of(begun: Begun) -> int:
+    """The bytes of memory that a part of a beginning takes, beside its messages."""
+    return _PLACE * len(begun.messages) + (_PLACE + _HEADER) * len(begun.told) + sum(map(len, begun.told))
 
 
 class PassingMemo(Memo):

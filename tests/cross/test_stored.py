@@ -259,7 +259,7 @@ def test_what_is_said_before_changes_nothing_behind_it(
     memo = Memo()
     for cut, count in (*calls, (len(messages), 2)):
         before, said = BEFORE[:count], messages[:cut]
-        whole = asking((*before, *said), "anthropic")
+        whole = structs.replace(asking((*before, *said), "anthropic"), before=count)
         afresh = write(place, whole)
         again = write(place, structs.replace(whole, memo=PassingMemo(memo, before) if before else memo))
         if again is None or afresh is None:
@@ -267,6 +267,7 @@ def test_what_is_said_before_changes_nothing_behind_it(
             continue
         assert again == structs.replace(afresh, history_own=_own(again))
         alone = write(place, structs.replace(asking(said, "anthropic"), memo=memo))
-        if again.history_alone and alone is not None:
+        if again.history_behind is not None and alone is not None:
             event("alike")
-            assert (again.history_head, again.history[count:]) == (alone.history_head, alone.history)
+            head, first = again.history_behind
+            assert (head, again.history[first:]) == (alone.history_head, alone.history)

@@ -10,8 +10,9 @@ from llmgw.providers.anthropic.body import counted, foreign_body, native_body
 from llmgw.providers.anthropic.compaction import add_compaction
 from llmgw.providers.anthropic.marks import keep_latest_marks
 from llmgw.providers.base import Framing, UpstreamRequest
-from llmgw.providers.history import CACHE_MARK, Written, written
+from llmgw.providers.history import CACHE_MARK, Written, behind_instructions, written
 from llmgw.types.invocation import ChatInvocation, CountInvocation
+from llmgw.types.json import Json
 from llmgw.types.loss import Losses
 from llmgw.types.message import Details
 from llmgw.types.target import Endpoint, Target
@@ -68,7 +69,12 @@ def _encoded(body: Details, chat: ChatInvocation, losses: Losses) -> Written:
     if chat.stored and CACHE_MARK.encode() in told.body:
         keep_latest_marks(body, losses)
         told = written(body, "messages", ("system",), stored=True)
-    return told
+    system = body.get("system")
+    return behind_instructions(told, chat, system, _head) if isinstance(system, list) else told
+
+
+def _head(system: list[Json]) -> Details:
+    return {"system": system}
 
 
 def _request(
@@ -95,6 +101,7 @@ def _request(
         history_head=told.head,
         history_at=told.at,
         history_own=told.own,
+        history_behind=told.behind,
     )
 
 

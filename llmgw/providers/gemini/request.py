@@ -6,10 +6,12 @@ from urllib.parse import quote, urlencode
 from llmgw.providers.base import Framing, UpstreamRequest
 from llmgw.providers.gemini.body import chat_body, count_body
 from llmgw.providers.gemini.embeddings import embeddings_body
-from llmgw.providers.history import Written, written
+from llmgw.providers.history import Written, behind_instructions, written
 from llmgw.types import json
 from llmgw.types.invocation import ChatInvocation, CountInvocation, EmbeddingInvocation
+from llmgw.types.json import Json
 from llmgw.types.loss import Losses
+from llmgw.types.message import Details
 from llmgw.types.target import Endpoint, Target
 
 _MODELS: Final = "models/"
@@ -46,9 +48,15 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     losses = Losses()
     body = chat_body(invocation, target, losses)
     told = written(body, "contents", ("systemInstruction",), stored=invocation.stored)
+    if "systemInstruction" in body:
+        told = behind_instructions(told, invocation, body["systemInstruction"]["parts"], _head)
     if invocation.stream:
         return _request(target, "streamGenerateContent", told, losses, stream=True)
     return _request(target, "generateContent", told, losses)
+
+
+def _head(parts: list[Json]) -> Details:
+    return {"systemInstruction": {"parts": parts}}
 
 
 def count_request(invocation: CountInvocation, target: Target) -> UpstreamRequest:
@@ -91,6 +99,7 @@ def _request(
         history_head=told.head,
         history_at=told.at,
         history_own=told.own,
+        history_behind=told.behind,
     )
 
 

@@ -51,6 +51,11 @@ _HOPES: Final = 3
 _LOOKS: Final = 4
 """How often a stream is looked at for bytes that its chunks repeat; some put a new word into each."""
 
+_FEW: Final = 4
+"""So many frames are worth being read in one step."""
+_RUNS: Final = 4
+"""How often that is tried for frames that came together: each time all that are left are looked at."""
+
 
 class ChunkParser:
     """Reads one streamed chat completion.
@@ -101,6 +106,22 @@ class ChunkParser:
                 return events
             self._hopes -= 1
         return self._feed(frame)
+
+    def feed_all(self, frames: Sequence[Frame], events: list[StreamEvent]) -> None:
+        """See `BatchParser.feed_all`."""
+        at, count = 0, len(frames)
+        runs = _RUNS if count >= _FEW else 0
+        while at < count:
+            if runs and self._around is not None and not (self._pending or self._done):
+                runs -= 1
+                told = self._around.read_run(frames[at:])
+                if told:
+                    self._last = self._around.choice
+                    events += told
+                    at += len(told)
+                    continue
+            events += self.feed(frames[at])
+            at += 1
 
     def _plain(self, chunk: PlainChunk, data: bytes) -> Sequence[StreamEvent] | None:
         """The event of a usual chunk; None where it says several things, or none."""

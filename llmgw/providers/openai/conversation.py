@@ -88,10 +88,12 @@ class _Writing:
         first, count = 0, len(messages)
         while first < count and not messages[first].protocol:
             first += 1
-        self.write(0, first, None)
+        alone = True
+        for place in range(first):
+            self.write(place, place + 1, None)
+            # A call that waits for its result is the business of what comes after.
+            alone = alone and len(written.messages) == place + 1 and not written.waits
         at = len(written.messages)
-        # A call that waits for its result is the business of what comes after.
-        alone = at == first and not written.waits
         known: tuple[bytes, ...] = ()
         if memo is None or written.waits or first == count:
             self.write(first, count, memo)
@@ -126,13 +128,16 @@ class _Writing:
         """Write messages; returns the last of them before which all was settled."""
         written, losses = self._written, self._losses
         settled = _Settled(first, len(written.messages), losses.count)
+        # What a message of no dialect becomes is a matter of the call's, so that it is written anew for each.
+        lasts = True
         for position in range(first, end):
             message = self._messages[position]
             # While results are awaited it is a matter of these, too, what a message becomes.
             at_hand = None if written.waits else memo
             place, noted = len(written.messages), losses.count
-            if not written.waits:
+            if lasts and not written.waits:
                 settled = _Settled(position, place, noted)
+            lasts = lasts and message.protocol != ""
             if at_hand is not None and (known := at_hand.known(message)):
                 written.messages.append(known)
                 continue

@@ -13,6 +13,7 @@ from llmgw.providers.openai.messages import PROTOCOL
 from llmgw.providers.openai.pieces import finish_reason
 from llmgw.providers.openai.usage import usage_from
 from llmgw.types.event import ChoiceEnd, Extra, Finish, Start, StreamEvent, TextDelta, UsageReport
+from llmgw.types.message import Details
 
 
 class PlainMessage(Struct, gc=False, forbid_unknown_fields=True):
@@ -70,15 +71,13 @@ def plain_answer(data: bytes) -> list[StreamEvent] | None:
     native, message = choice.finish_reason, choice.message
     if not native or answer.object == "error":
         return None
-    beside = {
-        name: value
-        for name, value in (
-            ("provider", answer.provider),
-            ("service_tier", answer.service_tier),
-            ("system_fingerprint", answer.system_fingerprint),
-        )
-        if value is not None
-    }
+    beside: Details = {}
+    if answer.provider is not None:
+        beside["provider"] = answer.provider
+    if answer.service_tier is not None:
+        beside["service_tier"] = answer.service_tier
+    if answer.system_fingerprint is not None:
+        beside["system_fingerprint"] = answer.system_fingerprint
     usage = usage_from(answer.usage)
     return [
         Start(

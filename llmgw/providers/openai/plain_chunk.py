@@ -10,11 +10,13 @@ bytes is read by its text alone.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from llmgw.providers.base import Frame
 from llmgw.types.event import Extra, TextDelta
 
 
@@ -73,6 +75,7 @@ class PlainChunk(Struct, gc=False, forbid_unknown_fields=True):
 
 _decode: Final = msgspec.json.Decoder(PlainChunk).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
+_decode_texts: Final = msgspec.json.Decoder(list[str]).decode
 _NAME: Final = b'"content"'
 _TEXT: Final = re.compile(rb'[ \t\r\n]*"(?:[^"\\]|\\.)*"')
 _LONG: Final = 4096
@@ -90,14 +93,14 @@ def plain_chunk(data: bytes) -> PlainChunk | None:
 class Surroundings:
     """What stands around the text of a usual chunk, in bytes and in meaning."""
 
-    __slots__ = ("_after", "_before", "_choice", "_extra", "_from", "_to")
+    __slots__ = ("_after", "_before", "_extra", "_from", "_to", "choice")
 
     def __init__(self, before: bytes, after: bytes, delta: TextDelta) -> None:
         self._before = before
         self._after = after
         self._from = len(before)
         self._to = -len(after)
-        self._choice = delta.choice
+        self.choice = delta.choice
         self._extra = delta.extra
 
     def read(self, data: bytes) -> TextDelta | None:
@@ -108,8 +111,28 @@ class Surroundings:
             except (msgspec.DecodeError, ValueError):
                 return None
             if text:
-                return TextDelta(text=text, choice=self._choice, extra=self._extra)
+                return TextDelta(text=text, choice=self.choice, extra=self._extra)
         return None
+
+    def read_run(self, frames: Iterable[Frame]) -> list[TextDelta]:
+        """Read those of the first frames that differ in their text alone, as `read` does, all in one step."""
+        before, after, start, end = self._before, self._after, self._from, self._to
+        texts: list[bytes] = []
+        for frame in frames:
+            data = frame.data
+            if frame.event or not data.startswith(before) or not data.endswith(after):
+                break
+            texts.append(data[start:end])
+        # No text has a line end in it, so that one which is none by itself is none with the next either.
+        joined = b",\n".join(texts)
+        try:
+            told = _decode_texts(b"[%b]" % joined)
+        except (msgspec.DecodeError, ValueError):
+            return []
+        if len(told) != len(texts) or not all(told) or joined.count(b"\n") >= max(1, len(texts)):
+            return []
+        choice, extra = self.choice, self._extra
+        return [TextDelta(text=text, choice=choice, extra=extra) for text in told]
 
 
 def surroundings(data: bytes, delta: TextDelta) -> Surroundings | None:

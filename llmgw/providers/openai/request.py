@@ -3,7 +3,7 @@
 from operator import attrgetter
 from typing import Final, assert_never
 
-from llmgw.providers.base import UpstreamRequest
+from llmgw.providers.base import Behind, UpstreamRequest
 from llmgw.providers.history import Written, around, words_alone, written
 from llmgw.providers.openai import foreign
 from llmgw.providers.openai.conversation import Said, written_messages
@@ -100,8 +100,9 @@ def chat_request(invocation: ChatInvocation, target: Target) -> UpstreamRequest:
     else:
         del body["model"]
         told = around(place.opening, words, body, place.head)
-    alone = said.alone or words is not None
-    return _request(place, place.chat_url, told, losses, stream=invocation.stream, alone=alone)
+    if invocation.before and (said.alone or words is not None):
+        told = told._replace(behind=Behind(place.head, invocation.before))
+    return _request(place, place.chat_url, told, losses, stream=invocation.stream)
 
 
 def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> UpstreamRequest:
@@ -123,7 +124,7 @@ def embeddings_request(invocation: EmbeddingInvocation, target: Target) -> Upstr
         body |= invocation.passthrough
     place = place_of(target)
     told = Written(json.encode(_quirked(body, target, place.quirks, losses)))
-    return _request(place, place.embeddings_url, told, losses, stream=False, alone=False)
+    return _request(place, place.embeddings_url, told, losses, stream=False)
 
 
 def _add_sampling(body: Details, sampling: Sampling, quirks: OpenAiQuirks) -> None:
@@ -201,9 +202,7 @@ def _quirked(body: Details, target: Target, quirks: OpenAiQuirks, losses: Losses
     return body
 
 
-def _request(
-    place: Place, url: str, told: Written, losses: Losses, *, stream: bool, alone: bool
-) -> UpstreamRequest:
+def _request(place: Place, url: str, told: Written, losses: Losses, *, stream: bool) -> UpstreamRequest:
     return UpstreamRequest(
         method="POST",
         url=url,
@@ -215,5 +214,5 @@ def _request(
         history_head=told.head,
         history_at=told.at,
         history_own=told.own,
-        history_alone=alone,
+        history_behind=told.behind,
     )

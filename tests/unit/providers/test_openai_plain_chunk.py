@@ -1,6 +1,6 @@
 """The quick way through usual chunks reads what the long way reads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import TypeAlias
 
@@ -197,3 +197,74 @@ def test_usual_chunks_take_the_quick_way(more: str, of_chunk: dict[str, str] | N
     for _ in range(2):
         parser.feed(Frame(START.encode()))
     assert [expected] == list(parser.feed(Frame(body.encode())))
+
+
+def read_together(chunks: Sequence[str], event: str = "") -> tuple[list[StreamEvent], str]:
+    """What `read` gives, of chunks that came together; `event` is the name of the third."""
+    parser = ChunkParser()
+    events: list[StreamEvent] = []
+    frames = [Frame(chunk.encode(), event if place == 2 else "") for place, chunk in enumerate(chunks)]
+    try:
+        parser.feed_all(frames, events)
+        events += parser.end()
+    except GatewayError as error:
+        return events, repr(error)
+    return events, ""
+
+
+BROKEN = (
+    '"a',
+    'b"',
+    '"',
+    '","',
+    'b","c"',
+    '"a","b"',
+    ' "a" ',
+    '"a"\n',
+    '\n"a"',
+    '"a\n',
+    "",
+    '""',
+    "null",
+    '"\\"',
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    said=st.lists(
+        st.text(max_size=5).map(chunk)
+        | st.sampled_from(BROKEN).map(lambda broken: chunk("b").replace('"b"', broken))
+        | st.lists(ODDITIES, max_size=1).map(lambda oddities: chunk("c", *oddities))
+        | st.sampled_from((end(), count(), "[DONE]", chunk("d").replace(", ", ",\n"), "", "{}")),
+        min_size=1,
+        max_size=12,
+    ),
+    event=st.sampled_from(("", "message", "error")),
+)
+def test_chunks_that_come_together_are_read_the_same(said: list[str], event: str) -> None:
+    """However many pieces of text there are, and whatever stands between them: as if each came by itself."""
+    chunks = [START, chunk("b"), *said]
+    parser = ChunkParser()
+    events: list[StreamEvent] = []
+    error = ""
+    try:
+        for place, each in enumerate(chunks):
+            events += parser.feed(Frame(each.encode(), event if place == 2 else ""))
+        events += parser.end()
+    except GatewayError as failure:
+        error = repr(failure)
+    assert read_together(chunks, event) == (events, error)
+
+
+def test_texts_that_come_together_take_few_steps() -> None:
+    """Chunks that differ in their text alone are not read one by one."""
+    parser = ChunkParser()
+    texts = ["a", "é", '"', "\\", "\n", "\u2028", "😀"]
+    parser.feed(Frame(START.encode()))
+    parser.feed(Frame(chunk("b").encode()))
+    events: list[StreamEvent] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChunkParser, "feed", None)
+        parser.feed_all([Frame(chunk(text).encode()) for text in texts], events)
+    assert [event.text for event in events if isinstance(event, TextDelta)] == texts

@@ -21,6 +21,7 @@ from llmgw.types.message import (
     ToolCallPart,
     ToolResultPart,
 )
+from msgspec import structs
 from tests.contract.exchange import target
 
 HELLO = Message(role="user", parts=(TextPart(text="hi"),), protocol="openai")
@@ -269,3 +270,18 @@ def test_nothing_is_remembered_for_a_host_that_looks_back() -> None:
     invocation = ChatInvocation(model="m", wire="openai", messages=(HELLO,), stored=True, memo=memo)
     PROVIDER.build_request(invocation, target(OpenAiQuirks(user_after_tool=False)))
     assert not memo.count
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_names_no_dialect_is_written_for_each_call(place: int) -> None:
+    """It is of the dialect of the call that tells it, and what comes behind it is none the worse for that."""
+    part = TextPart(text="a", provider_details={"own": 1})
+    said = [HELLO, answer("hello"), HELLO]
+    said.insert(place, Message(role="user", parts=(part,)))
+    memo = Memo()
+    for wire in ("openai", "anthropic", "openai"):
+        invocation = ChatInvocation(model="m", wire=wire, messages=tuple(said), stored=True)
+        afresh = PROVIDER.build_request(invocation, target())
+        again = PROVIDER.build_request(structs.replace(invocation, memo=memo), target())
+        assert (again.body, again.losses) == (afresh.body, afresh.losses)
+        assert (b'"own":1' in again.body) == (wire == "openai")
