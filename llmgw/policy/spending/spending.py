@@ -193,7 +193,10 @@ class Spending:
             StoreUnavailable: it is not known whether any was charged; the same again is safe.
         """
         if len(ended) == 1:
-            (alone,) = await self._state.scripts([self._settlement(ended)])
+            try:
+                alone = await self._state.script(*self._settlement(ended))
+            except StoreUnavailable as error:
+                return [error]
             return [_came_of(ended[0][0], alone, 1)]
         together: dict[object, list[int]] = {}
         for place, (asked, _) in enumerate(ended):
