@@ -336,7 +336,8 @@ class Accounts:
 
     async def _charge(self, claim: Claim) -> None:
         """Charge what the attempts cost, as far as that is known."""
-        self._leave(claim)
+        if claim.bound:
+            self._leave(claim)
         reservation, charge = charge_of(claim.call, claim.attempts, claim.reservation)
         receipt = self._put(Kind.RESULT, reservation.operation, result_bytes(reservation, charge))
         if not claim.bound:

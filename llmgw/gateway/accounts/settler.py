@@ -142,8 +142,10 @@ class Settler:
         """
         ended = Ended(reservation, charge, receipt, bound=False)
         self._queue.add(ended)
-        with contextlib.suppress(JournalUnavailable):
+        try:
             await ended.proven
+        except JournalUnavailable:
+            return
 
     async def _settle_alone(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> bool:
         if await self._post(reservation, charge):
@@ -204,8 +206,9 @@ class Settler:
         if not batch:
             return
         try:
-            for tenant in {each.reservation.tenant for each in batch}:
-                await self.open_books(tenant)
+            for each in batch:
+                if each.reservation.tenant not in self._books or self._identity.lost:
+                    await self.open_books(each.reservation.tenant)
             outcomes = await self._spending.settle_all([(each.reservation, each.charge) for each in batch])
         except BaseException as error:
             for each in batch:

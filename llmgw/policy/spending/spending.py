@@ -1,7 +1,7 @@
 """Admission, settlement and the end of holds: one round trip each, each repeatable by the operation's id."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -36,6 +36,9 @@ DUE: Final = 200
 """Holds that one sweep ends at most."""
 
 Outcome: TypeAlias = Literal["charged", "duplicate", "adjusted"]
+
+_POSTED: Final[Mapping[bytes, Outcome]] = {b"CHARGED": "charged", b"ADJUSTED": "adjusted"}
+"""What a settlement says that wrote a row of the ledger."""
 
 _decode_reservation = msgspec.json.Decoder(Reservation).decode
 
@@ -164,7 +167,7 @@ class Spending:
         own = [self._hold_ms, self._lease_ms, *taking(first.limits, first.budgets)]
         for asked in asking:
             own += (asked.operation, asked.estimate_nano, asked.tokens, encode(asked))
-        more = (asked.operation for asked in asking[1:])
+        more = [asked.operation for asked in asking[1:]]
         answer = await self._state.script(*self._step(scripts.ADMIT, first, own, *more))
         return answer[1:] if answer[0] == b"DONE" else [answer] * len(asking)
 
@@ -235,7 +238,8 @@ class Spending:
         own = [*charging(_ROLLUPS_LIVE_MS, first.budgets, self.thresholds), len(users)]
         for used_by in users:
             own += user(used_by)
-        return self._step(scripts.SETTLE, first, own + each, *(asked.operation for asked, _ in ended[1:]))
+        own += each
+        return self._step(scripts.SETTLE, first, own, *[asked.operation for asked, _ in ended[1:]])
 
     async def release(self, asked: Reservation) -> bool:
         """Give back all that a call took which cost nothing; False where it had ended.
@@ -322,11 +326,17 @@ class Spending:
 
     def _step(self, script: Script, asked: Reservation, own: list[Argument], *more: str) -> Run:
         budgets = asked.budgets
-        common: list[Argument] = [asked.operation, self._now(), len(asked.limits), len(budgets)]
-        common += (asked.estimate_nano, OPERATION_KEPT_MS)
-        if budgets:
-            common += windows(budgets, asked.at_ms // 60_000)
-        return script, keys.all_of(asked, *more), common + own
+        common: list[Argument] = [
+            asked.operation,
+            "" if self._clock is None else self._now(),
+            len(asked.limits),
+            len(budgets),
+            asked.estimate_nano,
+            OPERATION_KEPT_MS,
+            *(windows(budgets, asked.at_ms // 60_000) if budgets else ()),
+            *own,
+        ]
+        return script, keys.all_of(asked, *more), common
 
 
 def _heard(asked: Reservation, answer: list[Any]) -> list[Any]:
@@ -351,20 +361,23 @@ def _settled(asked: Reservation, answer: list[Any]) -> Settled:
         InternalError: it was admitted otherwise.
         StoreUnavailable: what the store has of it is damaged.
     """
-    _heard(asked, answer)
-    if answer[0] == b"FAILED":
-        raise _damaged()
-    if answer[0] == b"TOO_LATE":
-        raise TooLate(f"the operation {asked.operation} began too long ago to tell whether it was charged")
-    if answer[0] == b"DUPLICATE":
+    outcome = _POSTED.get(answer[0])
+    if outcome is None:
+        _heard(asked, answer)
+        if answer[0] == b"FAILED":
+            raise _damaged()
+        if answer[0] == b"TOO_LATE":
+            raise TooLate(
+                f"the operation {asked.operation} began too long ago to tell whether it was charged"
+            )
         return Settled("duplicate", 0)
-    posted = int(answer[1])
-    spents = tuple(
-        Spent(budget, int(after), posted)
-        for budget, after in zip(asked.budgets, answer[2], strict=True)
-        if after
-    )
-    return Settled("adjusted" if answer[0] == b"ADJUSTED" else "charged", posted, spents)
+    posted, budgets = int(answer[1]), asked.budgets
+    if not budgets:
+        return Settled(outcome, posted)
+    spents = [
+        Spent(budget, int(after), posted) for budget, after in zip(budgets, answer[2], strict=True) if after
+    ]
+    return Settled(outcome, posted, tuple(spents))
 
 
 def _damaged() -> StoreUnavailable:
@@ -385,8 +398,8 @@ def _came_of(
 
 def _rooms(asked: Reservation, answer: list[bytes]) -> tuple[Room, ...]:
     numbers = [int(each) if each else None for each in answer]
-    return tuple(Room(limit, *numbers[3 * i : 3 * i + 3]) for i, limit in enumerate(asked.limits))
+    return tuple([Room(limit, *numbers[3 * i : 3 * i + 3]) for i, limit in enumerate(asked.limits)])
 
 
 def _lefts(asked: Reservation, answer: list[bytes]) -> tuple[Left, ...]:
-    return tuple(Left(budget, int(nano)) for budget, nano in zip(asked.budgets, answer, strict=True))
+    return tuple([Left(budget, int(nano)) for budget, nano in zip(asked.budgets, answer, strict=True)])
