@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.policy.spending.rooms import rooms
 from llmgw.policy.spending.spending import Left
@@ -21,7 +24,7 @@ _KEPT_MS: Final = 86_400_000
 """How long after the last call that it bounds a budget is watched."""
 
 
-class _Heard(NamedTuple):
+class _Heard(Struct, frozen=True):
     budget: Budget
     taken: int
     """Nano-USD that are spent or on hold."""
@@ -95,7 +98,7 @@ class Standings:
                 known = self._heard.get(key)
                 if known is not None and known.heard_ms <= now_ms:
                     taken = standing.spent + standing.held
-                    self._heard[key] = known._replace(budget=standing.budget, taken=taken, heard_ms=now_ms)
+                    self._heard[key] = replace(known, budget=standing.budget, taken=taken, heard_ms=now_ms)
 
     async def _follow(self) -> None:
         while True:

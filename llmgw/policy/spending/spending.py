@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from llmgw.policy.spending import keys, scripts
 from llmgw.policy.spending.arguments import charging, taking, user, windows
@@ -43,7 +44,7 @@ _POSTED: Final[Mapping[bytes, Outcome]] = {b"CHARGED": "charged", b"ADJUSTED": "
 _decode_reservation = msgspec.json.Decoder(Reservation).decode
 
 
-class Room(NamedTuple):
+class Room(Struct, frozen=True):
     """What a limit leaves after a call was admitted; None where it does not limit that."""
 
     limit: Limit
@@ -59,7 +60,7 @@ class Left(NamedTuple):
     nano: int
 
 
-class Admitted(NamedTuple):
+class Admitted(Struct, frozen=True):
     """A call that may go on; `again` says that it had been admitted before, with what is left unsaid."""
 
     reservation: Reservation
