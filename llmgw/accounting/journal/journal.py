@@ -40,6 +40,8 @@ from llmgw.accounting.journal.writer import Writer
 T = TypeVar("T")
 
 _END: Final = Kind.END
+_SHORT: Final = OPERATION_MAX // 4
+"""Characters of an operation that are surely few enough bytes."""
 _DAMAGES: Final = 100
 """Damages remembered, the latest."""
 
@@ -139,20 +141,16 @@ class Journal:
                 result where twice as many are.
             ValueError: the operation's or the payload's size is out of bounds.
         """
-        operation, kind = record.operation, record.kind
-        if (
-            not 0 < len(operation if operation.isascii() else operation.encode()) <= OPERATION_MAX
-            or kind is _END
-        ):
-            raise ValueError(f"an operation has 1 to {OPERATION_MAX} bytes, and its end is the journal's own")
         size = len(record.payload) + RECORD_BYTES
-        refusal = self._closed or self._stalled or self._writer.refusal
-        if refusal is not None and (refusal.reason != "full" or self._no_room(kind)):
-            raise self._refuse(refusal.reason, refusal.detail)
-        if self._waiting_bytes + size > self._backlog:
-            if size > self._backlog:
-                raise ValueError(f"a payload of {len(record.payload)} bytes is more than the journal takes")
-            raise self._refuse("backlog", f"{self._waiting_bytes} bytes wait for the disk")
+        if (
+            self._closed is not None
+            or self._stalled is not None
+            or self._writer.refusal is not None
+            or self._waiting_bytes + size > self._backlog
+            or not 0 < len(record.operation) <= _SHORT
+            or record.kind is _END
+        ):
+            self._look_at(record, size)
         batch = self._gathering
         self._waiting_bytes += batch.add(record, size)
         if self._lingering is None and not batch.urgent and self._loop is not None:
@@ -231,6 +229,18 @@ class Journal:
         """Be closed in a forked child, whose parent goes on."""
         self._closed = Refusal("closed", "it belongs to the parent of this process", 0)
         self._writer.leave()
+
+    def _look_at(self, record: Record, size: int) -> None:
+        """Refuse a record as `put` says."""
+        if not 0 < len(record.operation.encode()) <= OPERATION_MAX or record.kind is _END:
+            raise ValueError(f"an operation has 1 to {OPERATION_MAX} bytes, and its end is the journal's own")
+        refusal = self._closed or self._stalled or self._writer.refusal
+        if refusal is not None and (refusal.reason != "full" or self._no_room(record.kind)):
+            raise self._refuse(refusal.reason, refusal.detail)
+        if size > self._backlog:
+            raise ValueError(f"a payload of {len(record.payload)} bytes is more than the journal takes")
+        if self._waiting_bytes + size > self._backlog:
+            raise self._refuse("backlog", f"{self._waiting_bytes} bytes wait for the disk")
 
     def _no_room(self, kind: Kind) -> bool:
         """In a full journal no call begins; running ones may end, as long as they do not double it."""

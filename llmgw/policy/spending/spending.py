@@ -398,8 +398,9 @@ def _came_of(
 
 
 def _rooms(asked: Reservation, answer: list[bytes]) -> tuple[Room, ...]:
-    numbers = [int(each) if each else None for each in answer]
-    return tuple([Room(limit, *numbers[3 * i : 3 * i + 3]) for i, limit in enumerate(asked.limits)])
+    counts = iter([int(each) if each else None for each in answer])
+    # Three of each limit: requests, tokens, calls under way.
+    return tuple(map(Room, asked.limits, counts, counts, counts))
 
 
 def _lefts(asked: Reservation, answer: list[bytes]) -> tuple[Left, ...]:
