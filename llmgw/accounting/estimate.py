@@ -279,13 +279,6 @@ def _chat(
 
 def _declared(invocation: ChatInvocation) -> int:
     """Bound the tokens of tools, of the form of the answer, and of members only one protocol knows."""
-    if not (
-        invocation.passthrough
-        or invocation.tools
-        or invocation.output_format is not None
-        or invocation.tool_choice is not None
-    ):
-        return 0
     tokens = _encoded(invocation.passthrough) if invocation.passthrough else 0
     if invocation.tools:
         tokens += _TOOLS

@@ -249,7 +249,8 @@ class Accounts:
         reservation = claim.reservation
         self._put(Kind.INTENT, reservation.operation, intent_bytes(reservation, "asked"))
         try:
-            await self.settler.open_books(reservation.tenant)
+            if not self.settler.has_opened(reservation.tenant):
+                await self.settler.open_books(reservation.tenant)
             admitted = await self._spending.admit(reservation)
             claim.call.allotment = allotment(admitted)
             self.standings.admitted(reservation, admitted.lefts)

@@ -97,6 +97,10 @@ class Settler:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._work()), loop.create_task(self._tend())]
 
+    def has_opened(self, tenant: str) -> bool:
+        """Whether `open_books` has nothing to do."""
+        return tenant in self._books and not self._identity.lost
+
     async def open_books(self, tenant: str) -> None:
         """Have a tenant's books begun that has none yet.
 
@@ -207,7 +211,7 @@ class Settler:
             return
         try:
             for each in batch:
-                if each.reservation.tenant not in self._books or self._identity.lost:
+                if not self.has_opened(each.reservation.tenant):
                     await self.open_books(each.reservation.tenant)
             outcomes = await self._spending.settle_all([(each.reservation, each.charge) for each in batch])
         except BaseException as error:

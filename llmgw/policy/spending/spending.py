@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from llmgw.policy.spending import keys, scripts
-from llmgw.policy.spending.arguments import charging, taking, user, windows
+from llmgw.policy.spending.arguments import charging, settling, taking, user, windows
 from llmgw.policy.spending.crossing import THRESHOLDS, Spent
 from llmgw.policy.spending.lines import Lines
-from llmgw.policy.spending.refusals import refusal, reset_of
+from llmgw.policy.spending.refusals import damaged, refusal, reset_of
 from llmgw.policy.spending.values import Budget, Charge, Dimension, Limit, Reservation
 from llmgw.state.connection import Argument, Run, State
 from llmgw.state.scripts import Script
@@ -159,7 +159,7 @@ class Spending:
             case b"FINISHED":
                 raise InternalError("a call asked to be admitted after it had ended")
             case b"FAILED":
-                raise _damaged()
+                raise damaged()
         raise refusal(asked, answer)
 
     async def _admissions(self, asking: Sequence[Reservation]) -> Sequence[list[Any]]:
@@ -221,22 +221,18 @@ class Spending:
 
     def _settlement(self, ended: Sequence[tuple[Reservation, Charge]]) -> Run:
         """The step that settles operations which have limits, budgets and windows in common."""
-        first = ended[0][0]
+        first, charged = ended[0]
+        common = charging(_ROLLUPS_LIVE_MS, first.budgets, self.thresholds)
+        if len(ended) == 1:
+            own = [*common, 1, *user(first.used_by), *settling(first, charged, SETTLED_WITHIN_MS, 1)]
+            return self._step(scripts.SETTLE, first, own)
         users: dict[tuple[tuple[Dimension, str], ...], int] = {}
         each: list[Argument] = []
         for asked, charge in ended:
-            each += (
-                asked.operation,
-                asked.estimate_nano,
-                charge.cost_nano,
-                charge.input_tokens + charge.output_tokens - asked.tokens,
-                charge.input_tokens,
-                charge.output_tokens,
-                charge.detail,
-                asked.at_ms + SETTLED_WITHIN_MS,
-                users.setdefault(asked.used_by, len(users) + 1),
+            each += settling(
+                asked, charge, SETTLED_WITHIN_MS, users.setdefault(asked.used_by, len(users) + 1)
             )
-        own = [*charging(_ROLLUPS_LIVE_MS, first.budgets, self.thresholds), len(users)]
+        own = [*common, len(users)]
         for used_by in users:
             own += user(used_by)
         own += each
@@ -329,7 +325,7 @@ class Spending:
         budgets = asked.budgets
         common: list[Argument] = [
             asked.operation,
-            "" if self._clock is None else self._now(),
+            self._now(),
             len(asked.limits),
             len(budgets),
             asked.estimate_nano,
@@ -366,7 +362,7 @@ def _settled(asked: Reservation, answer: list[Any]) -> Settled:
     if outcome is None:
         _heard(asked, answer)
         if answer[0] == b"FAILED":
-            raise _damaged()
+            raise damaged()
         if answer[0] == b"TOO_LATE":
             raise TooLate(
                 f"the operation {asked.operation} began too long ago to tell whether it was charged"
@@ -379,10 +375,6 @@ def _settled(asked: Reservation, answer: list[Any]) -> Settled:
         Spent(budget, int(after), posted) for budget, after in zip(budgets, answer[2], strict=True) if after
     ]
     return Settled(outcome, posted, tuple(spents))
-
-
-def _damaged() -> StoreUnavailable:
-    return StoreUnavailable("the gateway's store refuses the command", retry_after_s=1.0)
 
 
 def _came_of(
