@@ -292,8 +292,10 @@ class Settler:
 
     def _close(self, operation: str) -> None:
         """Close an operation; where the journal refuses, it is given again and ended again, to no effect."""
-        with contextlib.suppress(JournalUnavailable):
+        try:
             self._journal.put(Record(Kind.DONE, operation, b"", self._clock.unix_ns()))
+        except JournalUnavailable:
+            return
 
     def _watch_journal(self) -> None:
         """Settle again what may have been closed by a record that a failing disk took with it."""
