@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
 
-from llmgw.accounting.counting.frames import Counts, Texts, receive, send
+from llmgw.accounting.counting.frames import Counts, Texts
 from llmgw.accounting.vocabulary import VOCABULARIES, Encodings
+from llmgw.state.local import Connection, inherited, receive, send
 from llmgw.types.errors import InternalError
 
 
@@ -20,7 +20,7 @@ class _Server:
         self._at_work = 0
         self._asked_s = time.monotonic()
 
-    def answer(self, worker: socket.socket) -> None:
+    def answer(self, worker: Connection) -> None:
         """Answer one connection until its worker closes it."""
         with worker, contextlib.suppress(EOFError, OSError):
             while True:
@@ -28,7 +28,7 @@ class _Server:
                 with self._working():
                     send(worker, self._counted(asked))
 
-    def begin(self, worker: socket.socket) -> None:
+    def begin(self, worker: Connection) -> None:
         """Answer another connection in a thread of its own."""
         with self._lock:
             self._asked_s = time.monotonic()
@@ -61,7 +61,7 @@ class _Server:
 def main(descriptor: int, idle_s: float) -> None:
     """Count until nobody has asked for so long; who asks then has another process started."""
     server = _Server()
-    with socket.socket(fileno=descriptor) as listener:
+    with inherited(descriptor) as listener:
         while (left := idle_s - server.idle_s()) > 0:
             listener.settimeout(left)
             with contextlib.suppress(TimeoutError):

@@ -1,12 +1,12 @@
 """A worker's way to the counting process."""
 
 import contextlib
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from llmgw.accounting.counting.frames import Counts, Texts, receive, send
+from llmgw.accounting.counting.frames import Counts, Texts
+from llmgw.state.local import Connection, connect, receive, send
 from llmgw.types.errors import InternalError
 
 _TIMEOUT_S: Final = 60.0
@@ -20,8 +20,8 @@ class CountingClient:
     """Has texts counted by the process behind a Unix socket; each thread that asks has a connection to itself."""
 
     def __init__(self, path: Path) -> None:
-        self._path = str(path)
-        self._resting: list[socket.socket] = []
+        self._path = path
+        self._resting: list[Connection] = []
 
     def counts(self, vocabulary: str, texts: Sequence[str]) -> list[int]:
         """How many tokens each text is.
@@ -35,13 +35,9 @@ class CountingClient:
         while (resting := self._rested()) is not None:
             with contextlib.suppress(OSError, EOFError):
                 return self._asked(resting, asked)
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_TIMEOUT_S)
         try:
-            connection.connect(self._path)
-            return self._asked(connection, asked)
+            return self._asked(connect(self._path, _TIMEOUT_S), asked)
         except (OSError, EOFError) as error:
-            connection.close()
             raise Away(str(error) or "it ended") from None
 
     def close(self) -> None:
@@ -49,13 +45,13 @@ class CountingClient:
         while (resting := self._rested()) is not None:
             resting.close()
 
-    def _rested(self) -> socket.socket | None:
+    def _rested(self) -> Connection | None:
         try:
             return self._resting.pop()
         except IndexError:
             return None
 
-    def _asked(self, connection: socket.socket, asked: Texts) -> list[int]:
+    def _asked(self, connection: Connection, asked: Texts) -> list[int]:
         try:
             try:
                 send(connection, asked)

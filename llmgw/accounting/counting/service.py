@@ -5,7 +5,6 @@ import logging
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +13,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from llmgw.state import leash
+from llmgw.state.local import listen
 
 IDLE_S: Final = 300.0
 """Seconds without a question after which the process ends, and its memory is free."""
 _PAUSE_S: Final = 1.0
 """Before it is started again where it did not end by itself."""
-_BACKLOG: Final = 128
-_MODE: Final = 0o600
 _KEPT: Final = ("PATH", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
 
 _log = logging.getLogger(__name__)
@@ -40,15 +38,11 @@ class CountingService:
         self.process: subprocess.Popen[bytes] | None = None
         self._idle_s = idle_s
         self._closing = Event()
-        self._listener = socket.socket(socket.AF_UNIX)
         self._wake, self._woken = os.pipe()
         self._thread = Thread(target=self._run, name="llmgw-counting", daemon=True)
 
     def __enter__(self) -> Self:
-        self.path.unlink(missing_ok=True)
-        self._listener.bind(str(self.path))
-        self.path.chmod(_MODE)
-        self._listener.listen(_BACKLOG)
+        self._listener = listen(self.path)
         self._thread.start()
         return self
 
