@@ -79,24 +79,24 @@ class Upstream:
         """
         if self._closed:
             raise Draining("the gateway is stopping")
-        now = asyncio.get_running_loop().time()
+        pool = self._pool_for(request, target)
+        now = pool.loop.time()
         deadline = min(deadline, now + target.timeouts.total_s)
         if now >= deadline:
             raise total_over(target)
-        pool = self._pool_for(request, target)
         pool.calls += 1
         try:
             answer: Answer | None = None
             connection = pool.take()
             if connection is not None:
                 try:
-                    answer = await _asked(connection, request, target, deadline)
+                    answer = await _asked(pool.loop, connection, request, target, deadline)
                 except _StaleConnection:
                     # Its siblings in the pool may be as stale: the second try gets a connection made for it alone.
                     self.stale_retries += 1
             if connection is None or answer is None:
                 connection = await _connected(pool, target, deadline, keep=connection is None)
-                answer = await _asked(connection, request, target, deadline)
+                answer = await _asked(pool.loop, connection, request, target, deadline)
             return UpstreamResponse(answer, connection, target, deadline, pool=pool, owner=self)
         except BaseException:
             self.leave(pool)
@@ -163,7 +163,7 @@ class _StaleConnection(Exception):
 
 
 async def _connected(pool: Pool, target: Target, deadline: float, *, keep: bool) -> Connection:
-    loop = asyncio.get_running_loop()
+    loop = pool.loop
     within_s = min(target.timeouts.connect_s, deadline - loop.time())
     try:
         return await pool.connect(max(within_s, TIMER_GRAIN_S), keep=keep)
@@ -174,9 +174,14 @@ async def _connected(pool: Pool, target: Target, deadline: float, *, keep: bool)
         raise no_connection(error, target) from None
 
 
-async def _asked(connection: Connection, request: UpstreamRequest, target: Target, deadline: float) -> Answer:
+async def _asked(
+    loop: asyncio.AbstractEventLoop,
+    connection: Connection,
+    request: UpstreamRequest,
+    target: Target,
+    deadline: float,
+) -> Answer:
     """Send a request and return its answer once the head is here."""
-    loop = asyncio.get_running_loop()
     try:
         head = head_of(request, last=not connection.keep)
     except ValueError as error:

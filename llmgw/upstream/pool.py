@@ -34,7 +34,8 @@ class Pool:
         """All connections, idle or not."""
         self._idle: list[Connection] = []
         self._tls = tls if origin.secure else None
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
+        """The one that they are used in: to ask which one runs is a system call each time."""
         self._sweeping: asyncio.TimerHandle | None = None
         self._addresses: list[AddrInfoType] = []
         self._addresses_until = 0.0
@@ -47,7 +48,7 @@ class Pool:
 
     def take(self) -> Connection | None:
         """Take the kept connection that was used last, if there is one that still can be."""
-        oldest = self._loop.time() - KEEPALIVE_S
+        oldest = self.loop.time() - KEEPALIVE_S
         while self._idle:
             connection = self._idle.pop()
             if connection.usable and connection.idle_since > oldest:
@@ -69,7 +70,7 @@ class Pool:
             )
             try:
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                _, connection = await self._loop.create_connection(
+                _, connection = await self.loop.create_connection(
                     lambda: Connection(self._free, self._lost, keep=keep),
                     sock=peer,
                     ssl=self._tls,
@@ -96,36 +97,36 @@ class Pool:
     async def empty(self) -> None:
         """Return once the last connection is gone; for a pool that was closed."""
         if self.open:
-            self._emptied = self._loop.create_future()
+            self._emptied = self.loop.create_future()
             await self._emptied
 
     async def _resolved(self) -> list[AddrInfoType]:
         origin = self.origin
-        if self._addresses and self._loop.time() < self._addresses_until:
+        if self._addresses and self.loop.time() < self._addresses_until:
             return list(self._addresses)
         flags = socket.AI_NUMERICHOST if origin.is_address else socket.AI_ADDRCONFIG
-        found = await self._loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM, flags=flags)
-        self._addresses, self._addresses_until = list(found), self._loop.time() + NAMES_S
+        found = await self.loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM, flags=flags)
+        self._addresses, self._addresses_until = list(found), self.loop.time() + NAMES_S
         return list(found)
 
     def _free(self, connection: Connection) -> None:
         if self.retired:
             connection.close()
             return
-        connection.idle_since = self._loop.time()
+        connection.idle_since = self.loop.time()
         self._idle.append(connection)
         if self._sweeping is None:
-            self._sweeping = self._loop.call_later(KEEPALIVE_S, self._sweep)
+            self._sweeping = self.loop.call_later(KEEPALIVE_S, self._sweep)
 
     def _sweep(self) -> None:
         """Close what was unused for too long; those used last stand last."""
         self._sweeping = None
-        oldest = self._loop.time() - KEEPALIVE_S
+        oldest = self.loop.time() - KEEPALIVE_S
         while self._idle and (self._idle[0].idle_since <= oldest or not self._idle[0].usable):
             self._idle.pop(0).close()
         if self._idle:
             after = self._idle[0].idle_since - oldest
-            self._sweeping = self._loop.call_later(after, self._sweep)
+            self._sweeping = self.loop.call_later(after, self._sweep)
 
     def _lost(self, connection: Connection) -> None:
         self.open.discard(connection)

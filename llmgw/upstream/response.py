@@ -1,6 +1,5 @@
 """One answer: its head at once, its body as it comes."""
 
-import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final, Protocol
 
@@ -65,7 +64,7 @@ class UpstreamResponse:
         self._deadline = deadline
         self._pool = pool
         self._owner = owner
-        self._loop = asyncio.get_running_loop()
+        self._loop = pool.loop
         self._ended = False
         self._failure: GatewayError | None = None
         self._due = 0.0
