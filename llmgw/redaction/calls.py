@@ -1,5 +1,6 @@
 """Calls as they may be told of: names that others chose hold no secret, and less is said where that is wished."""
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ def tellable(call: Call) -> Call:
 
     At the level `none` it has no ids, tags, key, context, prompt and trace, and no words of errors.
     """
-    if call.capture != "none" and not call.inner and is_plain(_names(call)):
+    if call.capture != "none" and not call.inner and _is_plain(call):
         return call
     inner = [tellable(each) for each in call.inner]
     attempts = [_attempt(each, bare=call.capture == "none") for each in call.attempts]
@@ -38,14 +39,21 @@ def tellable(call: Call) -> Call:
     return replace(call, **changed) if changed else call
 
 
-def _names(call: Call) -> str:
-    """All names of a call as one text: one look at it costs a tenth of one at each."""
-    names = [call.request_id, call.alias, call.answered_model, call.answered_id, call.tier, call.trace_state]
+def _is_plain(call: Call) -> bool:
+    """Whether no name of a call needs a closer look: those that most calls share were looked at before."""
+    shared = [call.alias, call.answered_model, call.tier, *call.finish_reasons]
+    own = [call.answered_id, call.trace_state, *call.tags]
+    if call.request_id[4:] != call.id[5:]:
+        own.append(call.request_id)  # its caller's: ours is drawn together with the id of the call
     for each in call.attempts:
-        names += (each.target, each.model, each.upstream_id)
-    names += call.tags
-    names += call.finish_reasons
-    return "\n".join(filter(None, names))
+        shared += (each.target, each.model)
+        own.append(each.upstream_id)
+    return _are_plain(tuple(shared)) and is_plain("\n".join(filter(None, own)))
+
+
+@lru_cache(maxsize=1024)
+def _are_plain(names: tuple[str | None, ...]) -> bool:
+    return is_plain("\n".join(filter(None, names)))
 
 
 def tellable_operation(operation: ContextOperation) -> ContextOperation:
