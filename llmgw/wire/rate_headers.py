@@ -1,7 +1,7 @@
 """What answers say of the caller's limits, in the headers that its dialect's clients read."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -11,39 +11,38 @@ from llmgw.wire.anthropic.seals import PROTOCOL as ANTHROPIC
 from llmgw.wire.base import WireFormat
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
-_Dialect: TypeAlias = Callable[[str, RateRoom, float], tuple[tuple[str, str], ...]]
+_Dialect: TypeAlias = Callable[[bytes, RateRoom, float], Headers]
 
 
 def rate_headers(wire: WireFormat, facts: Allotment, now_s: float) -> Headers:
     """Write the headers of the tightest limits; `now_s` is unix seconds. Without any limit there are none."""
-    return [(name.encode(), value.encode()) for name, value in _told(wire, facts, now_s)]
-
-
-def _told(wire: WireFormat, facts: Allotment, now_s: float) -> Iterator[tuple[str, str]]:
     write = _DIALECTS.get(wire.name, _openai)
-    for noun, room in (("requests", facts.requests), ("tokens", facts.tokens)):
-        if room is not None:
-            yield from write(noun, room, now_s)
+    headers: Headers = []
+    if facts.requests is not None:
+        headers += write(b"requests", facts.requests, now_s)
+    if facts.tokens is not None:
+        headers += write(b"tokens", facts.tokens, now_s)
     if facts.budget_left_nano is not None:
-        yield "x-llmgw-budget-left-usd", usd(max(0, facts.budget_left_nano))
+        headers.append((b"x-llmgw-budget-left-usd", usd(max(0, facts.budget_left_nano)).encode()))
+    return headers
 
 
-def _openai(noun: str, room: RateRoom, _now_s: float) -> tuple[tuple[str, str], ...]:
-    return (
-        (f"x-ratelimit-limit-{noun}", str(room.limit)),
-        (f"x-ratelimit-remaining-{noun}", str(max(0, room.remaining))),
-        (f"x-ratelimit-reset-{noun}", duration(room.reset_s)),
-    )
+def _openai(noun: bytes, room: RateRoom, _now_s: float) -> Headers:
+    return [
+        (b"x-ratelimit-limit-" + noun, b"%d" % room.limit),
+        (b"x-ratelimit-remaining-" + noun, b"%d" % max(0, room.remaining)),
+        (b"x-ratelimit-reset-" + noun, duration(room.reset_s).encode()),
+    ]
 
 
-def _anthropic(noun: str, room: RateRoom, now_s: float) -> tuple[tuple[str, str], ...]:
+def _anthropic(noun: bytes, room: RateRoom, now_s: float) -> Headers:
     # Whole seconds, as Anthropic writes them; up, so that who waits until then does not come too early.
     at = datetime.fromtimestamp(math.ceil(now_s + room.reset_s), UTC)
-    return (
-        (f"anthropic-ratelimit-{noun}-limit", str(room.limit)),
-        (f"anthropic-ratelimit-{noun}-remaining", str(max(0, room.remaining))),
-        (f"anthropic-ratelimit-{noun}-reset", at.strftime("%Y-%m-%dT%H:%M:%SZ")),
-    )
+    return [
+        (b"anthropic-ratelimit-%b-limit" % noun, b"%d" % room.limit),
+        (b"anthropic-ratelimit-%b-remaining" % noun, b"%d" % max(0, room.remaining)),
+        (b"anthropic-ratelimit-%b-reset" % noun, at.strftime("%Y-%m-%dT%H:%M:%SZ").encode()),
+    ]
 
 
 _DIALECTS: Final[dict[str, _Dialect]] = {ANTHROPIC: _anthropic}
