@@ -45,7 +45,9 @@ def with_header_options(invocation: Invocation, exchange: Exchange, body: bytes)
         InvalidRequest: a header's value is not what its name promises.
     """
     given = invocation.options
-    if _ASKING.isdisjoint(exchange.headers) and given.context is None and invocation.wire != _NAMES_USERS:
+    if _ASKING.isdisjoint(exchange.headers) and (
+        given.context is not None or invocation.wire != _NAMES_USERS
+    ):
         return invocation
     options = _prompted(_timed(given, exchange), exchange)
     context = _context(options.context, exchange)
