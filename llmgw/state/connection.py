@@ -48,6 +48,7 @@ LANE_COMMANDS: Final = frozenset(
         "SADD",
         "SCARD",
         "XADD",
+        "ZADD",
     }
 )
 """Commands of calls: short, with their key in front, and with an answer that the client library leaves as it is."""
