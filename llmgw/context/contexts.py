@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -140,7 +140,7 @@ class Contexts:
 
     def draft(self, opened: Opened, message: Message, **more: Any) -> Draft:
         """Make the next turn of a context, without storing it; `more` are further members of `Turn`."""
-        place = Place(seq=opened.count, home=opened.keys.context, salt=opened.salt)
+        place = Place(opened.stored.turns + len(opened.said), opened.keys.context, opened.salt)
         return draft(message, place, self.now_ms(), opened.blobs, call=opened.asker.op, **more)
 
     async def contents(self, opened: Opened, wanted: Sequence[Kept]) -> Mapping[str, bytes]:
@@ -155,12 +155,18 @@ class Contexts:
         found = await self.histories.blobs(opened.keys, opened.history, needed) if needed else {}
         return {**found, **opened.blobs}
 
-    def keep_raw(self, opened: Opened, raw: bytes, encoding: str, size: int) -> RawAnswer:
-        """Have the provider's own bytes of an answer stored with it."""
+    def keep_raw(
+        self,
+        opened: Opened,
+        raw: bytes,
+        encoding: Literal["identity", "deflate"] = "identity",
+        size: int = -1,
+    ) -> RawAnswer:
+        """Have the provider's own bytes of an answer stored with it; `size` is theirs as they came, if packed."""
         blob = blobs.written(opened.salt, "r", raw)
         digest = blobs.digest_of(blob)
         opened.blobs[digest] = blob
-        return RawAnswer(blob=digest, size=size, encoding="deflate" if encoding == "deflate" else "identity")
+        return RawAnswer(blob=digest, size=len(raw) if size < 0 else size, encoding=encoding)
 
     async def commit(
         self,

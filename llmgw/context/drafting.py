@@ -16,7 +16,7 @@ from llmgw.types.message import Message
 from llmgw.types.turn import Turn
 
 
-class Draft(Struct, frozen=True, kw_only=True):
+class Draft(Struct, frozen=True):
     """A turn that is about to be stored, and the bytes that will be; `at` is unix milliseconds.
 
     One that was redacted where it comes from has no bytes but the `digest` of those there were.
@@ -28,7 +28,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     digest: bytes | None = None
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class Place(Struct, frozen=True):
     """Where a draft is to stand: its number, its context, and the salt of that context's blobs."""
 
     seq: int
@@ -38,27 +38,24 @@ class Place(Struct, frozen=True, kw_only=True):
 
 def draft(message: Message, place: Place, at: int, aside: dict[str, bytes], **more: Any) -> Draft:
     """Make a turn of a message; large content goes to `aside`, `more` are further members of `Turn`."""
-    return of_turn(
-        Turn(
-            id=new_id("turn", at),
-            seq=place.seq,
-            role=message.role,
-            created_at=moment(at),
-            parts=blobs.put_aside(message.parts, place.salt, aside),
-            name=message.name,
-            protocol=message.protocol,
-            provider_details=message.provider_details,
-            **more,
-        ),
-        at,
-        place.home,
+    turn = Turn(
+        id=new_id("turn", at),
+        seq=place.seq,
+        role=message.role,
+        created_at=moment(at),
+        parts=blobs.put_aside(message.parts, place.salt, aside),
+        name=message.name,
+        protocol=message.protocol,
+        provider_details=message.provider_details,
+        **more,
     )
+    return of_turn(turn, at, place.home)
 
 
 def of_turn(turn: Turn, at: int, home: str) -> Draft:
     """Make a draft of a turn that is complete."""
     body = encode_json(turn)
-    return Draft(turn=kept(turn, len(body), home), body=body, at=at)
+    return Draft(kept(turn, len(body), home), body, at)
 
 
 def seal(

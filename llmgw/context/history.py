@@ -68,9 +68,12 @@ class Histories:
     def at_hand(self, keys: Keys, stored: Stored) -> History | None:
         """What is known of a context as it was read, where that is all there is, proven before; else None."""
         history = self.known(keys)
+        if history is None:
+            return None
+        if stored is history.stored and len(history.turns) == stored.turns:
+            return history  # the store had nothing to add to what it said before
         if (
-            history is None
-            or history.epoch != stored.epoch
+            history.epoch != stored.epoch
             or len(history.turns) != stored.turns
             or history.rev > stored.rev
             or history.link.hex() != stored.head
@@ -249,18 +252,22 @@ class Histories:
             self.forget(keys)
             self._known[keys] = history
             history.counted = 0
-        size = history.size * _RESIDENT // 100
-        self._size += size - history.counted
-        history.counted = size
         self._known.move_to_end(keys)
-        while self._size > self._budget and len(self._known) > 1:
-            self.forget(next(iter(self._known)))
+        self._count(history)
 
     def told(self, keys: Keys, history: History, target: str, render: Render) -> None:
         """Keep what a target was told last, where the history is still kept."""
         history.keep_render(target, render)
         if self._known.get(keys) is history:
-            self.keep(keys, history)
+            self._count(history)
+
+    def _count(self, history: History) -> None:
+        """Count a history that is kept, as it is now, and forget those for which there is no room any more."""
+        size = history.size * _RESIDENT // 100
+        self._size += size - history.counted
+        history.counted = size
+        while self._size > self._budget and len(self._known) > 1:
+            self.forget(next(iter(self._known)))
 
     async def _begun(self, keys: Keys, stored: Stored) -> History:
         """Begin a history: with the turns of the contexts that this one is a fork of, if it is one."""

@@ -66,7 +66,8 @@ class Conversation:
         self._telling: Telling | None = None
         self._asked: Report | None = None
         """What was reported of that, before it was answered."""
-        self._folding = Folding()
+        self._folding: Folding | None = None
+        """What comes of the answer, where it is read in pieces."""
         self._whole: Completion | None = None
         """The answer, where it was read in one piece."""
         self._violations: tuple[Violation, ...] = facts.violations
@@ -75,7 +76,7 @@ class Conversation:
     @property
     def keeps_raw(self) -> bool:
         """Whether the provider's own bytes are wanted."""
-        return bool(self.opened.policy.keep_raw)
+        return self.opened.policy.keep_raw is True
 
     async def request(self, provider: Provider, target: Target) -> UpstreamRequest:
         """Write the request that tells one target of the context what it can be told.
@@ -88,8 +89,7 @@ class Conversation:
         self._telling = telling
         if self._call.content is not None:
             self._call.content.told = (*telling.before, *telling.view.messages)
-        self._folding = Folding()
-        self._asked = None
+        self._folding = self._asked = None
         floor = self.opened.policy.min_preservation
         # Of a whole answer the caller is told once it is there, and then all of it.
         if self.invocation.stream or floor is not None:
@@ -150,8 +150,11 @@ class Conversation:
 
     def add(self, events: Sequence[StreamEvent]) -> None:
         """Take in what the provider says."""
+        folding = self._folding
+        if folding is None:
+            folding = self._folding = Folding()
         for event in events:
-            self._folding.add(event)
+            folding.add(event)
 
     async def finish(self, raw: bytes, *, streamed: bool, whole: Completion | None = None) -> Details:
         """Store what was said and answered, and report on it; returns what the caller is told of that.
@@ -162,8 +165,10 @@ class Conversation:
         """
         telling = self._told()
         self._whole = whole
-        completion = whole or self._folding.completion(raw)
-        kept_raw = await self._raw(raw, streamed=streamed) if self.keeps_raw and raw else None
+        completion = whole or (self._folding or Folding()).completion(raw)
+        kept_raw = None
+        if raw and self.keeps_raw:
+            kept_raw = await self._packed(raw) if streamed else self._contexts.keep_raw(self.opened, raw)
         answer = self._answer(telling, completion, kept_raw)
         losses = [*telling.losses, *echoed(completion, telling.view, telling.before)]
         report = await self._settled(telling, completion, losses)
@@ -239,7 +244,7 @@ class Conversation:
     def _incomplete(self) -> Message | None:
         """What there is of an answer that broke off, without its calls of tools: half a call is none."""
         try:
-            completion = self._whole or self._folding.completion()
+            completion = self._whole or (self._folding or Folding()).completion()
         except ValueError:
             return None
         if not completion.choices:
@@ -250,9 +255,7 @@ class Conversation:
             return None
         return Message(role="assistant", parts=parts, protocol=completion.protocol)
 
-    async def _raw(self, raw: bytes, *, streamed: bool) -> RawAnswer:
-        if not streamed:
-            return self._contexts.keep_raw(self.opened, raw, "identity", len(raw))
+    async def _packed(self, raw: bytes) -> RawAnswer:
         if len(raw) < _BIG:
             packed = zlib.compress(raw, 1)
         else:

@@ -156,14 +156,14 @@ class Conversations:
             _place_in(invocation),
             rendered=invocation.rendered,
         )
-        violations = [*intake.violations, *_toolset(invocation, opened)]
-        refused = [each for each in violations if each.level == "strict" and each.repaired is None]
-        if refused or intake.refused:
-            facts.violations = tuple(violations)
-            raise ContextViolation(
-                "what is said does not follow from what is stored", [*intake.refused, *refused]
-            )
-        facts.violations = tuple(violations)
+        violations = (*intake.violations, *_toolset(invocation, opened))
+        if violations:
+            facts.violations = violations
+            refused = [each for each in violations if each.level == "strict" and each.repaired is None]
+            if refused or intake.refused:
+                raise ContextViolation(
+                    "what is said does not follow from what is stored", [*intake.refused, *refused]
+                )
         take_in(self.contexts, opened, intake.said, invocation.wire, source="caller", pinned=options.pin)
         opened.check_size(opened.said)
         summaries = Summaries(self.contexts, ask)
@@ -200,10 +200,11 @@ def _describe(facts: ContextFacts, opened: Opened) -> None:
 
 def _toolset(invocation: ChatInvocation, opened: Opened) -> Sequence[Violation]:
     """Note that other tools are offered than before: what the model worked out with those is lost to it."""
-    before = opened.toolset
-    now = toolset_digest(invocation)
+    before, now = opened.toolset, toolset_digest(invocation)
+    if before is None or not now or now == before:
+        return ()
     level = opened.policy.level("toolset.changed")
-    if before is None or not now or now == before or level == "off":
+    if level == "off":
         return ()
     return (
         Violation(

@@ -49,6 +49,7 @@ LANE_COMMANDS: Final = frozenset(
         "SADD",
         "SCARD",
         "XADD",
+        "ZADD",
     }
 )
 """Commands of calls: short, with their key in front, and with an answer that the client library leaves as it is."""
