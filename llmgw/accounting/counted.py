@@ -158,7 +158,7 @@ def _input(counter: TokenCounter, calibration: Calibration, invocation: Invocati
                 if size is not None and size >= TELLING:
                     return round(size * known.ratio)
             tokens = counter.chat(invocation, model)
-            tokens += sum(counter.message(message, model) for message in invocation.preamble)
+            tokens += sum(counter.messages(invocation.preamble, model))
         case CountInvocation():
             return 0
     return tokens if counter.knows(model) else math.ceil(FOREIGN * tokens)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from llmgw.types.call import Attempt, Call
+from llmgw.types.event import Usage
 from llmgw.types.json import encode
 
 VERSION: Final = 1
@@ -90,16 +91,15 @@ _decode = msgspec.json.Decoder(LedgerDetail).decode
 def detail_of(call: Call, attempts: Sequence[Attempt]) -> bytes:
     """Tell of some attempts of a call, as its ledger row has them; calls made for it have rows of their own."""
     last = attempts[-1] if attempts else None
+    told = [_attempt(call, each) for each in attempts if each.charge is not None or each.usage is not None]
     return encode(
         LedgerDetail(
             v=VERSION,
             call=call.id,
-            target="" if last is None else _cut(last.target),
-            model="" if last is None else _cut(last.model),
-            answered=_cut(call.answered_model or ""),
-            attempts=tuple(
-                _attempt(call, each) for each in attempts if each.charge is not None or each.usage is not None
-            )[:ATTEMPTS_MAX],
+            target="" if last is None else last.target[:TEXT_MAX],
+            model="" if last is None else last.model[:TEXT_MAX],
+            answered=(call.answered_model or "")[:TEXT_MAX],
+            attempts=tuple(told[:ATTEMPTS_MAX]),
         )
     )
 
@@ -124,33 +124,33 @@ def read_detail(stored: bytes) -> LedgerDetail | None:
 
 
 def _attempt(call: Call, attempt: Attempt) -> LedgerAttempt:
-    charge = attempt.charge
+    charge, nano, prices, priced, tier = attempt.charge, None, "", "", ""
+    lines: tuple[LedgerLine, ...] = ()
+    if charge is not None:
+        nano, prices, tier = charge.nano, charge.prices, charge.tier[:TEXT_MAX]
+        priced = "" if charge.model == attempt.model else charge.model[:TEXT_MAX]
+        lines = tuple([(each.kind, each.quantity, str(each.rate)) for each in charge.lines])
     # Only the last attempt can have answered; those before it broke off or were refused.
     last = attempt is call.attempts[-1]
     began_ns = call.started_unix_ns + max(0, attempt.started_ns - call.started_ns)
     return LedgerAttempt(
-        target=_cut(attempt.target),
-        provider=_cut(attempt.provider),
-        model=_cut(attempt.model),
+        target=attempt.target[:TEXT_MAX],
+        provider=attempt.provider[:TEXT_MAX],
+        model=attempt.model[:TEXT_MAX],
         at=began_ns // 10**9,
-        answered=_cut(call.answered_model or "") if last else "",
-        nano=None if charge is None else charge.nano,
-        prices="" if charge is None else charge.prices,
-        priced="" if charge is None or charge.model == attempt.model else _cut(charge.model),
-        tier="" if charge is None else _cut(charge.tier),
-        lines=()
-        if charge is None
-        else tuple([(each.kind, each.quantity, str(each.rate)) for each in charge.lines]),
-        usage=_usage(attempt),
+        answered=(call.answered_model or "")[:TEXT_MAX] if last else "",
+        nano=nano,
+        prices=prices,
+        priced=priced,
+        tier=tier,
+        lines=lines,
+        usage=_usage(attempt.usage) if attempt.usage is not None else None,
         estimated=attempt.estimated,
         error=attempt.error or "",
     )
 
 
-def _usage(attempt: Attempt) -> LedgerUsage | None:
-    usage = attempt.usage
-    if usage is None:
-        return None
+def _usage(usage: Usage) -> LedgerUsage:
     return LedgerUsage(
         input=usage.input_tokens,
         output=usage.output_tokens,
@@ -160,7 +160,3 @@ def _usage(attempt: Attempt) -> LedgerUsage | None:
         audio_input=usage.audio_input_tokens,
         audio_output=usage.audio_output_tokens,
     )
-
-
-def _cut(text: str) -> str:
-    return text[:TEXT_MAX]

@@ -6,14 +6,16 @@ it frames messages: the overheads are those of OpenAI's cookbook, refined agains
 of their own, o200k stands in.
 """
 
+import logging
 import re
-from collections.abc import Iterator
-from threading import Lock
-from typing import TYPE_CHECKING, Final, assert_never
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, assert_never
 
+from llmgw.accounting.counting.client import Away, CountingClient
 from llmgw.accounting.declarations import declarations
 from llmgw.accounting.media import media_tokens
-from llmgw.accounting.vocabulary import CL100K, O200K, Vocabulary, encoding, packed
+from llmgw.accounting.vocabulary import CL100K, O200K, Encodings, Vocabulary
 from llmgw.types import json
 from llmgw.types.invocation import ChatInvocation, FunctionTool, JsonSchemaFormat, OpaqueTool, Tool
 from llmgw.types.message import (
@@ -28,8 +30,7 @@ from llmgw.types.message import (
     ToolResultPart,
 )
 
-if TYPE_CHECKING:
-    import tiktoken
+_log = logging.getLogger(__name__)
 
 _OLD: Final = re.compile(r"(?:.*/)?(?:ft:)?gpt-(?:4(?!o|\.\d|-?1(?:\.|-mini|-nano))|3\.?5)")
 """Models with the older vocabulary: GPT-4 without a letter or point behind it, and GPT-3.5 in any spelling."""
@@ -38,11 +39,6 @@ _OPENAIS: Final = re.compile(
 )
 """Models whose vocabulary is published: OpenAI's, under their own names."""
 _REASONS: Final = re.compile(r"(?:.*/)?(?:o[3-9](?!\d)|gpt-(?:[5-9]|\d\d))")
-
-_PIECE: Final = 16_384
-"""Characters counted at a time. A run of a million spaces makes `tiktoken` panic, and its time is not linear."""
-_SEAM: Final = re.compile(r".*(?:\S(?= )|[^\W_](?=\s))", re.DOTALL)
-"""The longest beginning after which a cut is one that the vocabularies' patterns make themselves."""
 
 _MESSAGE: Final = 4  # <|start|>, the role, <|message|>, <|end|>
 _NAME: Final = 1
@@ -60,13 +56,15 @@ _FORMAT: Final = 2
 class TokenCounter:
     """Counts tokens; each vocabulary is loaded when it is first counted in, and stays.
 
-    Loading takes half a second and 45 MB, counting about a microsecond per token: away from the event loop, both.
-    May be used from several threads.
+    Loading takes half a second and 45 MiB, counting about a microsecond per token: away from the event loop, both.
+    With `at` that is done by the process behind a Unix socket, and here only while it is away. May be used from
+    several threads.
     """
 
-    def __init__(self) -> None:
-        self._encodings: dict[str, tiktoken.Encoding] = {}
-        self._loading = Lock()
+    def __init__(self, at: Path | None = None) -> None:
+        self._encodings = Encodings()
+        self._elsewhere = None if at is None else CountingClient(at)
+        self._alone = False
 
     def text(self, text: str, model: str) -> int:
         """Count a text in the vocabulary of the model; what looks like a special token is plain text.
@@ -77,8 +75,7 @@ class TokenCounter:
         Raises:
             InternalError: the installed vocabulary is damaged.
         """
-        encoding = self._encoding(model)
-        return sum(len(encoding.encode_ordinary(piece)) for piece in _pieces(text))
+        return self._counts((text,), model)[0]
 
     def message(self, message: Message, model: str) -> int:
         """Estimate the tokens of one message of a conversation with the model.
@@ -86,7 +83,26 @@ class TokenCounter:
         Raises:
             InternalError: the installed vocabulary is damaged.
         """
-        return self._message(message, model)
+        return self.messages((message,), model)[0]
+
+    def messages(self, messages: Sequence[Message], model: str) -> list[int]:
+        """Estimate the tokens of each of some messages: as `message`, all of them at once.
+
+        Raises:
+            InternalError: the installed vocabulary is damaged.
+        """
+        texts: list[str] = []
+        totals: list[int] = []
+        ends: list[int] = []
+        for message in messages:
+            totals.append(_message(message, model, texts))
+            ends.append(len(texts))
+        counts = self._counts(texts, model)
+        begin = 0
+        for place, end in enumerate(ends):
+            totals[place] += sum(counts[begin:end])
+            begin = end
+        return totals
 
     def chat(self, invocation: ChatInvocation, model: str) -> int:
         """Estimate the input tokens of a conversation with the model.
@@ -98,55 +114,21 @@ class TokenCounter:
             InternalError: the installed vocabulary is damaged.
         """
         reasons = _REASONS.match(model) is not None
+        texts: list[str] = []
         total = _REASONING_REPLY if reasons else _REPLY
-        total += sum(self._message(message, model) for message in invocation.messages)
+        total += sum(_message(message, model, texts) for message in invocation.messages)
         if invocation.tools:
-            total += self._tools(invocation.tools, model)
+            texts += _tools(invocation.tools)
             total += _REASONING_TOOLS if reasons else _TOOLS
             if any(message.role in {"system", "developer"} for message in invocation.messages):
                 total += _TOOLS_IN_SYSTEM
         match invocation.output_format:
             case JsonSchemaFormat(name=name, description=description, schema=schema):
-                total += _FORMAT + self.text(
-                    f"{name}{description or ''}{json.encode(schema).decode()}", model
-                )
+                total += _FORMAT
+                texts.append(f"{name}{description or ''}{json.encode(schema).decode()}")
             case _:
                 pass
-        return total
-
-    def _message(self, message: Message, model: str) -> int:
-        total = sum(self._part(part, model) for part in message.parts)
-        if message.name is not None:
-            total += _NAME + self.text(message.name, model)
-        results = sum(isinstance(part, ToolResultPart) for part in message.parts)
-        # Each tool's result is a message of its own; beside them there is one more only if anything else is said.
-        others = 1 if results < len(message.parts) or not results else 0
-        return total + _MESSAGE * (results + others)
-
-    def _part(self, part: Part, model: str) -> int:
-        match part:
-            case TextPart(text=text) | RefusalPart(text=text):
-                return self.text(text, model)
-            case ToolCallPart(name=name, arguments=arguments):
-                return _CALL + self.text(name, model) + self.text(arguments, model)
-            case ToolResultPart(content=content):
-                return sum(self._part(inner, model) for inner in content)
-            case MediaPart(text=str(text)):
-                return self.text(text, model)
-            case MediaPart():
-                return media_tokens(part, model)
-            case OpaquePart(protocol="openai", value=value):
-                return self.text(json.encode(value).decode(), model)
-            case ReasoningPart() | OpaquePart():
-                return 0
-            case _:
-                assert_never(part)
-
-    def _tools(self, tools: tuple[Tool, ...], model: str) -> int:
-        functions = [tool for tool in tools if isinstance(tool, FunctionTool)]
-        others = [tool for tool in tools if isinstance(tool, OpaqueTool)]
-        total = sum(self.text(json.encode(tool.value).decode(), model) for tool in others)
-        return total + (self.text(declarations(functions), model) if functions else 0)
+        return total + sum(self._counts(texts, model))
 
     @staticmethod
     def knows(model: str) -> bool:
@@ -158,25 +140,61 @@ class TokenCounter:
         """The vocabulary in which a model's tokens are counted."""
         return CL100K if _OLD.match(model) else O200K
 
-    def _encoding(self, model: str) -> "tiktoken.Encoding":
+    def close(self) -> None:
+        """Hang up on the process that counts."""
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+
+    def _counts(self, texts: Sequence[str], model: str) -> list[int]:
         vocabulary = self.vocabulary(model)
-        known = self._encodings.get(vocabulary.name)
-        return known if known is not None else self._load(vocabulary)
+        if self._elsewhere is not None and texts:
+            try:
+                counts = self._elsewhere.counts(vocabulary.name, texts)
+            except Away as error:
+                if not self._alone:
+                    _log.warning("tokens are counted here, as the process that counts is away: %s", error)
+                self._alone = True
+            else:
+                self._alone = False
+                return counts
+        return self._encodings.counts(vocabulary, texts) if texts else []
 
-    def _load(self, vocabulary: Vocabulary) -> "tiktoken.Encoding":
-        with self._loading:
-            known = self._encodings.get(vocabulary.name)
-            if known is None:
-                known = self._encodings[vocabulary.name] = encoding(vocabulary, packed(vocabulary))
-            return known
+
+def _message(message: Message, model: str, texts: list[str]) -> int:
+    """Tokens of a message beside its texts, which join `texts`."""
+    total = sum(_part(part, model, texts) for part in message.parts)
+    if message.name is not None:
+        total += _NAME
+        texts.append(message.name)
+    results = sum(isinstance(part, ToolResultPart) for part in message.parts)
+    # Each tool's result is a message of its own; beside them there is one more only if anything else is said.
+    others = 1 if results < len(message.parts) or not results else 0
+    return total + _MESSAGE * (results + others)
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """Cut a text into pieces to be counted one by one, where that makes no difference if there is such a place."""
-    start = 0
-    while len(text) - start > _PIECE:
-        seam = _SEAM.match(text, start, start + _PIECE)
-        end = start + _PIECE if seam is None else seam.end()
-        yield text[start:end]
-        start = end
-    yield text[start:]
+def _part(part: Part, model: str, texts: list[str]) -> int:
+    match part:
+        case TextPart(text=text) | RefusalPart(text=text) | MediaPart(text=str(text)):
+            texts.append(text)
+            return 0
+        case ToolCallPart(name=name, arguments=arguments):
+            texts += (name, arguments)
+            return _CALL
+        case ToolResultPart(content=content):
+            return sum(_part(inner, model, texts) for inner in content)
+        case MediaPart():
+            return media_tokens(part, model)
+        case OpaquePart(protocol="openai", value=value):
+            texts.append(json.encode(value).decode())
+            return 0
+        case ReasoningPart() | OpaquePart():
+            return 0
+        case _:
+            assert_never(part)
+
+
+def _tools(tools: tuple[Tool, ...]) -> list[str]:
+    """The texts in which a model is told of its tools."""
+    functions = [tool for tool in tools if isinstance(tool, FunctionTool)]
+    others = [json.encode(tool.value).decode() for tool in tools if isinstance(tool, OpaqueTool)]
+    return [*others, declarations(functions)] if functions else others

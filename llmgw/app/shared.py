@@ -1,15 +1,34 @@
 """What workers have in common, made before they are forked, so that it is in memory once."""
 
+import ctypes
 import gc
 import importlib
+import platform
+from typing import Final
 
 from llmgw.settings import Settings
 
+_MIB: Final = 1024 * 1024
+_MALLOPT: Final = {
+    -3: _MIB,  # M_MMAP_THRESHOLD: what is as large goes back to the system as soon as it is free
+    -1: 2 * _MIB,  # M_TRIM_THRESHOLD: what is free at the end of the heap may be as much
+    -8: 2,  # M_ARENA_MAX: threads share what is free, as they take turns in any case
+}
+"""Of glibc's <malloc.h>. Left alone it raises the first to 32 MiB, and what was freed stays with the process: each
+time that a worker writes 20,000 rows of the call log some more, 40 MiB in the end."""
+
 
 def prepare_to_fork(settings: Settings) -> None:
-    """Read what every worker with these settings will need, and keep the collector from writing on its pages."""
+    """Read what every worker with these settings will need, and have them keep no memory that they do not use.
+
+    The collector of garbage leaves alone what is there by now: a look at it would write on its pages.
+    """
     if settings.telemetry.otlp_endpoint:
         importlib.import_module("llmgw.telemetry.sending")
         importlib.import_module("llmgw.telemetry.metrics_export")
+    if platform.libc_ver()[0] == "glibc":
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in _MALLOPT.items():
+            mallopt(parameter, value)
     gc.collect()
     gc.freeze()

@@ -132,7 +132,7 @@ class Worker:
         metrics = open_metrics(settings.telemetry, self._clock)
         self._recorder = open_recorder(settings.telemetry, environ, self._clock, metrics)
         self._scraping = Scraping(metrics, place)
-        self._counter = TokenCounter()
+        self._counter = TokenCounter(place.counting if place.counting.exists() else None)
         self._archive = open_archive(settings, self._state, secrets.context_keys, self._clock)
         self._contexts = self._archive.library.contexts
         self._conversations = Conversations(
@@ -266,6 +266,7 @@ class Worker:
             await self._identity.aclose()
             await self._upstream.aclose()
             await self._state.aclose()
+            self._counter.close()
             await loop.run_in_executor(None, self._recorder.shutdown)
 
     def _reload(self) -> None:

@@ -184,9 +184,13 @@ def event_of(call: Call, parent: str = "") -> CallEvent:
     if (usage := call.usage) is not None:
         event.input_tokens = _count(usage.input_tokens)
         event.output_tokens = _count(usage.output_tokens)
-        event.cache_read_tokens = _count(usage.cached_read_tokens)
-        event.cache_write_tokens = _count(usage.cache_write_tokens)
-        event.reasoning_tokens = _count(usage.reasoning_tokens)
+        # Most providers do not say all of these.
+        if usage.cached_read_tokens is not None:
+            event.cache_read_tokens = _count(usage.cached_read_tokens)
+        if usage.cache_write_tokens is not None:
+            event.cache_write_tokens = _count(usage.cache_write_tokens)
+        if usage.reasoning_tokens is not None:
+            event.reasoning_tokens = _count(usage.reasoning_tokens)
     if call.finish_reasons:
         event.finish_reasons = _texts(call.finish_reasons)
     if (first := call.first_content_ns) is not None:

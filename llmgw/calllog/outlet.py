@@ -67,20 +67,21 @@ class Outlet:
         except Exception:  # noqa: BLE001  # whatever it is, no call fails for it
             self._lose("invalid", 1)
             return
-        if len(line) > MAX_EVENT_BYTES:
+        size, queue = len(line), self._queue
+        if size > MAX_EVENT_BYTES:
             self._lose("size", 1)
             return
-        if len(self._queue) >= QUEUE_ROWS or self._bytes + len(line) > QUEUE_BYTES:
+        if len(queue) >= QUEUE_ROWS or self._bytes + size > QUEUE_BYTES:
             if not self._bounds.drop_oldest:
                 self._lose(self._why(), 1)
                 return
-            while self._queue and (len(self._queue) >= QUEUE_ROWS or self._bytes + len(line) > QUEUE_BYTES):
-                self._bytes -= len(self._queue.popleft())
+            while queue and (len(queue) >= QUEUE_ROWS or self._bytes + size > QUEUE_BYTES):
+                self._bytes -= len(queue.popleft())
                 self._lose(self._why(), 1)
-        if not self._queue:
+        if not queue:
             self._wake.set()
-        self._queue.append(line)
-        self._bytes += len(line)
+        queue.append(line)
+        self._bytes += size
 
     def start(self) -> None:
         """Begin to send."""
@@ -132,9 +133,14 @@ class Outlet:
             self._lose(self.depth.halted or "full", dropped)
 
     def _batch(self) -> tuple[int, bytes]:
-        lines: list[bytes] = []
-        size = 0
         queue = self._queue
+        if len(queue) <= BATCH_ROWS and self._bytes <= BATCH_BYTES:
+            # All there is, as nearly always.
+            lines = list(queue)
+            queue.clear()
+            self._bytes = 0
+            return len(lines), b"\n".join(lines)
+        lines, size = [], 0
         while queue and len(lines) < BATCH_ROWS and (size == 0 or size + len(queue[0]) <= BATCH_BYTES):
             line = queue.popleft()
             size += len(line)

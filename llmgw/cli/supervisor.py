@@ -15,6 +15,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from llmgw.accounting.counting.service import CountingService
 from llmgw.app import DRAIN_SIGNAL, RELOAD_SIGNAL, Handed, Handover, Secrets, create_app, prepare_to_fork
 from llmgw.cli.address import base_url
 from llmgw.cli.runfile import RunFile, Running
@@ -70,6 +71,7 @@ class Supervisor:
             with (
                 Handover(settings.state.dir) as handover,
                 gathered(settings.state.dir, settings.server.workers) as place,
+                CountingService(place.counting),
             ):
                 server = _Server(settings, partial(self._reload, handover))
                 # The server has just set up logging for itself, and silenced everybody else.

@@ -1,11 +1,13 @@
 """Chance from the system, drawn for many at a time: asking it gives up the interpreter, for each of them."""
 
 import os
+import struct
 from typing import Final
 
 SIZE: Final = 16
 """Bytes of one draw."""
 _AT_ONCE: Final = 256
+_CUT: Final = struct.Struct(f"{SIZE}s").iter_unpack
 
 _ahead: list[bytes] = []
 
@@ -16,9 +18,10 @@ def drawn() -> bytes:
         # One step, so that no two threads get the same.
         return _ahead.pop()
     except IndexError:
-        block = os.urandom(SIZE * _AT_ONCE)
-        _ahead.extend(block[at : at + SIZE] for at in range(SIZE, len(block), SIZE))
-        return block[:SIZE]
+        draws: list[bytes] = [draw for (draw,) in _CUT(os.urandom(SIZE * _AT_ONCE))]
+        first = draws.pop()
+        _ahead.extend(draws)
+        return first
 
 
 # A child process would else be given what its parent is given, too.

@@ -18,7 +18,7 @@ from llmgw.context.integrity.cipher import wrapped
 from llmgw.context.integrity.lineage import Genesis
 from llmgw.context.integrity.sealing import sealed, unsealed
 from llmgw.context.kept import Kept, encode_json
-from llmgw.context.leases import Leases, decode_policy
+from llmgw.context.leases import Leases, policy_over
 from llmgw.context.opened import Asker, Opened, Receipt
 from llmgw.context.settings import ContextSettings
 from llmgw.context.storage.answers import Begin, Commit, Lease, Replay, Stored
@@ -62,14 +62,13 @@ class Contexts:
         self.chain_keys = keys
         self.histories = Histories(self.store, keys, budget=settings.cache_bytes)
         self.settings = settings
+        self.monotonic_ns: Callable[[], int] = clock.monotonic_ns
+        """Nanoseconds that never go back."""
         self._clock = clock
+        self._lease_ms = round(settings.lease_s * 1000)
         self.aftercare = Aftercare()
         self.sessions = Sessions(state, keys, settings.verify, self.now_ms)
         self._leases = Leases(self.store, settings, jitter)
-
-    def monotonic_ns(self) -> int:
-        """Nanoseconds that never go back."""
-        return self._clock.monotonic_ns()
 
     def now_ms(self) -> int:
         """Unix milliseconds."""
@@ -107,7 +106,7 @@ class Contexts:
             op=asker.op,
             who=asker.who,
             trace=asker.trace,
-            lease_ms=round(self.settings.lease_s * 1000),
+            lease_ms=self._lease_ms,
             # Whether the context is encrypted is not known yet; what is written ahead is, whatever it is.
             input=wrapped(self.chain_keys, asker.tenant, keys.context, encode_json(messages), IN_FLIGHT),
             if_match=plain_tag(options.if_match),
@@ -186,21 +185,28 @@ class Contexts:
         opened.check_size(drafts)
         history = opened.history
         frames, link = seal(drafts, self.chain_keys, opened.keys.tenant, history.link, history.cipher)
-        stored = {digest: self._at_rest(opened, digest, content) for digest, content in opened.blobs.items()}
+        stored = opened.blobs
+        if history.cipher is not None:
+            stored = {digest: self._at_rest(opened, digest, content) for digest, content in stored.items()}
         work = Commit(
             head=link.hex(),
             frames=frames,
             blobs=stored,
             turns=opened.stored.turns + len(drafts),
-            size=opened.stored.facts.size + sum(map(len, frames)) + sum(map(len, stored.values())),
+            size=opened.stored.facts.size + sum(map(len, (*frames, *stored.values()))),
             ttl_ms=(opened.policy.ttl_s or 0) * 1000,
             toolset=toolset,
             report=self.sealed_report(opened.keys, opened.stored.rev + 1, report) if report else b"",
             render=render,
             key=opened.idempotency.key if opened.idempotency else "",
         )
-        # Whoever waits may be cancelled; what was begun is brought to its end all the same.
-        return await asyncio.shield(self.aftercare.begin(self._write(opened, work, drafts, link)))
+        try:
+            return await self._write(opened, work, drafts, link)
+        except asyncio.CancelledError:
+            # Whoever waits may be cancelled; what was begun is brought to its end all the same: a commit that is
+            # sent twice stores its turns once. A task for each, to outlive its caller, would cost every call.
+            self.aftercare.begin(self._write(opened, work, drafts, link))
+            raise
 
     async def release(self, opened: Opened, outcome: str) -> None:
         """Give a lease back and store nothing; never raises, and does nothing after a commit."""
@@ -302,7 +308,7 @@ class Contexts:
         if history is None:
             self._check_rollback(keys, stored, options)
             history = await self.histories.at(keys, stored)
-        policy = decode_policy(stored.facts.policy).over(base)
+        policy = policy_over(stored.facts.policy, base)
         if policy.require_if_match and not plain_tag(options.if_match) and stored.turns > stored.base:
             raise RevisionRequired("this context wants If-Match with the revision the call follows")
         return Opened(keys, asker, lease, history, policy, idempotency)
@@ -332,22 +338,28 @@ class Contexts:
 
     async def _write(self, opened: Opened, work: Commit, drafts: Sequence[Draft], link: bytes) -> Receipt:
         try:
-            rev = await self._committed(opened, work)
-        finally:
+            try:
+                rev = await self.store.commit(opened.keys, opened.lease, work)
+            except StoreUnavailable:
+                rev = await self._committed_again(opened, work)
+        except Exception:
+            # But for a cancellation, after which the commit is sent again under its lease.
             self._leases.settle(opened)
+            raise
+        self._leases.settle(opened)
         self._remember_turns(opened, drafts, link, opened.stored.after(work, rev))
         return Receipt(context=opened.keys.context, rev=rev, head=work.head, last=work.frames[-1])
 
-    async def _committed(self, opened: Opened, work: Commit) -> int:
-        """Commit, again where it is not known whether it was done: the script knows its call."""
+    async def _committed_again(self, opened: Opened, work: Commit) -> int:
+        """Commit again where it is not known whether it was done: the script knows its call."""
         deadline = asyncio.get_running_loop().time() + self.settings.lease_s
         while True:
+            await asyncio.sleep(_RETRY_S)
             try:
                 return await self.store.commit(opened.keys, opened.lease, work)
             except StoreUnavailable:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise
-                await asyncio.sleep(_RETRY_S)
 
     def _remember_turns(self, opened: Opened, drafts: Sequence[Draft], link: bytes, stored: Stored) -> None:
         history = opened.history

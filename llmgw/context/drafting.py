@@ -71,18 +71,12 @@ def seal(
     for each in drafts:
         meta = meta_of(each.turn, each.at, len(each.body))
         if each.digest is not None:
-            sealed = frame.redacted(meta, each.digest, key_id=key_id, key=key, before=link)
+            bare = frame.redacted(meta, each.digest, key_id=key_id, key=key, before=link)
+            written, link = frame.encode(bare), bare.link
         else:
             body = each.body if cipher is None else cipher.encrypt(each.body, str(each.turn.seq))
-            sealed = frame.sealed(
-                meta,
-                body,
-                new_salt(),
-                key_id=key_id,
-                key=key,
-                before=link,
-                encrypted=cipher is not None,
+            written, link = frame.chained(
+                meta, body, new_salt(), key_id=key_id, key=key, before=link, encrypted=cipher is not None
             )
-        link = sealed.link
-        frames.append(frame.encode(sealed))
+        frames.append(written)
     return frames, link

@@ -117,7 +117,7 @@ def from_frame(stored: Frame, seq: int, cipher: Cipher | None, home: str) -> Kep
     header = frame.header_of(stored)
     if header.seq != seq:
         raise Damaged(f"the frame of turn {header.seq}")
-    if stored.redacted:
+    if not stored.body and stored.redacted:
         meta = frame.meta_of(stored)
         return kept(redacted_turn(meta), 0, home, summary=meta.summary)
     try:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from llmgw.context import footprint
 from llmgw.context.integrity.cipher import Cipher
 from llmgw.context.integrity.lineage import Genesis
 from llmgw.context.kept import Kept
@@ -13,8 +14,8 @@ from llmgw.context.views.renders import Render
 from llmgw.types.memo import Memo
 from llmgw.types.target import Target
 
-_OVERHEAD: Final = 1200
-"""Bytes a turn takes in memory beside its text."""
+_COUNT: Final = 96
+"""Bytes of a number of tokens that is remembered of a turn."""
 _MOST_BLOBS: Final = 16 * 1024 * 1024
 """Bytes of blobs that a worker keeps of one context."""
 _MOST_TARGETS: Final = 8
@@ -69,8 +70,10 @@ class History:
 
     @property
     def size(self) -> int:
-        """Bytes it takes in memory: turns, blobs, and what targets were told."""
+        """Bytes it takes in memory: turns, blobs, what targets were told, and the counts of tokens."""
         size = self._size_of_turns + self._size_of_blobs
+        for counts in self.tokens.values():
+            size += _COUNT * len(counts)
         for _, memo in self.memos.values():
             size += memo.size
         for render in self.renders.values():
@@ -82,7 +85,7 @@ class History:
         for each in turns:
             self.turns.append(each)
             self.course.add(each)
-            self._size_of_turns += each.size + _OVERHEAD
+            self._size_of_turns += footprint.of_turn(each)
         self.link = link
 
     def keep_blob(self, digest: str, content: bytes) -> None:

@@ -24,6 +24,12 @@ _UNHEARD_S: Final = (0.0, 0.05, 0.25, 1.0, 3.0)
 """Pauses before a lease is looked for of which nobody heard."""
 
 decode_policy: Final = msgspec.json.Decoder(Policy).decode
+_OPEN: Final = b"{}"
+
+
+def policy_over(written: bytes, base: Policy) -> Policy:
+    """A context's policy as it is stored, with what it leaves open taken from `base`: all of it, most often."""
+    return base if written == _OPEN else decode_policy(written).over(base)
 
 
 class Leases:
@@ -41,14 +47,15 @@ class Leases:
             ContextLocked: another call is under way; `forks` says whether this one shall go on in a fork.
             GatewayError: as `ContextStore.begin` lists.
         """
-        deadline = asyncio.get_running_loop().time() + self._settings.queue_s
-        tick = _QUEUE_TICK_S
+        deadline, tick = 0.0, _QUEUE_TICK_S
         while True:
             try:
                 return await self._store.begin(keys, wish)
             except ContextLocked as locked:
                 mode = options.on_conflict or await self._conflict_mode(keys, base)
-                if mode != "queue" or asyncio.get_running_loop().time() >= deadline:
+                now = asyncio.get_running_loop().time()
+                deadline = deadline or now + self._settings.queue_s
+                if mode != "queue" or now >= deadline:
                     locked.forks = mode == "fork"
                     raise
                 pause = min(tick, locked.retry_after_s or tick)
@@ -94,7 +101,7 @@ class Leases:
 
     async def _conflict_mode(self, keys: Keys, base: Policy) -> str:
         stored = await self._store.read(keys, count=0)
-        return decode_policy(stored.facts.policy).over(base).on_conflict or "reject"
+        return policy_over(stored.facts.policy, base).on_conflict or "reject"
 
     def _begin_renewing(self, opened: Opened) -> None:
         if not opened.settled:

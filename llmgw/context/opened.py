@@ -109,8 +109,14 @@ class Opened:
             ContextTooLarge: it is too much.
         """
         most = self.policy.max_bytes
-        more = sum(len(draft.body) for draft in drafts) + sum(map(len, self.blobs.values()))
-        if most is not None and self.stored.facts.size + more > most:
+        if most is None:
+            return
+        size = self.stored.facts.size
+        for draft in drafts:
+            size += len(draft.body)
+        for blob in self.blobs.values():
+            size += len(blob)
+        if size > most:
             raise ContextTooLarge(f"the context would take more than the {most} bytes its policy allows")
 
     @property

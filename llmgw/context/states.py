@@ -12,7 +12,7 @@ import msgspec
 from llmgw.context.integrity.bundle import SchemaLine
 from llmgw.context.integrity.sealing import sealed, unsealed
 from llmgw.context.kept import encode_json
-from llmgw.context.leases import decode_policy
+from llmgw.context.leases import policy_over
 from llmgw.context.library import Actor, Library, check_depth
 from llmgw.context.schemas import Schemas
 from llmgw.context.state_changes import merged, patched
@@ -186,7 +186,7 @@ class States:
         self, actor: Actor, keys: Keys, stored: Stored, seen: bytes, rev: int, data: dict[str, Json]
     ) -> StateDoc:
         base = self._library.contexts.settings.base(keys.tenant)
-        schema = decode_policy(stored.facts.policy).over(base).state_schema
+        schema = policy_over(stored.facts.policy, base).state_schema
         await self._check(keys.tenant, schema, data)
         document = StateDoc(rev=rev, data=data, schema=schema)
         if not await self._store.put_state(keys, actor.who, seen, self._sealed(keys, stored, document)):

@@ -13,7 +13,7 @@ from llmgw.context.kept import decode_turn
 from llmgw.context.opened import Opened
 from llmgw.types.context_errors import SchemaViolation
 from llmgw.types.json import decode
-from llmgw.types.message import Message, OpaquePart, Part, ToolResultPart
+from llmgw.types.message import Message, OpaquePart, Part, TextPart, ToolResultPart
 from llmgw.types.violation import Violation
 
 
@@ -26,17 +26,34 @@ def take_in(
         SchemaViolation: one cannot be stored; the violations say where and why.
     """
     for place, message in said:
-        written = replace(message, protocol=message.protocol or wire)
+        written = message if message.protocol else replace(message, protocol=wire)
+        if written.protocol == wire and _is_plain(written):
+            try:
+                opened.said.append(contexts.draft(opened, written, **more))
+            except UnicodeEncodeError as error:
+                raise _unwritten(place, error) from None
+            continue
         # An answer without content is one that broke off, as it is where the gateway itself was given it.
         broken = {"status": "incomplete"} if message.role == "assistant" and not message.parts else {}
         try:
             draft = contexts.draft(opened, written, **broken, **more)
         except (UnicodeEncodeError, ValueError, RecursionError) as error:
-            raise _refused([Violation(rule="schema.turn", pointer=place, message=str(error)[:300])]) from None
+            raise _unwritten(place, error) from None
         _check(
             draft, place, may_be_deep=any(map(_may_be_deep, message.parts)) or bool(message.provider_details)
         )
         opened.said.append(draft)
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether a message is one text and no more, so that what it becomes is a turn of the protocol (check C5).
+
+    Most are: of such a turn the gateway makes all but the words.
+    """
+    if len(message.parts) != 1 or message.name is not None or message.provider_details:
+        return False
+    part = message.parts[0]
+    return part.__class__ is TextPart and part.seal is None and not part.provider_details
 
 
 def _check(draft: Draft, place: str, *, may_be_deep: bool) -> None:
@@ -61,6 +78,10 @@ def _may_be_deep(part: Part) -> bool:
             return bool(part.provider_details) or any(map(_may_be_deep, part.content))
         case _:
             return bool(part.provider_details)
+
+
+def _unwritten(place: str, error: Exception) -> SchemaViolation:
+    return _refused([Violation(rule="schema.turn", pointer=place, message=str(error)[:300])])
 
 
 def _refused(found: Iterable[Violation]) -> SchemaViolation:

@@ -56,7 +56,7 @@ class Counting:
         """
 
         def count() -> int:
-            return sum(self._counter.message(each, target.model) for each in messages)
+            return sum(self._counter.messages(messages, target.model))
 
         if not messages:
             return 0
@@ -116,7 +116,8 @@ class Counting:
 
     async def _count(self, turns: Sequence[Kept], model: str) -> dict[int, int]:
         def count() -> dict[int, int]:
-            return {each.seq: self._counter.message(each.message, model) for each in turns}
+            counts = self._counter.messages([each.message for each in turns], model)
+            return {each.seq: count for each, count in zip(turns, counts, strict=True)}
 
         return await asyncio.get_running_loop().run_in_executor(None, count)
 

@@ -37,7 +37,8 @@ class Answer:
         self.raw = b""
         self._chunks: list[bytes] | None = [] if keep else None
         self._said_something = False
-        self._failure: GatewayError | None = None
+        self.failure: GatewayError | None = None
+        """Why nothing more will be read; told once what was read before was."""
         self._framer = framer
         self._parser = parser
         # Where it is a `BatchParser`; asking for the one method is cheaper than asking for its type.
@@ -53,8 +54,8 @@ class Answer:
         self.raw = await self.response.read()
         frames = self._framer.feed(self.raw)
         events = self._until_its_end(self._read([*frames, *self._framer.close()]))
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         return events
 
     async def batch(self) -> list[StreamEvent]:
@@ -64,9 +65,12 @@ class Answer:
             ProviderError: the stream is cut, late, garbled, or reports an error.
             DeadlineExceeded: the call's time is over.
         """
-        if self._failure is not None:
-            raise self._failure
-        chunk = await self.response.chunk()
+        if self.failure is not None:
+            raise self.failure
+        return self.told(await self.response.chunk())
+
+    def told(self, chunk: bytes) -> list[StreamEvent]:
+        """Read the events of the next bytes, or of their end, which is the empty piece; see `batch`."""
         if self._chunks is not None:
             self._chunks.append(chunk)
         if chunk:
@@ -80,11 +84,11 @@ class Answer:
 
     def _until_its_end(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """Add to the last events what the end of the bytes says."""
-        if not self.finished and self._failure is None:
+        if not self.finished and self.failure is None:
             try:
                 events = self._until_finish([*events, *self._parser.end()])
             except GatewayError as error:
-                self._failure = error if self._said_something else _no_events()
+                self.failure = error if self._said_something else _no_events()
         return events
 
     def _read(self, frames: list[Frame]) -> list[StreamEvent]:
@@ -99,7 +103,7 @@ class Answer:
                 for told in map(self._parser.feed, frames):
                     events += told
         except GatewayError as error:
-            self._failure = error
+            self.failure = error
         return self._until_finish(events)
 
     def _until_finish(self, events: list[StreamEvent]) -> list[StreamEvent]:
@@ -185,13 +189,14 @@ class Reply:
             DeadlineExceeded: the call's time is over.
             GatewayError: the answer could not be kept.
         """
+        call, answer, now_ns = self.call, self._answer, self._clock.monotonic_ns
         try:
             batch = self._first
             while True:
                 self._note(batch)
-                if self.call.content is not None:
-                    self.call.content.hear(batch)
-                if self._answer.finished:
+                if call.content is not None:
+                    call.content.hear(batch)
+                if answer.finished:
                     # Ended before the last events go out, so that whoever saw the end sees it settled.
                     self.end(None)
                     batch = await self._kept_stream(batch)
@@ -199,13 +204,16 @@ class Reply:
                     self._keeper.add(batch)
                 if batch:
                     yield batch
-                if self._answer.finished:
+                if answer.finished:
                     return
-                began = self._clock.monotonic_ns()
+                if answer.failure is not None:
+                    raise answer.failure
+                began = now_ns()
                 try:
-                    batch = await self._answer.batch()
+                    chunk = await answer.response.chunk()
                 finally:
-                    self.call.waited_ns += self._clock.monotonic_ns() - began
+                    call.waited_ns += now_ns() - began
+                batch = answer.told(chunk)
         except GatewayError as error:
             self.end(error)
             if self._claim is not None:

@@ -51,7 +51,7 @@ class TokenCounts:
 
         def count() -> int:
             tokens = self._counter.chat(invocation, target.model)
-            return tokens + sum(self._counter.message(each, target.model) for each in invocation.preamble)
+            return tokens + sum(self._counter.messages(invocation.preamble, target.model))
 
         tokens = await asyncio.get_running_loop().run_in_executor(None, count)
         return self._counted(tokens, target, exact=False)

@@ -57,7 +57,13 @@ class StreamWriter:
         """Send bytes, after the status line with `headers` if that has not gone out yet."""
         if self._pinging is not None:
             await self._after_ping()
-        await self._write(body, headers, more=True)
+        if not self.begun:
+            await self._write(body, headers, more=True)
+            return
+        self._sending_since = monotonic()
+        await self._exchange.send(body, more=True)
+        self._last = monotonic()
+        self._sending_since = None
 
     async def end(self, body: bytes, headers: Headers) -> None:
         """Send the last bytes; nothing follows them."""

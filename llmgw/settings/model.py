@@ -203,8 +203,8 @@ class Contexts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds for which a call that died keeps others out of its context; a living one renews its lease."""
     queue_s: Pause = 30.0
     """Seconds a call waits for another one where its context's policy says `queue`."""
-    cache_mib: Annotated[int, Meta(ge=1, le=65_536)] = 64
-    """Memory in which each worker keeps the turns of contexts used last, in MiB."""
+    cache_mib: Annotated[int, Meta(ge=1, le=65_536)] = 24
+    """Memory by which each worker grows to keep the contexts used last at hand, in MiB; a turn takes 1 to 3 KB."""
     read_back: Annotated[float, Meta(ge=0, le=1)] = 0.01
     """Share of stored answers that are read back and compared."""
     verify: Verify = Verify()

@@ -10,6 +10,7 @@ from llmgw.telemetry import definitions, service_definitions
 from llmgw.telemetry.aggregates import Counter, Definition, Histogram, Shown, Watched
 from llmgw.telemetry.call_measurements import CallMeasurements, is_count
 from llmgw.telemetry.context_attributes import overhead_ns, size_class
+from llmgw.telemetry.gathering import Gathering
 from llmgw.telemetry.points import Known, Labels, Point, Seen
 from llmgw.types.call import Call, ContextFacts
 from llmgw.types.context_errors import (
@@ -48,6 +49,9 @@ _RARE: Final[Mapping[str, frozenset[Labels]]] = {
     definitions.ERASURES.name: frozenset({()}),
 }
 """Series that begin at 0 where they are scraped: one that begins at 1 would hide the first thing that it counts."""
+
+_Reported: TypeAlias = tuple[int, int | None, int, int, int, float, float | None]
+"""Of one call with a context: nanoseconds to begin and to store; turns, bytes, tokens; score and shortfall."""
 
 
 class Measurements:
@@ -89,6 +93,7 @@ class Measurements:
         self._refusals = counter(definitions.ADMISSION_REFUSALS)
         self._feedback = counter(definitions.FEEDBACK)
         self._calls = CallMeasurements(counter, histogram)
+        self._reported = Gathering(self._fold)
         self._lag = histogram(service_definitions.LOOP_LAG)
 
     def watch(self, definition: Definition, read: Callable[[], Shown]) -> None:
@@ -140,7 +145,7 @@ class Measurements:
         """Everything as it stands at the unix nanosecond `now`; what never happened is left out."""
         found = [instrument.metric(now) for instrument in self._watched]
         with self._lock:
-            self._calls.fold()
+            self._fold_all()
         for instrument in self._all:
             # One at a time, so that no call ever waits long.
             with self._lock:
@@ -151,7 +156,7 @@ class Measurements:
         """Everything as it stands, by the names of the definitions; what never happened is left out."""
         found = {instrument.definition.name: instrument.points() for instrument in self._watched}
         with self._lock:
-            self._calls.fold()
+            self._fold_all()
         for instrument in self._all:
             with self._lock:
                 found[instrument.definition.name] = instrument.points()
@@ -180,6 +185,9 @@ class Measurements:
             self._violations.add((violation.rule, violation.level or ""), seen=seen)
         if not facts.etag or facts.replayed:
             return
+        if facts.final and seen is None:
+            self._gather(call, facts)
+            return
         begin, commit = overhead_ns(facts)
         size = size_class(facts.turns)
         self._context_overhead.record(("begin", size, facts.cache), begin / 1e9, seen)
@@ -197,9 +205,53 @@ class Measurements:
         self._score.record((facts.verdict,), facts.score, seen)
         for loss in facts.losses:
             self._losses.add((loss.code, loss.severity, facts.kind_before, to), seen=seen)
-        reported = call.usage.input_tokens if call.usage is not None else None
-        if is_count(reported) and facts.tokens and facts.checks.get("c6") != "skip":
-            self._shortfall.record((to,), max(0.0, 1.0 - reported / facts.tokens), seen)
+        shortfall = _shortfall(call, facts)
+        if shortfall is not None:
+            self._shortfall.record((to,), shortfall, seen)
+
+    def _gather(self, call: Call, facts: ContextFacts) -> None:
+        """Take in such an answer where no number could point to a trace, to be added up with others like it."""
+        to = call.attempts[-1].kind if call.attempts else ""
+        for loss in facts.losses:
+            self._losses.add((loss.code, loss.severity, facts.kind_before, to))
+        begin, commit = overhead_ns(facts)
+        self._reported.add(
+            (size_class(facts.turns), facts.cache, facts.verdict, to),
+            (
+                begin,
+                commit if facts.commit_ended_ns else None,
+                facts.turns,
+                facts.bytes,
+                facts.tokens,
+                facts.score,
+                _shortfall(call, facts),
+            ),
+        )
+
+    def _fold_all(self) -> None:
+        self._calls.fold()
+        self._reported.fold()
+
+    def _fold(self, common: tuple[str, str, str, str], rows: list[_Reported]) -> None:
+        size, cache, verdict, to = common
+        begins, commits, turns, stored, tokens, scores, shortfalls = zip(*rows, strict=True)
+        self._context_overhead.record_all(("begin", size, cache), [ns / 1e9 for ns in begins])
+        self._context_overhead.record_all(
+            ("commit", size, cache), [ns / 1e9 for ns in commits if ns is not None]
+        )
+        self._size.record_all(("turns",), turns)
+        self._size.record_all(("bytes",), stored)
+        self._size.record_all(("tokens",), tokens)
+        self._score.record_all((verdict,), scores)
+        self._shortfall.record_all((to,), [each for each in shortfalls if each is not None])
+
+
+def _shortfall(call: Call, facts: ContextFacts) -> float | None:
+    """The share of the tokens sent that the provider does not count; None where that is not known."""
+    reported = call.usage.input_tokens if call.usage is not None else None
+    if is_count(reported) and facts.tokens and facts.checks.get("c6") != "skip":
+        return max(0.0, 1.0 - reported / facts.tokens)
+    return None
 
 
 def _retrieval(call: Call, facts: ContextFacts) -> Retrieval | None:

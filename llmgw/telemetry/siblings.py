@@ -50,6 +50,11 @@ class Place(Struct, frozen=True, kw_only=True):
         """Where a worker listens."""
         return self.directory / f"{self.gateway}-{worker}.socket"
 
+    @property
+    def counting(self) -> Path:
+        """Where tokens are counted for all of them."""
+        return self.directory / f"{self.gateway}-t.socket"
+
 
 @contextmanager
 def gathered(state_dir: Path, workers: int) -> Iterator[Place]:

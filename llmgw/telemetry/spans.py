@@ -162,14 +162,14 @@ class Tracing:
         return None, trace_id, self._export is not None and trace_id & _SAMPLED_BITS < self._threshold
 
     def _keeps(self, call: Call) -> bool:
-        return (
-            call.sampled
-            or call.failed
-            or call.total_ns >= self._slow_ns
-            or any(attempt.error and attempt.error not in _CALLERS_FAULT for attempt in call.attempts)
-            or (call.context is not None and is_telling(call.context))
-            or any(map(self._keeps, call.inner))
-        )
+        if call.sampled or call.failed or call.total_ns >= self._slow_ns:
+            return True
+        for attempt in call.attempts:
+            if attempt.error and attempt.error not in _CALLERS_FAULT:
+                return True
+        if call.context is not None and is_telling(call.context):
+            return True
+        return bool(call.inner) and any(map(self._keeps, call.inner))
 
     def _keeps_operation(self, operation: ContextOperation) -> bool:
         return (

@@ -9,6 +9,9 @@ from typing import Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+PIECE: Final = 64 * 1024
+"""Most bytes handed out at a time: what a slow caller has not taken yet is kept."""
+
 READ_AHEAD: Final = 16 * 1024
 """Bytes of a body after which no more is read until they are taken; one read of the socket may bring more."""
 
@@ -47,6 +50,7 @@ class Answer:
     """What has come of one answer: its head, and what of its body nobody has taken yet.
 
     `failure` is why nothing more will come; `complete` that all of it did. `fields` are the headers as they came.
+    `waiter` waits for the head or, behind it, for the next piece of the body: an empty one says to look again.
     """
 
     __slots__ = (
@@ -72,7 +76,7 @@ class Answer:
         self.size = 0
         self.complete = False
         self.failure: Exception | None = None
-        self.waiter: asyncio.Future[None] | None = None
+        self.waiter: asyncio.Future[bytes] | None = None
 
     @property
     def over(self) -> bool:
@@ -83,7 +87,7 @@ class Answer:
         """Let whoever waits for more look again."""
         waiter = self.waiter
         if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+            waiter.set_result(b"")
 
 
 class Connection(asyncio.Protocol):
@@ -224,7 +228,13 @@ class Connection(asyncio.Protocol):
         except HttpParserError as error:
             cause = error.__context__
             self._give_up(cause if isinstance(cause, HeadTooLarge | Malformed) else Malformed())
-        if self._pieces:
+        pieces = self._pieces
+        if pieces:
+            waiter = answer.waiter if headed and len(pieces) == 1 else None
+            if waiter is not None and not (answer.over or waiter.done() or len(pieces[0]) > PIECE):
+                # A stream, whose reader waits for just this.
+                waiter.set_result(pieces.pop())
+                return
             self._take_in(answer)
         if not answer.headed:
             self._head_size += len(data)

@@ -6,12 +6,9 @@ from typing import Any, Final, Protocol
 
 from llmgw.types.errors import GatewayError, ProviderBadResponse, ProviderTooLarge, StreamInterrupted
 from llmgw.types.target import Target
-from llmgw.upstream.connection import Answer, Connection
+from llmgw.upstream.connection import PIECE, Answer, Connection
 from llmgw.upstream.failures import idle_long, in_body, total_over
 from llmgw.upstream.pool import Pool
-
-PIECE: Final = 64 * 1024
-"""Most bytes handed out at a time: what a slow caller has not taken yet is kept."""
 
 DRAIN_S: Final = 1.0
 """How long the end of a body may follow its last event for the connection to be kept."""
@@ -132,19 +129,22 @@ class UpstreamResponse:
         now = self._loop.time()
         if now >= self._deadline:
             return self._fail(total_over(self._target))
-        if not answer.body and not answer.over:
+        if not (answer.body or answer.complete or answer.failure):
             # Wait for the next bytes, the end, or the clock.
-            self._due = min(now + self._target.timeouts.idle_s, self._deadline)
-            self._connection.wake_at(self._due)
+            due = now + self._target.timeouts.idle_s
+            self._due = due = min(self._deadline, due)
+            self._connection.wake_at(due)
             answer.waiter = self._loop.create_future()
             try:
-                await answer.waiter
+                piece = await answer.waiter
             except BaseException:
                 # The caller is cancelled: the provider learns of it now.
                 self.close()
                 raise
             finally:
                 answer.waiter = None
+            if piece:
+                return piece
         if answer.body:
             return self._connection.take(answer, PIECE)
         if answer.complete:

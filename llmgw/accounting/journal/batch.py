@@ -8,6 +8,7 @@ from llmgw.accounting.journal.status import JournalUnavailable
 
 RECORD_BYTES: Final = 200
 """What a waiting record takes beside its payload, roughly."""
+_INTENT: Final = Kind.INTENT
 
 
 class Batch:
@@ -27,24 +28,23 @@ class Batch:
         self.waiters: list[asyncio.Future[None]] = []
         self.stalling: asyncio.TimerHandle | None = None
 
-    def add(self, record: Record) -> int:
-        """Take a record; says by how many bytes the batch has grown, or shrunk."""
-        records = self.records
-        grown = len(record.payload) + RECORD_BYTES
-        if record.kind is Kind.INTENT:
-            place = self._intents.get(record.operation)
-            if place is not None:
-                grown -= len(records[place].payload) + RECORD_BYTES
+    def add(self, record: Record, size: int) -> int:
+        """Take a record of so many bytes; says by how many the batch has grown, or shrunk."""
+        records, intents = self.records, self._intents
+        if record.kind is _INTENT:
+            place = intents.setdefault(record.operation, len(records))
+            if place < len(records):
+                size -= len(records[place].payload) + RECORD_BYTES
                 records[place] = record
-                self.size += grown
-                return grown
-            self._intents[record.operation] = len(records)
-        elif self._intents:
-            # An intent that comes after this must stay after it.
-            self._intents.pop(record.operation, None)
-        records.append(record)
-        self.size += grown
-        return grown
+            else:
+                records.append(record)
+        else:
+            if intents:
+                # An intent that comes after this must stay after it.
+                intents.pop(record.operation, None)
+            records.append(record)
+        self.size += size
+        return size
 
     def tell(self, waiter: "asyncio.Future[None]") -> None:
         """Resolve a future when the batch has ended, or now where it has."""

@@ -39,6 +39,9 @@ from llmgw.accounting.journal.writer import Writer
 
 T = TypeVar("T")
 
+_END: Final = Kind.END
+_SHORT: Final = OPERATION_MAX // 4
+"""Characters of an operation that are surely few enough bytes."""
 _DAMAGES: Final = 100
 """Damages remembered, the latest."""
 
@@ -52,7 +55,7 @@ class _Job(Generic[T]):
 
 
 class Receipt:
-    """Awaited, it returns once its record is on the medium.
+    """Awaited, it returns once its record is on the medium, with all that are written together with it.
 
     Raises:
         JournalUnavailable: the record may not be there.
@@ -98,6 +101,9 @@ class Journal:
         self._writer = Writer(self._directory, self._settings, disk or Disk())
         self._queue: SimpleQueue[Batch | _Job[Any] | None] = SimpleQueue()
         self._gathering = Batch()
+        self._receipt = Receipt(self, self._gathering)
+        """One for all whose records are written together."""
+        self._backlog = self._settings.backlog_bytes
         self._in_flight = 0
         self._waiting_bytes = 0
         self._sent = 0.0
@@ -135,21 +141,21 @@ class Journal:
                 result where twice as many are.
             ValueError: the operation's or the payload's size is out of bounds.
         """
-        if not 0 < len(record.operation.encode()) <= OPERATION_MAX or record.kind is Kind.END:
-            raise ValueError(f"an operation has 1 to {OPERATION_MAX} bytes, and its end is the journal's own")
         size = len(record.payload) + RECORD_BYTES
-        refusal = self._closed or self._stalled or self._writer.refusal
-        if refusal is not None and (refusal.reason != "full" or self._no_room(record.kind)):
-            raise self._refuse(refusal.reason, refusal.detail)
-        if self._waiting_bytes + size > self._settings.backlog_bytes:
-            if size > self._settings.backlog_bytes:
-                raise ValueError(f"a payload of {len(record.payload)} bytes is more than the journal takes")
-            raise self._refuse("backlog", f"{self._waiting_bytes} bytes wait for the disk")
+        if (
+            self._closed is not None
+            or self._stalled is not None
+            or self._writer.refusal is not None
+            or self._waiting_bytes + size > self._backlog
+            or not 0 < len(record.operation) <= _SHORT
+            or record.kind is _END
+        ):
+            self._look_at(record, size)
         batch = self._gathering
-        self._waiting_bytes += batch.add(record)
+        self._waiting_bytes += batch.add(record, size)
         if self._lingering is None and not batch.urgent and self._loop is not None:
             self._lingering = self._loop.call_later(self._settings.linger_s, self._hurry, batch)
-        return Receipt(self, batch)
+        return self._receipt
 
     async def append(self, record: Record) -> None:
         """Take a record, and return when it is as durable as its kind is to be: a result on the medium.
@@ -224,6 +230,18 @@ class Journal:
         self._closed = Refusal("closed", "it belongs to the parent of this process", 0)
         self._writer.leave()
 
+    def _look_at(self, record: Record, size: int) -> None:
+        """Refuse a record as `put` says."""
+        if not 0 < len(record.operation.encode()) <= OPERATION_MAX or record.kind is _END:
+            raise ValueError(f"an operation has 1 to {OPERATION_MAX} bytes, and its end is the journal's own")
+        refusal = self._closed or self._stalled or self._writer.refusal
+        if refusal is not None and (refusal.reason != "full" or self._no_room(record.kind)):
+            raise self._refuse(refusal.reason, refusal.detail)
+        if size > self._backlog:
+            raise ValueError(f"a payload of {len(record.payload)} bytes is more than the journal takes")
+        if self._waiting_bytes + size > self._backlog:
+            raise self._refuse("backlog", f"{self._waiting_bytes} bytes wait for the disk")
+
     def _no_room(self, kind: Kind) -> bool:
         """In a full journal no call begins; running ones may end, as long as they do not double it."""
         return kind is Kind.INTENT or (kind is Kind.RESULT and self._writer.overfull)
@@ -272,6 +290,7 @@ class Journal:
         if not batch.records or self._loop is None:
             return
         self._gathering = Batch()
+        self._receipt = Receipt(self, self._gathering)
         self._in_flight += 1
         self._sent = self._loop.time()
         batch.stalling = self._loop.call_later(self._settings.stall_s, self._stall, batch)

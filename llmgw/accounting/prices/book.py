@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from llmgw.accounting.prices.catalogue import PROVIDERS, Entry, Period, Prices, Variant, catalogue
-from llmgw.accounting.prices.cost import lines_of, reported, served_as
+from llmgw.accounting.prices.cost import REPORTING, lines_of, reported, served_as
 from llmgw.accounting.prices.dearest import Ceiling, ceiling_of, most_of
 from llmgw.accounting.prices.rates import Served, Tariff, names
 from llmgw.types import json
@@ -65,18 +65,19 @@ class ProviderPrices:
         The operator's price comes first, then what the provider itself says it charges, then the published price
         of the model that answered, then that of the model that was asked: deployments have names of their own.
         """
-        details = spent.usage.provider_details
         if spent.answered != self._answered.get(spent.model, spent.model):
             self._remember(spent)
-        own = self._own.get(spent.model) or self._own.get(spent.answered) or self._own.get(ANY)
-        if own is not None:
-            tariff, digest = own
-            return _charged(spent, tariff, "config", digest)
+        if self._own:
+            own = self._own.get(spent.model) or self._own.get(spent.answered) or self._own.get(ANY)
+            if own is not None:
+                tariff, digest = own
+                return _charged(spent, tariff, "config", digest)
         if self._free:
             return _FREE
-        said = reported(self._kind, details)
-        if said is not None:
-            return Charge(nano=total((said,)), lines=(said,), source="provider", model=spent.answered)
+        if self._kind in REPORTING:
+            said = reported(self._kind, spent.usage.provider_details)
+            if said is not None:
+                return Charge(nano=total((said,)), lines=(said,), source="provider", model=spent.answered)
         tariff_found = (self._published(spent.answered) if spent.answered else None) or self._published(
             spent.model
         )

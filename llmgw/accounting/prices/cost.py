@@ -209,6 +209,10 @@ def _count(details: Details, name: str) -> int:
     return value if value.__class__ is int and value >= 0 else 0
 
 
+REPORTING: Final = frozenset({"openrouter", "perplexity"})
+"""Kinds of providers that say what they charge."""
+
+
 def reported(kind: str, details: Details) -> Line | None:
     """What the provider itself says it charges, where it is one that does: OpenRouter and Perplexity.
 

@@ -55,6 +55,8 @@ def content_of(blob: bytes) -> bytes:
 
 def put_aside(parts: tuple[Part, ...], salt: bytes, blobs: dict[str, bytes]) -> tuple[Part, ...]:
     """Replace large media by their digests, and add their content to `blobs`."""
+    if len(parts) == 1 and parts[0].__class__ is TextPart:
+        return parts
 
     def aside(part: MediaPart) -> MediaPart:
         content = part.base64 if part.base64 is not None else part.text

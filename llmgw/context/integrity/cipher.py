@@ -1,11 +1,13 @@
 """Turns at rest, encrypted by a key of the context's own: whoever destroys that key destroys the content."""
 
 import os
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from llmgw.context.chance import drawn
 from llmgw.context.integrity.chain_keys import ChainKeys
 
 _NONCE: Final = 12
@@ -26,7 +28,7 @@ class Cipher:
 
     def encrypt(self, plain: bytes, place: str) -> bytes:
         """Encrypt under a new random nonce, which comes first."""
-        nonce = os.urandom(_NONCE)
+        nonce = drawn()[:_NONCE]
         return nonce + self._cipher.encrypt(nonce, plain, self._bound(place))
 
     def decrypt(self, stored: bytes, place: str) -> bytes:
@@ -46,8 +48,15 @@ class Cipher:
 
 def wrapped(keys: ChainKeys, tenant: str, owner: str, plain: bytes, place: str) -> bytes:
     """Encrypt something of a context by its tenant's key, for when its own is not at hand: `id:nonce+bytes`."""
-    key_id = keys.current
-    return key_id.encode() + b":" + Cipher(keys.wrap(tenant, key_id), owner).encrypt(plain, place)
+    key_id, nonce = keys.current, drawn()[:_NONCE]
+    sealed = _wrapping(keys.wrap(tenant, key_id)).encrypt(nonce, plain, f"{owner}|{place}".encode())
+    return b"%b:%b%b" % (key_id.encode(), nonce, sealed)
+
+
+@lru_cache(maxsize=256)
+def _wrapping(key: bytes) -> AESGCM:
+    """What encrypts by a tenant's key, which takes longer to begin than a message does."""
+    return AESGCM(key)
 
 
 def new_context_key(keys: ChainKeys, tenant: str, owner: str) -> bytes:

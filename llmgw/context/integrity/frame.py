@@ -14,6 +14,7 @@ still holds, and nobody can check a guess against it.
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -124,6 +125,23 @@ def sealed(
     )
 
 
+def chained(
+    meta: FrameMeta, body: bytes, salt: bytes, *, key_id: str, key: bytes, before: bytes, encrypted: bool
+) -> tuple[bytes, bytes]:
+    """Write the frame that `sealed` makes as it is stored; returns it and its link."""
+    written = _encode_meta(meta)
+    digest = hashlib.sha256(salt + body).digest()
+    link = mac(key, b"".join((_LABEL, before, digest, written)))
+    opening = _opening(key_id, _ENCRYPTED if encrypted else 0)
+    return b"".join((opening, len(written).to_bytes(2), written, salt, digest, link, body)), link
+
+
+@lru_cache(maxsize=64)
+def _opening(key_id: str, flags: int) -> bytes:
+    """What frames that are signed with one key begin with."""
+    return bytes((VERSION, flags, len(key_id))) + key_id.encode("ascii")
+
+
 def redacted(meta: FrameMeta, digest: bytes, *, key_id: str, key: bytes, before: bytes) -> Frame:
     """Make the frame of a turn whose content is gone, of which the digest is known."""
     written = _encode_meta(meta)
@@ -140,11 +158,9 @@ def redacted(meta: FrameMeta, digest: bytes, *, key_id: str, key: bytes, before:
 def encode(frame: Frame) -> bytes:
     """Write a frame as it is stored."""
     flags = (_REDACTED if frame.redacted else 0) | (_ENCRYPTED if frame.encrypted else 0)
-    key_id = frame.key_id.encode("ascii")
     return b"".join(
         (
-            bytes((VERSION, flags, len(key_id))),
-            key_id,
+            _opening(frame.key_id, flags),
             len(frame.meta).to_bytes(2),
             frame.meta,
             frame.salt,

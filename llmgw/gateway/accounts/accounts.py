@@ -249,7 +249,8 @@ class Accounts:
         reservation = claim.reservation
         self._put(Kind.INTENT, reservation.operation, intent_bytes(reservation, "asked"))
         try:
-            await self.settler.open_books(reservation.tenant)
+            if not self.settler.has_opened(reservation.tenant):
+                await self.settler.open_books(reservation.tenant)
             admitted = await self._spending.admit(reservation)
             claim.call.allotment = allotment(admitted)
             self.standings.admitted(reservation, admitted.lefts)
@@ -336,7 +337,8 @@ class Accounts:
 
     async def _charge(self, claim: Claim) -> None:
         """Charge what the attempts cost, as far as that is known."""
-        self._leave(claim)
+        if claim.bound:
+            self._leave(claim)
         reservation, charge = charge_of(claim.call, claim.attempts, claim.reservation)
         receipt = self._put(Kind.RESULT, reservation.operation, result_bytes(reservation, charge))
         if not claim.bound:

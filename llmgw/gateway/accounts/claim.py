@@ -100,7 +100,8 @@ class Claim(Held):
     @property
     def attempts(self) -> list[Attempt]:
         """The attempts that this claim is charged for."""
-        return self.call.attempts[self.first :]
+        attempts = self.call.attempts
+        return attempts[self.first :] if self.first else attempts
 
     @property
     def free(self) -> bool:
@@ -119,8 +120,12 @@ class Claim(Held):
 
         Of the last one this was `heard`, perhaps more than its provider had counted when it broke off.
         """
+        attempts = self.call.attempts
+        if len(attempts) == 1 and attempts[0].usage is not None and attempts[0].error is None:
+            # As nearly always: one target answered, and said what it used.
+            return []
         targets = self._answering[self.first :]
-        answered = self.call.attempts[-1] if self.call.attempts else None
+        answered = attempts[-1] if attempts else None
         return [
             (attempt, target)
             for attempt, target in zip(self.attempts, targets, strict=False)

@@ -4,6 +4,8 @@ import asyncio
 from collections import deque
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from llmgw.policy.spending.spending import Spending
 from llmgw.policy.spending.values import Reservation
 from llmgw.types.clock import Clock
@@ -19,7 +21,7 @@ AT_ONCE: Final = 16
 _GIVEN_BACK: Final = frozenset({"released", "lapsed", "settled"})
 
 
-class Taken(NamedTuple):
+class Taken(Struct, frozen=True):
     """An operation that the store has ended, when that is to be on its disk, and how it is to stand there."""
 
     due_ns: int

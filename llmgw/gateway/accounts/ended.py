@@ -70,7 +70,10 @@ class EndedCalls:
     def take(self, most: int) -> list[Ended]:
         """Take the first of them in hand, in the place of those that were."""
         waiting = self._waiting
-        self._in_hand = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        if len(waiting) <= most:
+            self._in_hand = self.take_all()
+        else:
+            self._in_hand = [waiting.popleft() for _ in range(most)]
         return self._in_hand
 
     def take_all(self) -> list[Ended]:

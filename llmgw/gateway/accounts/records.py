@@ -5,15 +5,13 @@ a newer gateway's journal can be read.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from llmgw.accounting.detail import detail_of
-from llmgw.policy.spending.values import Charge, Dimension, Reservation, named
+from llmgw.policy.spending.values import Charge, Reservation
 from llmgw.types.call import Attempt, Call
 from llmgw.types.json import encode
 
@@ -80,12 +78,5 @@ def charge_of(
         cost_nano=nano, input_tokens=taken, output_tokens=answered, detail=detail_of(call, attempts)
     )
     if attempts:
-        used_by = _asked_at(reservation.used_by, attempts[-1].target)
-        reservation = replace(reservation, used_by=used_by)
+        reservation = reservation.used_at(attempts[-1].target)
     return reservation, charge
-
-
-@lru_cache(maxsize=4096)
-def _asked_at(used_by: tuple[tuple[Dimension, str], ...], target: str) -> tuple[tuple[Dimension, str], ...]:
-    # The same for all calls of a key to an alias that a target answers.
-    return (*used_by, ("target", named(target)))

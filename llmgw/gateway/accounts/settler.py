@@ -97,6 +97,10 @@ class Settler:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._work()), loop.create_task(self._tend())]
 
+    def has_opened(self, tenant: str) -> bool:
+        """Whether `open_books` has nothing to do."""
+        return tenant in self._books and not self._identity.lost
+
     async def open_books(self, tenant: str) -> None:
         """Have a tenant's books begun that has none yet.
 
@@ -142,8 +146,10 @@ class Settler:
         """
         ended = Ended(reservation, charge, receipt, bound=False)
         self._queue.add(ended)
-        with contextlib.suppress(JournalUnavailable):
+        try:
             await ended.proven
+        except JournalUnavailable:
+            return
 
     async def _settle_alone(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> bool:
         if await self._post(reservation, charge):
@@ -204,8 +210,9 @@ class Settler:
         if not batch:
             return
         try:
-            for tenant in {each.reservation.tenant for each in batch}:
-                await self.open_books(tenant)
+            for each in batch:
+                if not self.has_opened(each.reservation.tenant):
+                    await self.open_books(each.reservation.tenant)
             outcomes = await self._spending.settle_all([(each.reservation, each.charge) for each in batch])
         except BaseException as error:
             for each in batch:
@@ -285,8 +292,10 @@ class Settler:
 
     def _close(self, operation: str) -> None:
         """Close an operation; where the journal refuses, it is given again and ended again, to no effect."""
-        with contextlib.suppress(JournalUnavailable):
+        try:
             self._journal.put(Record(Kind.DONE, operation, b"", self._clock.unix_ns()))
+        except JournalUnavailable:
+            return
 
     def _watch_journal(self) -> None:
         """Settle again what may have been closed by a record that a failing disk took with it."""

@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from llmgw.policy.spending.rooms import rooms
 from llmgw.policy.spending.spending import Left
@@ -21,12 +24,18 @@ _KEPT_MS: Final = 86_400_000
 """How long after the last call that it bounds a budget is watched."""
 
 
-class _Heard(NamedTuple):
+class _Heard(Struct, frozen=True):
     budget: Budget
-    window: str
-    share: float
+    taken: int
+    """Nano-USD that are spent or on hold."""
     heard_ms: int
     called_ms: int
+    """When a call was bound by it, in the window that all of this is about."""
+
+    @property
+    def window(self) -> str:
+        """The window's name."""
+        return window(self.budget.window, self.called_ms).name
 
 
 class Standings:
@@ -66,7 +75,7 @@ class Standings:
         """
         now_ms = self._now_ms()
         found = [
-            (key, each.share)
+            (key, _share(each))
             for key, each in self._heard.copy().items()
             if each.window == window(each.budget.window, now_ms).name
         ]
@@ -88,8 +97,8 @@ class Standings:
                 key = tenant, standing.budget.title
                 known = self._heard.get(key)
                 if known is not None and known.heard_ms <= now_ms:
-                    share = _share(standing.budget, standing.spent + standing.held)
-                    self._heard[key] = known._replace(share=share, heard_ms=now_ms)
+                    taken = standing.spent + standing.held
+                    self._heard[key] = replace(known, budget=standing.budget, taken=taken, heard_ms=now_ms)
 
     async def _follow(self) -> None:
         while True:
@@ -100,14 +109,13 @@ class Standings:
     def _note(self, asked: Reservation, budget: Budget, left: int) -> None:
         key = asked.tenant, budget.title
         if key in self._heard or len(self._heard) < KNOWN_MAX:
-            share = _share(budget, budget.amount_nano - left)
-            name = window(budget.window, asked.at_ms).name
-            self._heard[key] = _Heard(budget, name, share, asked.at_ms, asked.at_ms)
+            self._heard[key] = _Heard(budget, budget.amount_nano - left, asked.at_ms, asked.at_ms)
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // 1_000_000
 
 
-def _share(budget: Budget, taken: int) -> float:
+def _share(heard: _Heard) -> float:
     """What is taken of a budget; one that leaves nothing to take is full."""
-    return taken / budget.amount_nano if budget.amount_nano else 1.0
+    amount = heard.budget.amount_nano
+    return heard.taken / amount if amount else 1.0

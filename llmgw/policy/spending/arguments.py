@@ -1,10 +1,10 @@
-"""Arguments of the scripts that are the same for many calls: of one caller to one alias, or bound by the same."""
+"""Arguments of the scripts, most of them the same for many calls: of a caller to an alias, or bound by the same."""
 
 from functools import lru_cache
 
 from llmgw.policy.spending import keys
 from llmgw.policy.spending.crossing import marks
-from llmgw.policy.spending.values import Budget, Dimension, Limit, window
+from llmgw.policy.spending.values import Budget, Charge, Dimension, Limit, Reservation, window
 from llmgw.state.connection import Argument
 from llmgw.types.json import encode
 
@@ -42,3 +42,18 @@ def taking(limits: tuple[Limit, ...], budgets: tuple[Budget, ...]) -> tuple[Argu
         found += ("" if each is None else each for each in wanted)
     found += (each.amount_nano for each in budgets)
     return tuple(found)
+
+
+def settling(asked: Reservation, charge: Charge, within_ms: int, number: int) -> tuple[Argument, ...]:
+    """What one operation cost, how long after it began that may be charged, and which of the users used it."""
+    return (
+        asked.operation,
+        asked.estimate_nano,
+        charge.cost_nano,
+        charge.input_tokens + charge.output_tokens - asked.tokens,
+        charge.input_tokens,
+        charge.output_tokens,
+        charge.detail,
+        asked.at_ms + within_ms,
+        number,
+    )

@@ -45,16 +45,18 @@ def all_of(asked: Reservation, *more: str) -> list[str]:
 
     `more` are further operations that have all but their own record in common with it.
     """
-    tenant, bounds = asked.tenant, (asked.limits, asked.budgets)
-    epoch, shared, told = _shared(tenant, asked.at_ms // 60_000, *bounds)
-    head = f"llmgw:spend:{{{tenant}}}:op:"
-    return [epoch, head + asked.operation, *shared, *[head + each for each in more], told]
+    epoch, head, shared, told = _shared(asked.tenant, asked.at_ms // 60_000, asked.limits, asked.budgets)
+    found = [epoch, head + asked.operation, *shared]
+    if more:
+        found += [head + each for each in more]
+    found.append(told)
+    return found
 
 
 @lru_cache(maxsize=1024)
 def _shared(
     tenant: str, minute: int, limits: tuple[Limit, ...], budgets: tuple[Budget, ...]
-) -> tuple[str, tuple[str, ...], str]:
+) -> tuple[str, str, tuple[str, ...], str]:
     # The same for all calls of a minute that are bound by the same; no window is shorter.
     at_ms = minute * 60_000
     found = [of(tenant, part) for part in ("open", "holds", "index", "ledger")]
@@ -62,4 +64,4 @@ def _shared(
     for limit in limits:
         found += [of(tenant, f"rate:{limit.title}"), of(tenant, f"leases:{limit.title}")]
     found += [budget(tenant, budget_name(each, at_ms)) for each in budgets]
-    return of(tenant, "epoch"), tuple(found), events(tenant)
+    return of(tenant, "epoch"), operation(tenant, ""), tuple(found), events(tenant)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from llmgw.policy.spending.values import Reservation, window
+from llmgw.types.errors import StoreUnavailable
 from llmgw.types.limit_errors import (
     BudgetExceeded,
     ConcurrencyExceeded,
@@ -60,3 +61,8 @@ def refusal(asked: Reservation, answer: list[Any]) -> LimitExceeded:
                 left=left,
                 retry_after_s=wait_s,
             )
+
+
+def damaged() -> StoreUnavailable:
+    """What the store has of an operation is damaged, and its script refuses it."""
+    return StoreUnavailable("the gateway's store refuses the command", retry_after_s=1.0)

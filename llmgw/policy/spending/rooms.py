@@ -72,12 +72,13 @@ async def rooms(
 def allotment(admitted: Admitted) -> Allotment:
     """What a call that was just admitted may be told of what is left: the tightest of each kind."""
     requests = tokens = None
-    for limit, more, room, _ in admitted.rooms:
+    for each in admitted.rooms:
+        limit, more, room = each.limit, each.requests, each.tokens
         if limit.requests_per_minute is not None and more is not None:
             requests = _tighter(requests, RateRoom(limit.requests_per_minute, more, WINDOW_S))
         if limit.tokens_per_minute is not None and room is not None:
             tokens = _tighter(tokens, RateRoom(limit.tokens_per_minute, room, WINDOW_S))
-    left = min([each.nano for each in admitted.lefts], default=None)
+    left = min([left.nano for left in admitted.lefts], default=None)
     return Allotment(requests=requests, tokens=tokens, budget_left_nano=left)
 
 

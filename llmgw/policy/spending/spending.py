@@ -1,16 +1,17 @@
 """Admission, settlement and the end of holds: one round trip each, each repeatable by the operation's id."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from llmgw.policy.spending import keys, scripts
-from llmgw.policy.spending.arguments import charging, taking, user, windows
+from llmgw.policy.spending.arguments import charging, settling, taking, user, windows
 from llmgw.policy.spending.crossing import THRESHOLDS, Spent
 from llmgw.policy.spending.lines import Lines
-from llmgw.policy.spending.refusals import refusal, reset_of
+from llmgw.policy.spending.refusals import damaged, refusal, reset_of
 from llmgw.policy.spending.values import Budget, Charge, Dimension, Limit, Reservation
 from llmgw.state.connection import Argument, Run, State
 from llmgw.state.scripts import Script
@@ -37,10 +38,13 @@ DUE: Final = 200
 
 Outcome: TypeAlias = Literal["charged", "duplicate", "adjusted"]
 
+_POSTED: Final[Mapping[bytes, Outcome]] = {b"CHARGED": "charged", b"ADJUSTED": "adjusted"}
+"""What a settlement says that wrote a row of the ledger."""
+
 _decode_reservation = msgspec.json.Decoder(Reservation).decode
 
 
-class Room(NamedTuple):
+class Room(Struct, frozen=True):
     """What a limit leaves after a call was admitted; None where it does not limit that."""
 
     limit: Limit
@@ -56,7 +60,7 @@ class Left(NamedTuple):
     nano: int
 
 
-class Admitted(NamedTuple):
+class Admitted(Struct, frozen=True):
     """A call that may go on; `again` says that it had been admitted before, with what is left unsaid."""
 
     reservation: Reservation
@@ -155,7 +159,7 @@ class Spending:
             case b"FINISHED":
                 raise InternalError("a call asked to be admitted after it had ended")
             case b"FAILED":
-                raise _damaged()
+                raise damaged()
         raise refusal(asked, answer)
 
     async def _admissions(self, asking: Sequence[Reservation]) -> Sequence[list[Any]]:
@@ -164,7 +168,7 @@ class Spending:
         own = [self._hold_ms, self._lease_ms, *taking(first.limits, first.budgets)]
         for asked in asking:
             own += (asked.operation, asked.estimate_nano, asked.tokens, encode(asked))
-        more = (asked.operation for asked in asking[1:])
+        more = [asked.operation for asked in asking[1:]]
         answer = await self._state.script(*self._step(scripts.ADMIT, first, own, *more))
         return answer[1:] if answer[0] == b"DONE" else [answer] * len(asking)
 
@@ -192,6 +196,12 @@ class Spending:
         Raises:
             StoreUnavailable: it is not known whether any was charged; the same again is safe.
         """
+        if len(ended) == 1:
+            try:
+                alone = await self._state.script(*self._settlement(ended))
+            except StoreUnavailable as error:
+                return [error]
+            return [_came_of(ended[0][0], alone, 1)]
         together: dict[object, list[int]] = {}
         for place, (asked, _) in enumerate(ended):
             # Within a minute all windows are the same.
@@ -211,25 +221,22 @@ class Spending:
 
     def _settlement(self, ended: Sequence[tuple[Reservation, Charge]]) -> Run:
         """The step that settles operations which have limits, budgets and windows in common."""
-        first = ended[0][0]
+        first, charged = ended[0]
+        common = charging(_ROLLUPS_LIVE_MS, first.budgets, self.thresholds)
+        if len(ended) == 1:
+            own = [*common, 1, *user(first.used_by), *settling(first, charged, SETTLED_WITHIN_MS, 1)]
+            return self._step(scripts.SETTLE, first, own)
         users: dict[tuple[tuple[Dimension, str], ...], int] = {}
         each: list[Argument] = []
         for asked, charge in ended:
-            each += (
-                asked.operation,
-                asked.estimate_nano,
-                charge.cost_nano,
-                charge.input_tokens + charge.output_tokens - asked.tokens,
-                charge.input_tokens,
-                charge.output_tokens,
-                charge.detail,
-                asked.at_ms + SETTLED_WITHIN_MS,
-                users.setdefault(asked.used_by, len(users) + 1),
+            each += settling(
+                asked, charge, SETTLED_WITHIN_MS, users.setdefault(asked.used_by, len(users) + 1)
             )
-        own = [*charging(_ROLLUPS_LIVE_MS, first.budgets, self.thresholds), len(users)]
+        own = [*common, len(users)]
         for used_by in users:
             own += user(used_by)
-        return self._step(scripts.SETTLE, first, own + each, *(asked.operation for asked, _ in ended[1:]))
+        own += each
+        return self._step(scripts.SETTLE, first, own, *[asked.operation for asked, _ in ended[1:]])
 
     async def release(self, asked: Reservation) -> bool:
         """Give back all that a call took which cost nothing; False where it had ended.
@@ -316,11 +323,17 @@ class Spending:
 
     def _step(self, script: Script, asked: Reservation, own: list[Argument], *more: str) -> Run:
         budgets = asked.budgets
-        common: list[Argument] = [asked.operation, self._now(), len(asked.limits), len(budgets)]
-        common += (asked.estimate_nano, OPERATION_KEPT_MS)
-        if budgets:
-            common += windows(budgets, asked.at_ms // 60_000)
-        return script, keys.all_of(asked, *more), common + own
+        common: list[Argument] = [
+            asked.operation,
+            self._now(),
+            len(asked.limits),
+            len(budgets),
+            asked.estimate_nano,
+            OPERATION_KEPT_MS,
+            *(windows(budgets, asked.at_ms // 60_000) if budgets else ()),
+            *own,
+        ]
+        return script, keys.all_of(asked, *more), common
 
 
 def _heard(asked: Reservation, answer: list[Any]) -> list[Any]:
@@ -345,24 +358,23 @@ def _settled(asked: Reservation, answer: list[Any]) -> Settled:
         InternalError: it was admitted otherwise.
         StoreUnavailable: what the store has of it is damaged.
     """
-    _heard(asked, answer)
-    if answer[0] == b"FAILED":
-        raise _damaged()
-    if answer[0] == b"TOO_LATE":
-        raise TooLate(f"the operation {asked.operation} began too long ago to tell whether it was charged")
-    if answer[0] == b"DUPLICATE":
+    outcome = _POSTED.get(answer[0])
+    if outcome is None:
+        _heard(asked, answer)
+        if answer[0] == b"FAILED":
+            raise damaged()
+        if answer[0] == b"TOO_LATE":
+            raise TooLate(
+                f"the operation {asked.operation} began too long ago to tell whether it was charged"
+            )
         return Settled("duplicate", 0)
-    posted = int(answer[1])
-    spents = tuple(
-        Spent(budget, int(after), posted)
-        for budget, after in zip(asked.budgets, answer[2], strict=True)
-        if after
-    )
-    return Settled("adjusted" if answer[0] == b"ADJUSTED" else "charged", posted, spents)
-
-
-def _damaged() -> StoreUnavailable:
-    return StoreUnavailable("the gateway's store refuses the command", retry_after_s=1.0)
+    posted, budgets = int(answer[1]), asked.budgets
+    if not budgets:
+        return Settled(outcome, posted)
+    spents = [
+        Spent(budget, int(after), posted) for budget, after in zip(budgets, answer[2], strict=True) if after
+    ]
+    return Settled(outcome, posted, tuple(spents))
 
 
 def _came_of(
@@ -378,9 +390,10 @@ def _came_of(
 
 
 def _rooms(asked: Reservation, answer: list[bytes]) -> tuple[Room, ...]:
-    numbers = [int(each) if each else None for each in answer]
-    return tuple(Room(limit, *numbers[3 * i : 3 * i + 3]) for i, limit in enumerate(asked.limits))
+    counts = iter([int(each) if each else None for each in answer])
+    # Three of each limit: requests, tokens, calls under way.
+    return tuple(map(Room, asked.limits, counts, counts, counts))
 
 
 def _lefts(asked: Reservation, answer: list[bytes]) -> tuple[Left, ...]:
-    return tuple(Left(budget, int(nano)) for budget, nano in zip(asked.budgets, answer, strict=True))
+    return tuple([Left(budget, int(nano)) for budget, nano in zip(asked.budgets, answer, strict=True)])

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from llmgw.types.call import TENANT
 
@@ -135,6 +136,13 @@ class Reservation(Struct, frozen=True, kw_only=True):
         if self.limits or self.budgets:
             _check_bounds(self.limits, self.budgets)
 
+    def used_at(self, target: str) -> "Reservation":
+        """The same, counted for the target that was asked, too."""
+        told: Reservation = self.__copy__()  # type: ignore[attr-defined]  # every msgspec.Struct has it
+        # All else was looked at when it was made: it is not looked at again.
+        force_setattr(told, "used_by", _with_target(self.tenant, self.used_by, target))
+        return told
+
 
 class Charge(Struct, frozen=True, kw_only=True):
     """What a call really took; `detail` goes into the ledger row as it is (prices and their version, usage).
@@ -201,6 +209,15 @@ def _check_users(tenant: str, used_by: tuple[tuple[Dimension, str], ...]) -> Non
     for _, name in used_by:
         _check_name(name)
     _check_parts(used_by)
+
+
+@lru_cache(maxsize=4096)
+def _with_target(
+    tenant: str, used_by: tuple[tuple[Dimension, str], ...], target: str
+) -> tuple[tuple[Dimension, str], ...]:
+    users: tuple[tuple[Dimension, str], ...] = (*used_by, ("target", named(target)))
+    _check_users(tenant, users)
+    return users
 
 
 @lru_cache(maxsize=1024)

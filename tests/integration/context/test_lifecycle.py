@@ -531,6 +531,62 @@ def test_a_commit_is_repeated_without_harm(store_url: str) -> None:
     play(store_url, scene)
 
 
+def test_a_commit_is_repeated_after_another_call(store_url: str) -> None:
+    """A commit that is sent again behind another call is known for what was stored, and not kept aside."""
+
+    async def scene(state: State) -> None:
+        worker = Worker(state)
+        opened = await worker.lease(C, user("once"), create=True)
+        sent: list[Any] = []
+        real = worker.contexts.store.commit
+
+        async def noted(*arguments: Any) -> int:
+            sent.append(arguments)
+            return await real(*arguments)
+
+        worker.contexts.store.commit = noted  # type: ignore[assignment]
+        await worker.answer(opened, assistant("ok"))
+        await Worker(state).say(C, "two")
+        assert await real(*sent[0]) == 1
+        assert await worker.archive.records.orphans(worker.actor, C) == []
+        assert await Worker(state).texts(C) == ["once", "ok", "two", "answer to two"]
+
+    play(store_url, scene)
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["before it is sent", "after it was sent"])
+def test_a_commit_outlives_whoever_waits_for_it(store_url: str, *, sent: bool) -> None:
+    """A call that is cancelled while it commits leaves its turns, once, and no lease; its worker knows them."""
+
+    async def scene(state: State) -> None:
+        worker = Worker(state)
+        opened = await worker.lease(C, user("once"), create=True)
+        real = worker.contexts.store.commit
+        reached = asyncio.Event()
+
+        async def slow(*arguments: Any) -> int:
+            worker.contexts.store.commit = real  # type: ignore[method-assign]
+            if sent:
+                await real(*arguments)
+            reached.set()
+            await asyncio.Event().wait()
+            raise AssertionError("nobody sets it")
+
+        worker.contexts.store.commit = slow  # type: ignore[assignment]
+        waiting = asyncio.create_task(worker.answer(opened, assistant("ok")))
+        await reached.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await worker.contexts.aftercare.aclose()
+        assert opened.settled
+        assert len(opened.history.turns) == 2
+        await worker.say(C, "two")
+        assert await Worker(state).texts(C) == ["once", "ok", "two", "answer to two"]
+
+    play(store_url, scene)
+
+
 def test_many_contexts_at_once_keep_apart(store_url: str) -> None:
     """Fifty contexts that are continued at the same time have each its own turns."""
 

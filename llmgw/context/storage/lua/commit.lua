@@ -9,6 +9,8 @@ if h[5] == op then return {'OK', h[2]} end
 if h[1] == 'erased' or h[1] == 'erasing' then return {'ERASED'} end
 local at = string.format('%d', now)
 if h[4] ~= ARGV[4] then
+  -- It may be sent again, as its answer was not heard, after another call came.
+  if call('LINDEX', KEYS[2], ARGV[7] + #ARGV - first) == ARGV[#ARGV] then return {'OK', rev + 1} end
   for i = first, #ARGV do
     call('XADD', KEYS[4], 'MAXLEN', '~', '1000', '*', 'op', op, 'kind', 'fenced', 'at', at, 'trace', ARGV[3],
       'data', ARGV[i])
