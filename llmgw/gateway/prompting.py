@@ -171,7 +171,11 @@ def _told(
         # What the caller says is the conversation, for which the version has a place.
         return (), 0, (*before, *said, *after)
     if not placed:
-        count = next((n for n, each in enumerate(before) if each.role not in _INSTRUCTING), len(before))
+        count = 0
+        for each in before:
+            if each.role not in _INSTRUCTING:
+                break
+            count += 1
         before, after = before[:count], before[count:]
     return tuple(before), len(after), (*after, *said)
 

@@ -28,7 +28,8 @@ class Written(NamedTuple):
     """A body, and of a stored conversation its messages behind what the model is told before them.
 
     `at` is where the messages begin in the body, 0 where they stand there otherwise; `own` of their bytes were made
-    for this one. `behind` is as in `UpstreamRequest`.
+    for this one. `behind` is as in `UpstreamRequest`. `marked` tells that a stored conversation's body holds
+    the name of a mark.
     """
 
     body: bytes
@@ -37,6 +38,7 @@ class Written(NamedTuple):
     at: int = 0
     own: int = 0
     behind: Behind | None = None
+    marked: bool = False
 
 
 def written(
@@ -73,7 +75,7 @@ def written(
             unmarked[place] = json.encode(_unmarked(said[place]))
         # Messages that bear marks stand otherwise in the body.
         at = len(opening) if tuple(unmarked) == messages else 0
-        return Written(whole, json.encode(_unmarked(head)), tuple(unmarked), at, own)
+        return Written(whole, json.encode(_unmarked(head)), tuple(unmarked), at, own, marked=True)
     return Written(whole, json.encode(head), messages, len(opening), own)
 
 

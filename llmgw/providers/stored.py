@@ -4,7 +4,9 @@ A client that keeps its history itself hears an answer in its dialect and says i
 have, and with each seal where requests have it. The same is done here for answers that were stored without that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
 from msgspec import structs
@@ -15,6 +17,8 @@ from llmgw.types.loss import LossCode, Losses
 from llmgw.types.merging import merge
 from llmgw.types.message import Details, Message, Part, ReasoningPart, TextPart, ToolCallPart
 from llmgw.types.openai_seals import REASONING_DETAILS, call_seal, reasoning_parts, with_seals
+
+_parts_of: Final = attrgetter("parts")
 
 Writer = TypeVar("Writer")
 
@@ -87,6 +91,11 @@ def plain_text(message: Message) -> str:
     if only.__class__ is not TextPart or only.provider_details or only.seal is not None:
         return ""
     return only.text
+
+
+def kinds_of_parts(messages: Iterable[Message]) -> set[type]:
+    """The classes of all parts of messages, of which there may be thousands: found without a step for each."""
+    return set(map(type, chain.from_iterable(map(_parts_of, messages))))
 
 
 def words_of(message: Message) -> str:

@@ -1,7 +1,7 @@
 """A full answer, and how events fold into one."""
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import Struct
 
@@ -79,6 +79,10 @@ class Completion(Struct, frozen=True, kw_only=True):
         return self.choices[0].message.text if self.choices else ""
 
 
+_WHOLE: Final = [Start, TextDelta, ChoiceEnd, UsageReport, Finish]
+_NOTHING_BESIDE: Final = (None, None, None, None)
+
+
 def fold(events: Iterable[StreamEvent], raw: bytes = b"") -> Completion:
     """Build the completion that a sequence of events describes.
 
@@ -97,46 +101,47 @@ def fold(events: Iterable[StreamEvent], raw: bytes = b"") -> Completion:
     return folding.completion(raw)
 
 
-def _plain(events: list[StreamEvent], raw: bytes) -> Completion | None:
+def _plain(events: list[Any], raw: bytes) -> Completion | None:
     """The completion of the usual whole answer, one text that ends; None where the events tell anything else."""
-    match events:
-        case [
-            Start() as start,
-            TextDelta(logprobs=None, extra=None) as said,
-            ChoiceEnd(logprobs=None) as end,
-            UsageReport(usage=usage, extra=None),
-            Finish(usage=total, facts=facts),
-        ] if said.choice == end.choice:
-            details = dict(start.extra.chunk) if start.extra is not None else {}
-            of_choice: Details = {}
-            of_message: Details = {}
-            if end.extra is not None:
-                details |= end.extra.chunk
-                if end.extra.choice:
-                    merge(of_choice, end.extra.choice, join_text=False)
-                if end.extra.delta:
-                    merge(of_message, end.extra.delta)
-            parts = (TextPart(text=said.text),)
-            choice = Choice(
-                index=end.choice,
-                message=Message(role="assistant", parts=parts, provider_details=of_message),
-                reason=end.reason,
-                native_reason=end.native_reason,
-                provider_details=of_choice,
-            )
-            return Completion(
-                id=start.id,
-                model=start.model,
-                created=start.created,
-                protocol=start.protocol,
-                choices=(choice,),
-                usage=total or usage,
-                provider_details=details,
-                facts=facts,
-                raw=raw,
-            )
-        case _:
-            return None
+    if [*map(type, events)] != _WHOLE:
+        return None
+    start: Start
+    said: TextDelta
+    end: ChoiceEnd
+    report: UsageReport
+    finish: Finish
+    start, said, end, report, finish = events
+    beside = said.logprobs, said.extra, end.logprobs, report.extra
+    if beside != _NOTHING_BESIDE or said.choice != end.choice:
+        return None
+    details = dict(start.extra.chunk) if start.extra is not None else {}
+    of_choice: Details = {}
+    of_message: Details = {}
+    if end.extra is not None:
+        details |= end.extra.chunk
+        if end.extra.choice:
+            merge(of_choice, end.extra.choice, join_text=False)
+        if end.extra.delta:
+            merge(of_message, end.extra.delta)
+    parts = (TextPart(text=said.text),)
+    choice = Choice(
+        index=end.choice,
+        message=Message(role="assistant", parts=parts, provider_details=of_message),
+        reason=end.reason,
+        native_reason=end.native_reason,
+        provider_details=of_choice,
+    )
+    return Completion(
+        id=start.id,
+        model=start.model,
+        created=start.created,
+        protocol=start.protocol,
+        choices=(choice,),
+        usage=finish.usage or report.usage,
+        provider_details=details,
+        facts=finish.facts,
+        raw=raw,
+    )
 
 
 def unfold(completion: Completion) -> Iterator[StreamEvent]:

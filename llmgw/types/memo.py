@@ -25,13 +25,15 @@ class Noted(NamedTuple):
 class Begun(NamedTuple):
     """The beginning of a conversation, which nothing that follows changes, and all that it was told as.
 
-    `words` tells that each message is words alone, and told by itself.
+    `words` tells that each message is words alone, and told by itself. `held` are bytes of media that the messages
+    have for themselves, as those that are kept apart are brought back for a call.
     """
 
     messages: tuple[Message, ...]
     told: tuple[bytes, ...]
     losses: tuple[Noted, ...] = ()
     words: bool = True
+    held: int = 0
 
 
 _NO_RUN: Final = Run((), ())
@@ -104,18 +106,23 @@ class Memo:
 
     def go_on(self, more: Begun) -> Begun:
         """Remember what follows the beginning, and what it was told as; the bytes are held there alone."""
-        messages, told, losses, words = self.begun
+        messages, told, losses, words, held = self.begun
         self.count += len(more.messages)
         self.size += _size_of(more)
         self.begun = Begun(
-            messages + more.messages, told + more.told, losses + more.losses, words=words and more.words
+            messages + more.messages,
+            told + more.told,
+            losses + more.losses,
+            words=words and more.words,
+            held=held + more.held,
         )
         return self.begun
 
 
 def _size_of(begun: Begun) -> int:
-    """The bytes of memory that a part of a beginning takes, beside its messages."""
-    return _PLACE * len(begun.messages) + (_PLACE + _HEADER) * len(begun.told) + sum(map(len, begun.told))
+    """The bytes of memory that a part of a beginning takes beside messages that are there all the same."""
+    told = begun.told
+    return _PLACE * len(begun.messages) + (_PLACE + _HEADER) * len(told) + sum(map(len, told)) + begun.held
 
 
 class PassingMemo(Memo):

@@ -1,6 +1,7 @@
 """A content made ready: templates compiled once, variables held against their schema, and text within bounds."""
 
 from collections.abc import Mapping
+from itertools import count
 from threading import Lock
 from typing import Final, NamedTuple, TypeAlias
 
@@ -64,6 +65,14 @@ class Rendered(NamedTuple):
     placed: bool
 
 
+_Key: TypeAlias = tuple[int, tuple[tuple[str, Json], ...]]
+_NUMBERS: Final = count(1)
+"""By which what is remembered tells versions apart, and holds none that is compiled no more."""
+_SAID: Final[dict[_Key, Rendered]] = {}
+_SAID_LOCK: Final = Lock()
+"""What was rendered lately, the oldest first; versions are rendered in threads, too."""
+
+
 class CompiledPrompt:
     """One content, ready to be rendered again and again."""
 
@@ -87,6 +96,7 @@ class CompiledPrompt:
         if content.partial is not None:
             self._engine.add("the partial", content.partial)
         self._lock = Lock()
+        self._number = next(_NUMBERS)
 
     def render(self, variables: Mapping[str, Json]) -> Rendered:
         """Make the messages; variables are values in their text, whatever they look like.
@@ -121,11 +131,11 @@ class CompiledPrompt:
                 _SAID[key] = rendered
         return rendered
 
-    def _key(self, variables: Mapping[str, Json]) -> "_Key | None":
+    def _key(self, variables: Mapping[str, Json]) -> _Key | None:
         """By what a rendering is remembered: where all variables are short strings."""
         values = variables.values()
         if set(map(type, values)) <= _STRINGS and sum(map(len, values)) <= _SAID_KEY:
-            return self, tuple(variables.items())
+            return self._number, tuple(variables.items())
         return None
 
     def _rendered(self, role: PromptRole, template: Template, variables: Mapping[str, Json]) -> Message:
@@ -155,12 +165,6 @@ class CompiledPrompt:
         except InvalidJson as error:
             return None, (Violation(rule="output.json", pointer="", message=error.message),)
         return value, self._output.violations(value) if self._output is not None else ()
-
-
-_Key: TypeAlias = tuple[CompiledPrompt, tuple[tuple[str, Json], ...]]
-_SAID: Final[dict[_Key, Rendered]] = {}
-_SAID_LOCK: Final = Lock()
-"""What was rendered lately, the oldest first; versions are rendered in threads, too."""
 
 
 def compile_prompt(content: PromptContent) -> CompiledPrompt:

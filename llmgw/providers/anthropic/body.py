@@ -3,7 +3,7 @@
 https://platform.claude.com/docs/en/api/messages/create and .../api/messages/count_tokens
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from msgspec import structs
@@ -18,7 +18,7 @@ from llmgw.providers.anthropic.stored import stored_conversation
 from llmgw.providers.anthropic.tools import foreign_choice, foreign_tools, native_choice, native_tools
 from llmgw.providers.anthropic.turns import native_conversation
 from llmgw.providers.details import deepen, note_details, note_passthrough
-from llmgw.providers.stored import Origins
+from llmgw.providers.stored import Origins, kinds_of_parts
 from llmgw.types.errors import UnsupportedParameter
 from llmgw.types.invocation import (
     ChatInvocation,
@@ -155,12 +155,12 @@ def foreign_body(invocation: ChatInvocation, target: Target, losses: Losses) -> 
     return body
 
 
-def _add_called_tools(body: Details, messages: Iterable[Message], losses: Losses) -> Json:
+def _add_called_tools(body: Details, messages: Sequence[Message], losses: Losses) -> Json:
     """Define the tools that were called before, as a history with calls must, and forbid to call them again."""
+    if ToolCallPart not in kinds_of_parts(messages):
+        return None
     calls = (part for message in messages for part in message.parts if isinstance(part, ToolCallPart))
     names = dict.fromkeys(call.name for call in calls)
-    if not names:
-        return None
     losses.note(LossCode.TURN_SYNTHESISED, "/tools")
     body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in names]
     return {"type": "none"}

@@ -5,12 +5,14 @@ stands for all before it, and goes back with the conversation; what stands befor
 vendor itself.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from llmgw.providers.anthropic.blocks import PROTOCOL
 from llmgw.providers.anthropic.models import profile_of
+from llmgw.providers.stored import kinds_of_parts
 from llmgw.types.invocation import ChatInvocation
-from llmgw.types.message import Details, OpaquePart
+from llmgw.types.message import Details, Message, OpaquePart
 from llmgw.types.target import Target
 
 _EDIT: Final = "compact_20260112"
@@ -27,16 +29,22 @@ def add_compaction(body: Details, invocation: ChatInvocation, target: Target) ->
     """Ask for a summary where the caller wants one and the model makes them; returns the betas the body needs."""
     if not invocation.stored:
         return ()
-    betas = {
-        _BETAS[part.kind]: None
-        for message in invocation.messages
-        for part in message.parts
-        if isinstance(part, OpaquePart) and part.protocol == PROTOCOL and part.kind in _BETAS
-    }
+    betas: dict[str, None] = {}
+    if OpaquePart in kinds_of_parts(invocation.messages):
+        betas = _needed(invocation.messages)
     if invocation.compact and profile_of(target.model).compacts:
         betas[_BETAS["compaction"]] = None
         _add_edit(body)
     return tuple(betas)
+
+
+def _needed(messages: Iterable[Message]) -> dict[str, None]:
+    return {
+        _BETAS[part.kind]: None
+        for message in messages
+        for part in message.parts
+        if isinstance(part, OpaquePart) and part.protocol == PROTOCOL and part.kind in _BETAS
+    }
 
 
 def _add_edit(body: Details) -> None:

@@ -10,7 +10,7 @@ from llmgw.providers.anthropic.body import counted, foreign_body, native_body
 from llmgw.providers.anthropic.compaction import add_compaction
 from llmgw.providers.anthropic.marks import keep_latest_marks
 from llmgw.providers.base import Framing, UpstreamRequest
-from llmgw.providers.history import CACHE_MARK, Written, behind_instructions, written
+from llmgw.providers.history import Written, behind_instructions, written
 from llmgw.types.invocation import ChatInvocation, CountInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import Losses
@@ -66,7 +66,7 @@ def address(endpoint: Endpoint, path: str) -> str:
 
 def _encoded(body: Details, chat: ChatInvocation, losses: Losses) -> Written:
     told = written(body, "messages", ("system",), stored=chat.stored)
-    if chat.stored and CACHE_MARK.encode() in told.body:
+    if told.marked:
         keep_latest_marks(body, losses)
         told = written(body, "messages", ("system",), stored=True)
     system = body.get("system")

@@ -52,9 +52,9 @@ _LOOKS: Final = 4
 """How often a stream is looked at for bytes that its chunks repeat; some put a new word into each."""
 
 _FEW: Final = 4
-"""So many frames are worth being read in one step."""
+"""So many frames are worth being read in one run."""
 _RUNS: Final = 4
-"""How often that is tried for frames that came together: each time all that are left are looked at."""
+"""How often that is tried for frames that came together: each time those that are left are copied."""
 
 
 class ChunkParser:

@@ -1,6 +1,6 @@
 """A call's messages, one after the other; those of a stored conversation that were written before are at hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from llmgw.providers.history import has_mark, remembered
@@ -14,7 +14,7 @@ from llmgw.types.invocation import ChatInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import Loss, Losses
 from llmgw.types.memo import Begun, Memo, Noted
-from llmgw.types.message import Message, ReasoningPart, RefusalPart, TextPart
+from llmgw.types.message import MediaPart, Message, ReasoningPart, RefusalPart, TextPart, ToolResultPart
 from llmgw.types.target import Target
 
 _WORDS: Final = (TextPart, RefusalPart, ReasoningPart)
@@ -121,6 +121,7 @@ class _Writing:
             told,
             tuple(_noted(loss, first) for loss in losses.noted()[noted_before : settled.losses]),
             words=False,
+            held=_held(messages[place : settled.place]),
         )
         return memo.go_on(more).told
 
@@ -157,6 +158,18 @@ class _Writing:
         """All that was written."""
         self._written.settle()
         return self._written.messages
+
+
+def _held(parts_of: Iterable[Message | ToolResultPart]) -> int:
+    """The bytes of media in messages, and in results of tools."""
+    size = 0
+    for each in parts_of:
+        for part in each.parts if isinstance(each, Message) else each.content:
+            if isinstance(part, MediaPart):
+                size += len(part.base64 or part.text or "")
+            elif isinstance(part, ToolResultPart):
+                size += _held((part,))
+    return size
 
 
 def _noted(loss: Loss, first: int) -> Noted:

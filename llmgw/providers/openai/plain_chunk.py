@@ -75,7 +75,6 @@ class PlainChunk(Struct, gc=False, forbid_unknown_fields=True):
 
 _decode: Final = msgspec.json.Decoder(PlainChunk).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
-_decode_texts: Final = msgspec.json.Decoder(list[str]).decode
 _NAME: Final = b'"content"'
 _TEXT: Final = re.compile(rb'[ \t\r\n]*"(?:[^"\\]|\\.)*"')
 _LONG: Final = 4096
@@ -115,24 +114,22 @@ class Surroundings:
         return None
 
     def read_run(self, frames: Iterable[Frame]) -> list[TextDelta]:
-        """Read those of the first frames that differ in their text alone, as `read` does, all in one step."""
+        """Read those of the first frames that differ in their text alone, each as `read` does."""
         before, after, start, end = self._before, self._after, self._from, self._to
-        texts: list[bytes] = []
-        for frame in frames:
-            data = frame.data
-            if frame.event or not data.startswith(before) or not data.endswith(after):
-                break
-            texts.append(data[start:end])
-        # No text has a line end in it, so that one which is none by itself is none with the next either.
-        joined = b",\n".join(texts)
-        try:
-            told = _decode_texts(b"[%b]" % joined)
-        except (msgspec.DecodeError, ValueError):
-            return []
-        if len(told) != len(texts) or not all(told) or joined.count(b"\n") >= max(1, len(texts)):
-            return []
         choice, extra = self.choice, self._extra
-        return [TextDelta(text=text, choice=choice, extra=extra) for text in told]
+        told: list[TextDelta] = []
+        try:
+            for frame in frames:
+                data = frame.data
+                if frame.event or not data.startswith(before) or not data.endswith(after):
+                    break
+                text = _decode_text(data[start:end])
+                if not text:
+                    break
+                told.append(TextDelta(text=text, choice=choice, extra=extra))
+        except (msgspec.DecodeError, ValueError):
+            pass  # whoever reads this one by itself says what is wrong with it
+        return told
 
 
 def surroundings(data: bytes, delta: TextDelta) -> Surroundings | None:

@@ -257,7 +257,7 @@ def test_chunks_that_come_together_are_read_the_same(said: list[str], event: str
     assert read_together(chunks, event) == (events, error)
 
 
-def test_texts_that_come_together_take_few_steps() -> None:
+def test_texts_that_come_together_are_one_run() -> None:
     """Chunks that differ in their text alone are not read one by one."""
     parser = ChunkParser()
     texts = ["a", "é", '"', "\\", "\n", "\u2028", "😀"]

@@ -11,6 +11,7 @@ from llmgw.types.invocation import ChatInvocation
 from llmgw.types.loss import LossCode
 from llmgw.types.memo import Memo
 from llmgw.types.message import (
+    MediaPart,
     Message,
     OpaquePart,
     Part,
@@ -285,3 +286,16 @@ def test_what_names_no_dialect_is_written_for_each_call(place: int) -> None:
         again = PROVIDER.build_request(structs.replace(invocation, memo=memo), target())
         assert (again.body, again.losses) == (afresh.body, afresh.losses)
         assert (b'"own":1' in again.body) == (wire == "openai")
+
+
+def test_media_that_are_remembered_count() -> None:
+    """They are in what was written, and in the message that they were brought back for."""
+    picture = MediaPart(kind="image", base64="A" * 10_000, media_type="image/png")
+    shown = Message(role="user", parts=(picture,), protocol="openai")
+    result = ToolResultPart(call_id="call_1", content=(picture,))
+    messages = (shown, answer(call()), Message(role="tool", parts=(result,), protocol="openai"), HELLO)
+    for count, size in ((2, 20_000), (4, 40_000)):
+        memo = Memo()
+        invocation = ChatInvocation(model="m", wire="openai", messages=messages[:count], stored=True)
+        PROVIDER.build_request(structs.replace(invocation, memo=memo), target())
+        assert size < memo.size < size + 2_000
