@@ -103,7 +103,10 @@ class Calibration:
         Not of stored conversations, which are told to each target in another way, and not of media, searches and
         the like, which are no words.
         """
-        if reported is None or not isinstance(invocation, ChatInvocation) or invocation.stored:
+        if reported is None or not isinstance(invocation, ChatInvocation):
+            return
+        if invocation.stored or invocation.options.context is not None:
+            # What its caller said is the end of what was told, and the report is of all that.
             return
         messages = invocation.messages
         if len(messages) > _MESSAGES or not SEARCHING.isdisjoint(invocation.passthrough):

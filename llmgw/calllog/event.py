@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from llmgw.types.call import Attempt, Call, ContextFacts
+from llmgw.types.call import Attempt, Call, ContextFacts, has_failed
 from llmgw.types.content import CaptureLevel
 from llmgw.types.errors import ClientGone
 from llmgw.types.prompt import PromptFacts
@@ -26,10 +26,10 @@ _MAX_ITEM: Final = 128
 _Tried: TypeAlias = tuple[str, str, str, str | int | None, str]
 """Of a try: target, provider and model, the error that ended it or the provider's status, and by which prices."""
 _Answered: TypeAlias = tuple[
-    CaptureLevel, str, str, bool, int, str | None, bool, tuple[str, str, str], tuple[_Tried, ...], str
+    CaptureLevel, str, str, bool, int, str | None, tuple[str, str, str], tuple[_Tried, ...], str
 ]
-"""Capture level, endpoint, alias, whether streamed, status, error, whether it failed; tenant, team and key; the
-tries; the model as the answer names it."""
+"""Capture level, endpoint, alias, whether streamed, status, error; tenant, team and key; the tries; the model as
+the answer names it."""
 
 
 class CallEvent(Struct, kw_only=True, omit_defaults=True):
@@ -169,7 +169,6 @@ def event_of(call: Call, parent: str = "") -> CallEvent:
             call.stream,
             call.status,
             call.error,
-            call.failed,
             ("", "", "") if caller is None else (caller.tenant, caller.team, caller.key_id),
             tuple([_tried(each) for each in attempts]),
             (call.answered_model or "")[:MAX_TEXT],
@@ -226,11 +225,11 @@ def _tried(attempt: Attempt) -> _Tried:
 @lru_cache(maxsize=1024)
 def _answered(facts: _Answered) -> CallEvent:
     """What the events of many calls have in common: who asked what, and who answered it how."""
-    capture, endpoint, alias, stream, status, error, failed, caller, tried, answered_model = facts
+    capture, endpoint, alias, stream, status, error, caller, tried, answered_model = facts
     event = CallEvent(
         ended_us=0, id="", capture=capture, endpoint=endpoint, alias=_text(alias), stream=stream
     )
-    event.status, event.outcome, event.error = status, _outcome(error, failed=failed), error or ""
+    event.status, event.outcome, event.error = status, _outcome(status, error), error or ""
     event.tenant, team, key_id = caller
     if tried:
         target, event.provider, model, *_ = tried[-1]
@@ -273,10 +272,10 @@ def _context(told: ContextFacts, event: CallEvent) -> None:
     event.fit, event.cache, event.replayed = told.fit, told.cache, told.replayed
 
 
-def _outcome(error: str | None, *, failed: bool) -> Outcome:
+def _outcome(status: int, error: str | None) -> Outcome:
     if error == ClientGone.code:
         return "gone"
-    if failed:
+    if has_failed(status, error):
         return "failed"
     return "refused" if error is not None else "ok"
 

@@ -198,11 +198,17 @@ def _answers(endpoint: str, status: int, error: str | None) -> Labels:
 
 def _seconds(spans_ns: Sequence[int]) -> list[float]:
     """Nanoseconds as seconds; none is less than nothing."""
-    return [ns / 1e9 if ns > 0 else 0.0 for ns in spans_ns]
+    if min(spans_ns) < 0:
+        spans_ns = [max(0, ns) for ns in spans_ns]
+    return [ns / 1e9 for ns in spans_ns]
 
 
 def _counts(tokens: Sequence[int | None]) -> list[int]:
-    return [each for each in tokens if each is not None and 0 <= each <= _MAX_COUNT]
+    """Those of a provider's numbers that can be added up."""
+    known = [each for each in tokens if each is not None]
+    if known and (min(known) < 0 or max(known) > _MAX_COUNT):
+        return [each for each in known if 0 <= each <= _MAX_COUNT]
+    return known
 
 
 def _per_token_s(call: Call, first: int) -> float | None:

@@ -274,6 +274,11 @@ class Call(Struct, kw_only=True):
     @property
     def failed(self) -> bool:
         """Whether the house or its providers failed the caller, be it after a status of success was sent."""
-        if self.error is None or self.error == ClientGone.code:
-            return self.status >= 500
-        return not 400 <= self.status < 500
+        return has_failed(self.status, self.error)
+
+
+def has_failed(status: int, error: str | None) -> bool:
+    """Whether an answer is a failure of the house or its providers: not the caller's fault, and not its leaving."""
+    if error is None or error == ClientGone.code:
+        return status >= 500
+    return not 400 <= status < 500

@@ -138,7 +138,7 @@ class Claim(Held):
 
     async def before(self, target: Target) -> None:
         """See `Permit.before`."""
-        if self.reservation.budgets and self.may_have_cost:
+        if self.call.attempts and self.reservation.budgets and self.may_have_cost:
             await self._accounts.again(self)
         if self._receipt is None:
             self._receipt = self._accounts.sent(self)

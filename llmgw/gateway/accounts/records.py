@@ -69,11 +69,12 @@ def charge_of(
     """What some attempts of a call cost, and its reservation, counted for the target that was asked last, too."""
     nano = taken = answered = 0
     for each in attempts:
-        if each.charge is not None:
-            nano += each.charge.nano
-        if each.usage is not None:
-            taken += each.usage.input_tokens or 0
-            answered += each.usage.output_tokens or 0
+        charged, usage = each.charge, each.usage
+        if charged is not None:
+            nano += charged.nano
+        if usage is not None:
+            taken += usage.input_tokens or 0
+            answered += usage.output_tokens or 0
     charge = Charge(
         cost_nano=nano, input_tokens=taken, output_tokens=answered, detail=detail_of(call, attempts)
     )

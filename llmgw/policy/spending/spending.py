@@ -269,7 +269,8 @@ class Spending:
         Raises:
             StoreUnavailable: the store cannot be asked.
         """
-        names = [keys.operation(tenant, each) for each in operations]
+        head = keys.operation(tenant, "")
+        names = [head + each for each in operations]
         return [each.decode() for each in await self._state.script(scripts.STATES, names)]
 
     async def lapse_due(self, tenant: str) -> int:

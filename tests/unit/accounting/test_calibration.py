@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from llmgw.accounting.calibration import Calibration, words_of
 from llmgw.types import json
+from llmgw.types.context import ContextOptions
 from llmgw.types.invocation import (
+    CallOptions,
     ChatInvocation,
     CountInvocation,
     EmbeddingInvocation,
@@ -64,6 +66,7 @@ def test_the_error_is_how_far_estimates_were_off() -> None:
         (chat(LONG), 0),
         (chat(TextPart(text="short")), 9),
         (chat(LONG, stored=True), 500),
+        (chat(LONG, options=CallOptions(context=ContextOptions(id="c"))), 500),
         (chat(LONG, MediaPart(kind="image", url="https://a/b")), 500),
         (chat(LONG, passthrough={"web_search_options": {}}), 500),
         (chat(LONG, tools=(OpaqueTool(protocol="p", kind="web_search", value={}),)), 500),

@@ -1,5 +1,7 @@
 """What the call log keeps of a call."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from llmgw.calllog.columns import CALL_COLUMNS, columns_of
@@ -72,6 +74,30 @@ def test_an_event_tells_a_call_without_its_words() -> None:
     assert (event.verdict, event.checks_failed) == ("lost", ("c3",))
     assert (event.duration_us, event.overhead_us, event.first_content_us) == (4_000, 1_000, 2_000)
     assert event.ended_us == 1_700_000_000_004_000
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"alias": "other"}, {"alias": "other"}),
+        ({"alias": "é" * 300}, {"alias": "é" * 128}),
+        ({"endpoint": "/v1/messages", "stream": True}, {"endpoint": "/v1/messages", "stream": True}),
+        ({"status": 503, "error": "overloaded"}, {"status": 503, "error": "overloaded", "outcome": "failed"}),
+        ({"status": 429, "error": "rate"}, {"status": 429, "error": "rate", "outcome": "refused"}),
+        ({"caller": None}, {"tenant": "", "team": "", "key_id": ""}),
+        ({"caller": Caller(key_id="k2", name="n", role="caller")}, {"tenant": "default", "key_id": "k2"}),
+        ({"attempts": []}, {"targets": (), "attempt_codes": (), "target": "", "provider": "", "model": ""}),
+        ({"answered_model": "m2"}, {"answered_model": "m2"}),
+        ({"finish_reasons": ("stop",)}, {"finish_reasons": ("stop",)}),
+        ({"capture": "none"}, {"capture": "none", "targets": (), "key_id": "", "tags": ()}),
+    ],
+)
+def test_an_event_is_of_its_own_call(facts: dict[str, Any], told: dict[str, Any]) -> None:
+    """It tells what is its own beside all that other calls have in common with it, before and after."""
+    before = event_of(finished())
+    event = event_of(msgspec.structs.replace(finished(), **facts))
+    assert {name: getattr(event, name) for name in told} == told
+    assert event_of(finished()) == before
 
 
 def test_what_is_too_long_or_too_large_for_a_column_is_bounded() -> None:

@@ -120,6 +120,28 @@ def test_the_level_says_who_should_look(logged: Logged, facts: dict[str, Any], l
     assert level == msgspec.json.decode(line)["level"]
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"alias": "other"},
+        {"endpoint": "/v1/messages"},
+        {"stream": False},
+        {"caller": None},
+        {"caller": Caller(key_id="key_2", name="app", role="caller", tenant="acme")},
+        {"attempts": [attempt()]},
+        {"attempts": [attempt(), attempt(target="c/d", status=503)]},
+        {"status": 503, "error": "overloaded"},
+        {"request_id": "req_2", "usage": None, "tags": ("x",)},
+    ],
+)
+def test_a_line_is_of_its_own_call(logged: Logged, facts: dict[str, Any]) -> None:
+    """Whatever other calls have in common with it, before and after."""
+    alone = logged(call(**facts))
+    before, line, after = logged(call(), call(**facts), call())
+    assert alone == [line]
+    assert before == after != line
+
+
 def test_a_threshold_keeps_the_quiet_calls_out(logged: Logged) -> None:
     """`warning` drops calls that went well at once."""
     lines = logged(call(attempts=[attempt()]), call(status=503, error="x"), threshold=logging.WARNING)
