@@ -8,6 +8,8 @@ from msgspec import Struct
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STORE = "valkey-server"
+_HELPERS = frozenset({b"llmgw.accounting.counting", b"llmgw.calllog.engine"})
+"""Modules that gateways run in processes of their own."""
 
 
 class Family(Struct, frozen=True):
@@ -60,8 +62,12 @@ def cpu_s(processes: Iterable[int]) -> float:
 
 
 def worker_rss_mib(family: Family) -> float:
-    """Resident memory of the largest process below the root, a worker, or of the root where there is no other."""
-    return max(_rss_mib(process) for process in family.members[1:] or family.members)
+    """Resident memory of the largest process below the root, a worker, or of the root where there is no other.
+
+    Processes that a worker has answer questions or count tokens are none.
+    """
+    workers = [process for process in family.members[1:] if not _helps(process)]
+    return max(_rss_mib(process) for process in workers or family.members[:1])
 
 
 def _stat(process: int) -> tuple[str, list[str]] | None:
@@ -72,6 +78,14 @@ def _stat(process: int) -> tuple[str, list[str]] | None:
         return None
     name, _, rest = text.partition("(")[2].rpartition(")")
     return name, rest.split()
+
+
+def _helps(process: int) -> bool:
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return not _HELPERS.isdisjoint(command)
 
 
 def _rss_mib(process: int) -> float:

@@ -5,14 +5,16 @@ import multiprocessing
 import os
 import signal
 
+from llmgw.app.shared import give_back
 from llmgw.context.contexts import Contexts
 
 
 async def sweep(contexts: Contexts) -> None:
-    """Have what nobody asks for forgotten, as long as the worker lives."""
+    """Have what nobody asks for forgotten, and its memory given back, as long as the worker lives."""
     while True:
         await asyncio.sleep(60)
         contexts.histories.sweep()
+        await asyncio.to_thread(give_back)
 
 
 def supervisor() -> int:

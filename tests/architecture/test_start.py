@@ -73,3 +73,24 @@ print(mapped() - before >> 20)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "2\n"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries of C decide for themselves")
+def test_workers_give_back_what_is_free_in_between() -> None:
+    """Pages of the heap that hold nothing any more are the system's again, though something lies behind them."""
+    code = """
+from llmgw.app.shared import give_back
+
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096
+
+pieces = [bytes(64 << 10) for _ in range(1000)]
+last = pieces[-1]
+del pieces[:]
+before = resident()
+give_back()
+print(before - resident() > 32 << 20)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "True\n"

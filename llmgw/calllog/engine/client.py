@@ -212,7 +212,7 @@ async def _end(process: asyncio.subprocess.Process | None) -> None:
         transport.close()
 
 
-async def _exchange(process: asyncio.subprocess.Process, request: bytes) -> Reply:
+async def _exchange(process: asyncio.subprocess.Process, request: bytearray) -> Reply:
     if process.stdin is None or process.stdout is None:
         raise EOFError
     process.stdin.write(request)

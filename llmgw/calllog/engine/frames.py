@@ -170,7 +170,9 @@ Reply: TypeAlias = Rows | Table | File | Pieces | Compacted | Failed
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
-def framed(message: Struct) -> bytes:
-    """Write a message as it goes over a pipe."""
-    body = _encoder.encode(message)
-    return len(body).to_bytes(LENGTH, "big") + body
+def framed(message: Struct) -> bytearray:
+    """Write a message as it goes over a pipe; once, as it may be of many megabytes."""
+    frame = bytearray(LENGTH)
+    _encoder.encode_into(message, frame, LENGTH)
+    frame[:LENGTH] = (len(frame) - LENGTH).to_bytes(LENGTH, "big")
+    return frame

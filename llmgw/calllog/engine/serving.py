@@ -139,7 +139,7 @@ def _exactly(requests: BinaryIO, length: int) -> bytes:
     return read
 
 
-def _framed(reply: Reply) -> bytes:
+def _framed(reply: Reply) -> bytearray:
     whole = framed(reply)
     if len(whole) > MAX_FRAME:
         return framed(Failed(kind="large", message="the answer is too long"))
