@@ -100,9 +100,9 @@ class Front:
         headers: dict[bytes, bytes] = dict(came)
         scope[HEADERS] = headers
         host, origin = headers.get(b"host", b""), headers.get(b"origin")
-        hosts = keys = 1 if host else 0
+        hosts, keys = 1 if host else 0, 0
         if len(headers) < len(came):
-            # Some came several times.
+            # Some came several times: the host or the key may have.
             given = [value for name, value in came if name == b"host" and value]
             host, hosts = given[-1] if given else b"", len(given)
             keys = sum(name == b"authorization" for name, _ in came)

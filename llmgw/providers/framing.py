@@ -50,6 +50,9 @@ class SseFramer:
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """See `Framer.feed`."""
+        if not (self._size or self._after_cr) and self._is_one(chunk):
+            self._at_start = False
+            return [Frame(chunk[6:-2])]
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_lf_only(chunk)
         if b"\n" not in chunk:
@@ -95,6 +98,17 @@ class SseFramer:
         frames: list[Frame] = []
         self._dispatch(frames)
         return [frame for frame in frames if _is_complete(frame.data)]
+
+    @staticmethod
+    def _is_one(chunk: bytes) -> bool:
+        """Whether these bytes are an event of one line, as streams come chunk by chunk."""
+        return (
+            chunk[:6] == _DATA
+            and chunk[-2:] == b"\n\n"
+            and chunk.count(b"\n") == 2
+            and b"\r" not in chunk
+            and len(_DATA) + 2 < len(chunk) <= MAX_EVENT_BYTES
+        )
 
     def _whole_events(self, chunk: bytes) -> list[Frame]:
         """Take the usual chunk: whole events, of one data line each, or of a name and one."""

@@ -20,7 +20,7 @@ from llmgw.upstream.failures import (
     total_over,
 )
 from llmgw.upstream.pool import Pool
-from llmgw.upstream.request import head_of
+from llmgw.upstream.request import forget_heads, head_of
 from llmgw.upstream.response import UpstreamResponse
 
 MAX_BODY: Final = 32 * 1024 * 1024
@@ -104,6 +104,7 @@ class Upstream:
 
     async def retain(self, targets: Iterable[Target]) -> None:
         """Close what leads to origins none of `targets` is at: now where idle, else after the last call."""
+        forget_heads()
         kept = set()
         for target in targets:
             with contextlib.suppress(ValueError):  # no URL, so nothing leads there

@@ -231,7 +231,9 @@ class Connection(asyncio.Protocol):
         pieces = self._pieces
         if pieces:
             waiter = answer.waiter if headed and len(pieces) == 1 else None
-            if waiter is not None and not (answer.over or waiter.done() or len(pieces[0]) > PIECE):
+            if waiter is not None and not (
+                answer.complete or answer.failure or waiter.done() or len(pieces[0]) > PIECE
+            ):
                 # A stream, whose reader waits for just this.
                 waiter.set_result(pieces.pop())
                 return

@@ -31,6 +31,11 @@ def head_of(request: UpstreamRequest, *, last: bool) -> bytes:
     return head + length + (b"Connection: close\r\n\r\n" if last else b"\r\n")
 
 
+def forget_heads() -> None:
+    """Keep nothing of requests to targets that may be configured otherwise now, such as their old keys."""
+    _lines.cache_clear()
+
+
 @lru_cache(maxsize=256)
 def _lines(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> bytes:
     """What a head has in common with that of the next request to the same target."""

@@ -96,6 +96,27 @@ def test_what_follows_an_answer_ends_the_connection() -> None:
     idle.transport.abort.assert_called()
 
 
+def test_a_piece_that_is_waited_for_is_handed_over() -> None:
+    """It comes by the waiter alone; what comes before the reader is back waits behind it, and ends wake it."""
+
+    async def read() -> None:
+        line = Line()
+        answer = line.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n")
+        for pieces in (b"he", b"l"), (b"l", b"o"):
+            answer.waiter = asyncio.get_running_loop().create_future()
+            for piece in pieces:
+                line.connection.data_received(piece)
+            assert await answer.waiter == pieces[0]
+            answer.waiter = None
+            assert line.connection.take(answer, READ_AHEAD) == pieces[1]
+        answer.waiter = asyncio.get_running_loop().create_future()
+        line.connection.data_received(b"!")
+        assert await answer.waiter == b""
+        assert (answer.complete, line.connection.take(answer, READ_AHEAD)) == (True, b"!")
+
+    asyncio.run(read())
+
+
 @pytest.mark.parametrize(
     "head",
     [
