@@ -19,7 +19,7 @@ from llmgw.context.integrity.proof import BadTurn, Unprovable, proven
 from llmgw.context.kept import Kept, body_of, from_frame
 from llmgw.context.known import History
 from llmgw.context.storage.answers import Stored
-from llmgw.context.storage.names import BLOBS, HASH, TURNS, Keys
+from llmgw.context.storage.names import BLOBS, HASH, Keys
 from llmgw.context.storage.store import PAGE, ContextStore
 from llmgw.context.views.renders import Render
 from llmgw.types.context_errors import IntegrityFailed
@@ -155,7 +155,7 @@ class Histories:
                 cipher, link = await self.cipher_of(home), self._genesis(keys, each)
                 for first in range(each.at, end, PAGE):
                     last = min(first + PAGE, end) - 1
-                    frames = await self._store.command(home, "LRANGE", TURNS, first - each.at, last - each.at)
+                    frames = await self._store.frames(home, first - each.at, last - each.at)
                     for seq, found in enumerate(proven(self._keys, keys.tenant, frames, first, link), first):
                         yield found, body_of(found, seq, cipher)
                         link = found.link
@@ -175,7 +175,7 @@ class Histories:
         Raises:
             IntegrityFailed: it is not there, or not what was stored.
         """
-        frames = await self._store.command(keys, "LRANGE", TURNS, -PAGE, -1)
+        frames = await self._store.frames(keys, -PAGE, -1)
         first = stored.turns - len(frames)
         try:
             for place in range(len(frames) - 1, -1, -1):
@@ -291,7 +291,7 @@ class Histories:
         cipher = self._opened_by(place, await self._store.command(place, "HGET", HASH, "dek"))
         for first in range(each.at, after.at, PAGE):
             last = min(first + PAGE, after.at) - 1
-            frames = await self._store.command(place, "LRANGE", TURNS, first - each.at, last - each.at)
+            frames = await self._store.frames(place, first - each.at, last - each.at)
             await self._take(history, place, frames, first, cipher)
         if len(history.turns) != after.at or history.link.hex() != after.head:
             raise BadTurn(
@@ -308,7 +308,7 @@ class Histories:
         """Read a context's own turns, page by page, until there are `end`."""
         while (first := len(history.turns)) < end:
             last = min(first + PAGE, end) - 1
-            frames = await self._store.command(keys, "LRANGE", TURNS, first - stored.base, last - stored.base)
+            frames = await self._store.frames(keys, first - stored.base, last - stored.base)
             if not frames:
                 raise BadTurn(first, "it is missing")
             await self._take(history, keys, frames, first)

@@ -47,6 +47,8 @@ PAGE: Final = 2000
 _WITH_THE_LEASE: Final = 128
 """Turns that come with a lease. A script takes three times as long to tell them as the command that reads on, which
 keeps nobody waiting who has a lease to take."""
+_WHERE_IT_MAY_BE_MADE: Final = 16
+"""Those that come with one of a context that the call may make, as any number of such begin at one time."""
 _UNKNOWN_AT_ONCE: Final = 4
 """Contexts that are there, that a worker does not know and asks for at one time: each may be answered by megabytes,
 behind which all others wait, on the way and at this end."""
@@ -76,7 +78,7 @@ class ContextStore:
         known, fields, idempotency = wish.known, wish.fields, wish.idempotency
         arguments: list[Argument] = [wish.op, wish.who, wish.trace, wish.lease_ms, wish.input, wish.if_match]
         arguments += (-1, -1, -1, "") if known is None else (known.turns, known.epoch, known.rev, known.head)
-        arguments.append(_WITH_THE_LEASE)
+        arguments.append(_WITH_THE_LEASE if fields is None else _WHERE_IT_MAY_BE_MADE)
         if idempotency is None:
             arguments += ("", "")
         else:
@@ -359,6 +361,16 @@ class ContextStore:
         if answer[0] != b"OK":
             raise refused(answer)
         return int(answer[1]), answer[2], answer[3]
+
+    async def frames(self, keys: Keys, first: int, last: int) -> list[bytes]:
+        """Read frames by their places in the list, the last one included; a few contexts at a time.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked.
+        """
+        async with self._unknown:
+            found: list[bytes] = await self._state.command("LRANGE", keys.of(TURNS), first, last)
+        return found
 
     async def command(self, keys: Keys, name: str, part: str, *arguments: Argument) -> Any:
         """Send one command about one part of a context."""

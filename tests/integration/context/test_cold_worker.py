@@ -109,6 +109,36 @@ def test_who_reads_while_others_read_on_is_given_what_it_asked_for(store_url: st
     play(store_url, scene)
 
 
+def test_long_conversations_are_read_a_few_at_a_time(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many calls at once that may make their contexts, all long and none at hand, few read turns at one time."""
+    count, at_once = 12, [0, 0]
+    real = State.command
+
+    async def counted(state: State, name: str, *arguments: Any) -> Any:
+        if name != "LRANGE":
+            return await real(state, name, *arguments)
+        at_once[0] += 1
+        at_once[1] = max(at_once)
+        try:
+            return await real(state, name, *arguments)
+        finally:
+            at_once[0] -= 1
+
+    async def scene(state: State) -> None:
+        old, cold = Worker(state), Worker(state)
+        for number in range(count):
+            opened = await old.lease(f"c{number}", create=True)
+            for _ in range(200):
+                opened.said.append(old.contexts.draft(opened, user("again")))
+            await old.contexts.commit(opened, opened.said)
+        monkeypatch.setattr(State, "command", counted)
+        receipts = await asyncio.gather(*(cold.say(f"c{number}", "more") for number in range(count)))
+        assert [each.rev for each in receipts] == [2] * count
+        assert at_once == [0, 4]
+
+    play(store_url, scene)
+
+
 def test_a_call_that_has_ended_holds_nothing(store_url: str) -> None:
     """No timer is left that would keep the conversation in memory, whether its turns were stored or not."""
 
