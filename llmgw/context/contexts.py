@@ -211,12 +211,13 @@ class Contexts:
         except asyncio.CancelledError:
             # Whoever waits may be cancelled; what was begun is brought to its end all the same: a commit that is
             # sent twice stores its turns once. A task for each, to outlive its caller, would cost every call.
+            opened.left = True
             self.aftercare.begin(self._write(opened, work, drafts, link))
             raise
 
     async def release(self, opened: Opened, outcome: str) -> None:
-        """Give a lease back and store nothing; never raises, and does nothing after a commit."""
-        if not opened.settled:
+        """Give a lease back and store nothing; never raises, and does nothing once a commit cannot be stopped."""
+        if not opened.over:
             self._leases.settle(opened)
             await self._leases.give_back(opened.keys, opened.lease, opened.idempotency, outcome)
 
