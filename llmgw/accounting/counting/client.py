@@ -27,15 +27,16 @@ class CountingClient:
         """How many tokens each text is.
 
         Raises:
-            Away: there is no such process, and none is started.
+            Away: there is no such process and none is started, or it does not answer in time.
             InternalError: the installed vocabulary is damaged.
         """
         asked = Texts(vocabulary, list(texts))
-        # The process may have ended when nobody asked for long, and what rests here leads to it.
-        while (resting := self._rested()) is not None:
-            with contextlib.suppress(OSError, EOFError):
-                return self._asked(resting, asked)
         try:
+            # The process may have ended when nobody asked for long, and what rests here leads to it. One that is
+            # there and does not answer is not asked the same by another way: each would wait as long.
+            while (resting := self._rested()) is not None:
+                with contextlib.suppress(ConnectionError, EOFError):
+                    return self._asked(resting, asked)
             return self._asked(connect(self._path, _TIMEOUT_S), asked)
         except (OSError, EOFError) as error:
             raise Away(str(error) or "it ended") from None
