@@ -189,9 +189,8 @@ class Contexts:
             StoreUnavailable: it is not known whether the turns were stored.
         """
         opened.check_size(drafts)
-        history = opened.history
+        history, stored = opened.history, opened.blobs
         frames, link = seal(drafts, self.chain_keys, opened.keys.tenant, history.link, history.cipher)
-        stored = opened.blobs
         if history.cipher is not None:
             stored = {digest: self._at_rest(opened, digest, content) for digest, content in stored.items()}
         work = Commit(
