@@ -189,9 +189,8 @@ class Contexts:
             StoreUnavailable: it is not known whether the turns were stored.
         """
         opened.check_size(drafts)
-        history = opened.history
+        history, stored = opened.history, opened.blobs
         frames, link = seal(drafts, self.chain_keys, opened.keys.tenant, history.link, history.cipher)
-        stored = opened.blobs
         if history.cipher is not None:
             stored = {digest: self._at_rest(opened, digest, content) for digest, content in stored.items()}
         work = Commit(
@@ -211,12 +210,13 @@ class Contexts:
         except asyncio.CancelledError:
             # Whoever waits may be cancelled; what was begun is brought to its end all the same: a commit that is
             # sent twice stores its turns once. A task for each, to outlive its caller, would cost every call.
+            opened.left = True
             self.aftercare.begin(self._write(opened, work, drafts, link))
             raise
 
     async def release(self, opened: Opened, outcome: str) -> None:
-        """Give a lease back and store nothing; never raises, and does nothing after a commit."""
-        if not opened.settled:
+        """Give a lease back and store nothing; never raises, and does nothing once a commit cannot be stopped."""
+        if not opened.over:
             self._leases.settle(opened)
             await self._leases.give_back(opened.keys, opened.lease, opened.idempotency, outcome)
 

@@ -58,6 +58,7 @@ class Opened:
         "idempotency",
         "keys",
         "lease",
+        "left",
         "maker",
         "policy",
         "renewal",
@@ -91,6 +92,8 @@ class Opened:
         self._turns: list[Kept] = []
         self.blobs: dict[str, bytes] = {}
         self.settled = False
+        self.left = False
+        """Whether its commit goes on without whoever began it."""
         self.due: asyncio.TimerHandle | None = None
         self.renewal: asyncio.Task[None] | None = None
 
@@ -101,6 +104,11 @@ class Opened:
         if len(self._turns) != len(self.history.turns) + len(self.said):
             self._turns = [*self.history.turns, *(draft.turn for draft in self.said)]
         return self._turns
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to end: the call has ended, or its commit is brought to its end."""
+        return self.settled or self.left
 
     def check_size(self, drafts: Sequence[Draft]) -> None:
         """Hold what is to be stored against the bytes that the policy allows.

@@ -180,7 +180,7 @@ class Conversation:
 
         Never raises. A call with an idempotency key will come again: of it nothing is stored, and its key is free.
         """
-        if self.opened.settled:
+        if self.opened.over:
             return
         self._note_unanswered()
         telling = self._telling
@@ -207,7 +207,7 @@ class Conversation:
 
     def abandon(self) -> None:
         """The caller is gone, and so may be whoever would wait: end the call behind its back."""
-        if not self.opened.settled:
+        if not self.opened.over:
             # What is told of the call does not wait for what goes on behind its back.
             self._note_unanswered()
             self._contexts.aftercare.begin(self.break_off(ClientGone("the client closed its connection")))

@@ -48,12 +48,13 @@ def _is_plain(call: Call) -> bool:
     for each in call.attempts:
         shared += (each.target, each.model)
         own.append(each.upstream_id)
-    return _are_plain(tuple(shared)) and is_plain("\n".join(filter(None, own)))
+    names = "\n".join(filter(None, shared))
+    # Providers name models as they like, of whatever length: short names alone are remembered.
+    plain = _is_known_plain(names) if len(names) <= _LONGEST else is_plain(names)
+    return plain and is_plain("\n".join(filter(None, own)))
 
 
-@lru_cache(maxsize=1024)
-def _are_plain(names: tuple[str | None, ...]) -> bool:
-    return is_plain("\n".join(filter(None, names)))
+_is_known_plain = lru_cache(maxsize=1024)(is_plain)
 
 
 def tellable_operation(operation: ContextOperation) -> ContextOperation:

@@ -16,7 +16,9 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _MIB: Final = 1024 * 1024
 _BLOCK_S: Final = 20.0
 _SETTLING: Final = 0.3
-"""The share of a worker's life in which its caches fill."""
+"""The share of a worker's life in which its caches fill;"""
+_SETTLING_S: Final = 600.0
+"""but no less than this, in which it meets each kind of call and of fault: one that is younger proves nothing yet."""
 
 
 class Worker(Struct, kw_only=True):
@@ -32,7 +34,7 @@ class Worker(Struct, kw_only=True):
     def slope(self) -> Slope:
         """MiB an hour, once its caches are full."""
         first, last = self.rss[0][0], self.rss[-1][0]
-        settled = first + (last - first) * _SETTLING
+        settled = first + max((last - first) * _SETTLING, _SETTLING_S)
         samples = [(at / 3600, mib) for at, mib in self.rss if at >= settled]
         return theil_sen(blocks(samples, _BLOCK_S / 3600))
 

@@ -1,6 +1,7 @@
 """A worker's way to the counting process."""
 
 import contextlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,9 @@ from llmgw.state.local import Connection, connect, receive, send
 from llmgw.types.errors import InternalError
 
 _TIMEOUT_S: Final = 60.0
+_SILENT_S: Final = 60.0
+"""For so long a process that did not answer in time is not asked again: each who waits keeps a thread from others,
+who have the addresses of providers looked up there."""
 
 
 class Away(Exception):  # what happened
@@ -22,21 +26,28 @@ class CountingClient:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._resting: list[Connection] = []
+        self._silent_until = 0.0
 
     def counts(self, vocabulary: str, texts: Sequence[str]) -> list[int]:
         """How many tokens each text is.
 
         Raises:
-            Away: there is no such process, and none is started.
+            Away: there is no such process and none is started, or it does not answer in time, or did not lately.
             InternalError: the installed vocabulary is damaged.
         """
+        if time.monotonic() < self._silent_until:
+            raise Away("it did not answer")
         asked = Texts(vocabulary, list(texts))
-        # The process may have ended when nobody asked for long, and what rests here leads to it.
-        while (resting := self._rested()) is not None:
-            with contextlib.suppress(OSError, EOFError):
-                return self._asked(resting, asked)
         try:
+            # The process may have ended when nobody asked for long, and what rests here leads to it. One that is
+            # there and does not answer is not asked the same by another way: each would wait as long.
+            while (resting := self._rested()) is not None:
+                with contextlib.suppress(ConnectionError, EOFError):
+                    return self._asked(resting, asked)
             return self._asked(connect(self._path, _TIMEOUT_S), asked)
+        except TimeoutError:
+            self._silent_until = time.monotonic() + _SILENT_S
+            raise Away("it does not answer") from None
         except (OSError, EOFError) as error:
             raise Away(str(error) or "it ended") from None
 

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -19,7 +20,9 @@ IDLE_S: Final = 300.0
 """Seconds without a question after which the process ends, and its memory is free."""
 _PAUSE_S: Final = 1.0
 """Before it is started again where it did not end by itself."""
-_KEPT: Final = ("PATH", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
+_SOON_S: Final = 5.0
+"""A process that ends within this time has answered nobody; after two nobody is left to wait for a third."""
+_KEPT: Final = ("PATH", "LANG", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 _log = logging.getLogger(__name__)
 
@@ -64,17 +67,30 @@ class CountingService:
         os.close(self._woken)
 
     def _run(self) -> None:
+        failures = 0
         while True:
             # Whoever asks waits in the listener's queue until there is somebody to answer.
             select.select([self._listener.fileno(), self._wake], [], [])
             if self._closing.is_set():
                 return
+            began = time.monotonic()
             code = self._served()
+            failures = failures + 1 if code and time.monotonic() - began < _SOON_S else 0
             if code and not self._closing.is_set():
                 _log.warning(
                     "the process that counts tokens ended with %d; it is started when it is asked", code
                 )
+                if failures > 1:
+                    self._turn_away()
                 self._closing.wait(_PAUSE_S)
+
+    def _turn_away(self) -> None:
+        """Hang up on whoever waits in the queue: one that cannot be started would leave them there for a minute."""
+        self._listener.setblocking(False)  # noqa: FBT003  # the standard library's own
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                waiting, _ = self._listener.accept()
+                waiting.close()
 
     def _served(self) -> int:
         """Run one process until it ends; returns what it ended with."""

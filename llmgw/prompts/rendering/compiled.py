@@ -49,7 +49,7 @@ __all__ = [
 _SAID_MOST: Final = 128
 _SAID_KEY: Final = 256
 _SAID_TEXT: Final = 8_192
-"""Renderings that are remembered, the characters of the variables of each, and those of its text."""
+"""Renderings that are remembered, the characters of the variables of each with their names, and of its text."""
 _STRINGS: Final[frozenset[type]] = frozenset({str})
 _OWN: Final = frozenset({AT, TEXT, TOLD, HAS, MISSING})
 
@@ -132,9 +132,9 @@ class CompiledPrompt:
         return rendered
 
     def _key(self, variables: Mapping[str, Json]) -> _Key | None:
-        """By what a rendering is remembered: where all variables are short strings."""
+        """By what a rendering is remembered: where all variables are short strings, and have short names."""
         values = variables.values()
-        if set(map(type, values)) <= _STRINGS and sum(map(len, values)) <= _SAID_KEY:
+        if set(map(type, values)) <= _STRINGS and sum(map(len, (*variables, *values))) <= _SAID_KEY:
             return self._number, tuple(variables.items())
         return None
 

@@ -2,16 +2,21 @@
 
 import os
 import signal
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Barrier
 from typing import Final
 
 import pytest
 from llmgw.accounting.counting.client import Away, CountingClient
+from llmgw.accounting.counting.frames import Counts, Texts
 from llmgw.accounting.counting.service import CountingService
 from llmgw.accounting.tokens import TokenCounter
+from llmgw.state.local import Connection, listen, receive, send
 from llmgw.types.message import Message, TextPart, ToolCallPart
 from tests.waiting import until
 
@@ -99,3 +104,54 @@ def test_where_nobody_counts_a_worker_does_so_itself(
     counter = TokenCounter(tmp_path / "t.socket")
     assert [counter.text("hello world", "gpt-4") for _ in range(2)] == [2, 2]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_where_no_process_can_be_started_nobody_waits_for_one(
+    service: CountingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked is hung up on long before its patience ends; once there can be one, it is asked again."""
+    monkeypatch.setattr("llmgw.accounting.counting.service._PAUSE_S", 0.0)
+    with closing(CountingClient(service.path)) as client:
+        with monkeypatch.context() as broken:
+            broken.setattr(sys, "executable", "/nowhere/python")
+            with pytest.raises(Away) as refused:
+                client.counts("cl100k_base", ["hello world"])
+        assert "not answer" not in str(refused.value)
+
+        def counted() -> list[int]:
+            with suppress(Away):
+                return client.counts("cl100k_base", ["hello world"])
+            return []
+
+        assert until(counted, "it to count") == [2]
+
+
+def test_a_process_that_does_not_answer_is_asked_once(tmp_path: Path) -> None:
+    """However many connections rest, and whoever asks next: each would wait as long, and it has enough to do."""
+    both, asked = Barrier(2), Counter[str]()
+
+    def answer(connection: Connection) -> None:
+        with connection, suppress(EOFError, OSError):
+            while True:
+                said = receive(connection, Texts).texts[0]
+                asked[said] += 1
+                if said == "hello":
+                    both.wait()
+                    send(connection, Counts([1]))
+
+    path = tmp_path / "t.socket"
+    with (
+        closing(listen(path)) as listener,
+        ThreadPoolExecutor(4) as threads,
+        closing(CountingClient(path)) as client,
+    ):
+        two = [threads.submit(client.counts, "cl100k_base", ["hello"]) for _ in range(2)]
+        for _ in two:
+            threads.submit(answer, listener.accept()[0])
+        assert [each.result() for each in two] == [[1], [1]]
+        for resting in client._resting:
+            resting.settimeout(0.1)
+        for _ in range(2):
+            with pytest.raises(Away, match="not answer"):
+                client.counts("cl100k_base", ["on and on"])
+    assert asked == {"hello": 2, "on and on": 1}

@@ -8,7 +8,9 @@ from llmgw.context.integrity.chain_keys import ChainKeys
 from llmgw.context.opened import Opened
 from llmgw.context.storage.answers import Replay
 from llmgw.context.storage.names import ALL, Keys
+from llmgw.gateway.conversation import Conversation
 from llmgw.state.connection import State
+from llmgw.types.call import Call, ContextFacts
 from llmgw.types.context_errors import (
     ContextExpired,
     ContextFenced,
@@ -583,6 +585,47 @@ def test_a_commit_outlives_whoever_waits_for_it(store_url: str, *, sent: bool) -
         assert len(opened.history.turns) == 2
         await worker.say(C, "two")
         assert await Worker(state).texts(C) == ["once", "ok", "two", "answer to two"]
+
+    play(store_url, scene)
+
+
+def test_whoever_leaves_a_commit_has_nothing_more_to_end(store_url: str) -> None:
+    """It goes on behind a caller who is cancelled while the store is away; its lease and key stay till then."""
+
+    async def scene(state: State) -> None:
+        worker = Worker(state)
+        opened = await worker.lease(C, user("once"), create=True, key="k")
+        real, reached = worker.contexts.store.commit, asyncio.Event()
+        commits = 0
+
+        async def away(*arguments: Any) -> int:
+            nonlocal commits
+            commits += 1
+            if commits < 3:
+                reached.set()
+                raise StoreUnavailable("for a moment", retry_after_s=1.0)
+            return await real(*arguments)
+
+        worker.contexts.store.commit = away  # type: ignore[assignment]
+        waiting = asyncio.create_task(worker.answer(opened, assistant("ok")))
+        await reached.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        unused: Any = None
+        call = Call(
+            id="call_1", request_id="req_1", endpoint="", trace_id=1, span_id=2, chat_span_id=3,
+            started_ns=0, started_unix_ns=0,
+        )  # fmt: skip
+        conversation = Conversation(
+            worker.contexts, unused, unused, opened, unused, call, ContextFacts(id=C), unused
+        )
+        conversation.abandon()
+        await worker.contexts.release(opened, "left")
+        await worker.contexts.aftercare.aclose()
+        assert (commits, opened.settled) == (3, True)
+        assert await Worker(state).texts(C) == ["once", "ok"]
+        assert isinstance(await worker.open(C, user("once"), key="k"), Replay)
 
     play(store_url, scene)
 

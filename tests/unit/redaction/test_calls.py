@@ -1,7 +1,7 @@
 """Calls as they may be told of."""
 
 import pytest
-from llmgw.redaction.calls import tellable, tellable_operation
+from llmgw.redaction.calls import _is_known_plain, tellable, tellable_operation
 from llmgw.telemetry.traces import TraceBuilder
 from llmgw.types.call import Call, Caller
 from llmgw.types.operation import ContextOperation
@@ -56,6 +56,15 @@ def test_names_that_others_chose_lose_their_secrets(kind: str) -> None:
     assert secret not in str(told)
     assert (told.tags[0], told.context) == ("a", call.context)
     assert (call.alias, call.attempts[0].model, call.inner[0].alias) == (f"p/{secret}", secret, secret)
+
+
+def test_no_long_name_of_a_provider_is_remembered() -> None:
+    """What is known of the names that calls share takes a megabyte at most, whatever answers say they are of."""
+    tellable(known(answered_model="m" * 900, inner=[]))
+    before = _is_known_plain.cache_info().currsize
+    for number in range(3):
+        assert tellable(known(answered_model=f"{number}{'m' * 2_000}", inner=[])).alias == "fast"
+    assert _is_known_plain.cache_info().currsize == before
 
 
 def test_without_leave_only_what_sums_need_is_told() -> None:

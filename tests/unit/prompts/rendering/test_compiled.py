@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from llmgw.prompts.rendering import scan
 from llmgw.prompts.rendering.compiled import OUTPUT_MAX, TEXT_MAX, WITHDRAWN, Rendered, compile_prompt
+from llmgw.types.json import Json
 from llmgw.types.message import Message, TextPart
 from llmgw.types.prompt import Include, PromptContent, TemplateMessage
 from llmgw.types.prompt_errors import InputViolation, TemplateError, TemplateTooComplex
@@ -344,6 +345,20 @@ def test_variables_are_held_against_the_schema() -> None:
         prompt.render({"q": "abcd"})
     (violation,) = refused.value.violations
     assert (violation.pointer, violation.schema_pointer) == ("/q", "/properties/q/maxLength")
+
+
+@pytest.mark.parametrize(
+    ("variables", "remembered"),
+    [({"q": "a"}, True), ({"q": "a" * 300}, False), ({"q": "a", "n" * 300: ""}, False), ({"q": 1}, False)],
+)
+def test_what_short_variables_rendered_is_remembered(variables: dict[str, Json], *, remembered: bool) -> None:
+    """Of one version alone; what callers say at length, in values or in names, is kept by nobody."""
+    prompt, other = compile_prompt(content("{{ q }}")), compile_prompt(content("{{ q }}!"))
+    first = prompt.render(variables)
+    assert text_of(other.render(variables).before[0]) == f"{variables['q']}!"
+    again = prompt.render(variables)
+    assert again == first
+    assert (again is first) is remembered
 
 
 def test_answers_are_held_against_the_schema() -> None:
