@@ -153,8 +153,7 @@ class Conversation:
         folding = self._folding
         if folding is None:
             folding = self._folding = Folding()
-        for event in events:
-            folding.add(event)
+        folding.add(events)
 
     async def finish(self, raw: bytes, *, streamed: bool, whole: Completion | None = None) -> Details:
         """Store what was said and answered, and report on it; returns what the caller is told of that.
