@@ -139,6 +139,8 @@ class Conversation:
     def before(self) -> Before:
         """What is stored, as the estimate of a call that continues it must know it."""
         history = self.opened.history
+        if not history.course.shown:
+            return Before(history.course.bound)
         shown = {seq for seqs in history.course.shown.values() for seq in seqs}
         media = [part for seq in sorted(shown) for part in media_in(history.turns[seq].turn.parts)]
         return Before(history.course.bound, media)
