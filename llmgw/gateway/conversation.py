@@ -15,7 +15,7 @@ from llmgw.context.drafting import Draft
 from llmgw.context.integrity.blobs import media_in
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
-from llmgw.context.views.report import report_of, shortfall
+from llmgw.context.views.report import answered, report_of, shortfall
 from llmgw.gateway.checks import Checks, Tell
 from llmgw.gateway.counting import Counting
 from llmgw.gateway.echoes import ECHOING, echoed
@@ -331,7 +331,9 @@ class Conversation:
         return max(least, reported or 0), "pass"
 
     def _report(self, telling: Telling, tokens: TokenFacts, losses: Sequence[PartLoss]) -> Report:
-        opened = self.opened
+        opened, asked = self.opened, self._asked
+        if asked is not None and asked.losses == tuple(losses):
+            return answered(asked, self._checks.found, tokens, opened.policy.min_preservation)
         said = 0
         for draft in opened.said:
             if not draft.turn.summary:

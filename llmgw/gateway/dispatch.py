@@ -127,8 +127,9 @@ class Dispatch:
     async def _rounds(self, targets: Sequence[Target], opening: _Opening) -> Reply:
         failure: GatewayError | None = None
         again: list[tuple[Target, GatewayError]] = []
+        attempts = opening.call.attempts
         for target in targets:
-            if len(opening.call.attempts) == MAX_ATTEMPTS:
+            if len(attempts) == MAX_ATTEMPTS:
                 break
             try:
                 return await self._attempt(target, opening)
@@ -137,7 +138,7 @@ class Dispatch:
                 if isinstance(error, _MAY_PASS):
                     again.append((target, error))
         for target, before in again:
-            if len(opening.call.attempts) == MAX_ATTEMPTS or not await self._pause(target, before, opening):
+            if len(attempts) == MAX_ATTEMPTS or not await self._pause(target, before, opening):
                 break
             try:
                 return await self._attempt(target, opening)
