@@ -82,7 +82,9 @@ class Calibration:
 
     def learn(self, model: str, size: int, reported: int, messages: int = 1) -> None:
         """Take in what a provider reported of a request of `size` characters in so many messages."""
-        if size < max(TELLING, _SPOKEN * messages) or not size // _COARSEST <= reported <= size * _DENSEST:
+        if size < TELLING or size < _SPOKEN * messages:
+            return
+        if not size // _COARSEST <= reported <= size * _DENSEST:
             return
         ratio = reported / size
         known = self._models.get(model)
@@ -105,7 +107,7 @@ class Calibration:
         """
         if reported is None or not isinstance(invocation, ChatInvocation):
             return
-        if invocation.stored or invocation.options.context is not None:
+        if invocation.options.context is not None or invocation.stored:
             # What its caller said is the end of what was told, and the report is of all that.
             return
         messages = invocation.messages

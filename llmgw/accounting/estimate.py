@@ -125,12 +125,12 @@ def estimate(
     that, see `with_max_output`. `before` is the stored conversation that it continues.
     """
     match invocation:
+        case ChatInvocation():
+            bound = _chat(invocation, targets, default_output, before)
         case CountInvocation():
             return Estimate(input_tokens=0, output_tokens=0, nano=0)
         case EmbeddingInvocation(inputs=inputs):
             bound = Estimate(input_tokens=_PLAIN_REQUEST + _embedded(inputs), output_tokens=0, nano=None)
-        case ChatInvocation():
-            bound = _chat(invocation, targets, default_output, before)
         case _:
             assert_never(invocation)
     bound.nano = _dearest(targets, bound, at_s)
@@ -209,7 +209,8 @@ def text_bound(messages: Iterable[Message], media: list[MediaPart | OpaquePart])
         for part in message.parts:
             # Nearly all parts are such, and asking first whether this is one costs least.
             if part.__class__ is TextPart and not part.provider_details and part.seal is None:
-                tokens += _PART + _bytes(part.text)
+                text = part.text
+                tokens += _PART + (len(text) if text.isascii() else _bytes(text))
             else:
                 tokens += _PART + _part(part, media)
     return tokens
@@ -230,9 +231,9 @@ def _traits(kind: str, model: str) -> _Traits:
 
 def _traits_of(targets: Sequence[Target]) -> _Traits:
     """What any of them does."""
+    if len(targets) == 1:
+        return _traits(targets[0].kind, targets[0].model)
     found = [_traits(each.kind, each.model) for each in targets]
-    if len(found) == 1:
-        return found[0]
     return _Traits(
         any(each.framed for each in found),
         any(each.thinks_apart for each in found),
@@ -249,18 +250,21 @@ def _chat(
     tokens += before.tokens + text_bound(invocation.messages, media) + _declared(invocation)
     if invocation.preamble:
         tokens += text_bound(invocation.preamble, media)
+    passthrough = invocation.passthrough
     limit, choices = invocation.sampling.max_output_tokens, _choices(invocation)
     most = default_output if limit is None else limit
     output = most * choices
     if traits.thinks_apart:
         output += _THOUGHTS * choices
-    if "prediction" in invocation.passthrough:
+    if "prediction" in passthrough:
         # What was predicted in vain is charged as if it were answered.
-        output += _encoded(invocation.passthrough["prediction"]) * choices
+        output += _encoded(passthrough["prediction"]) * choices
     if media:
         seen = [each for each in media if isinstance(each, MediaPart)]
         tokens += max((media_bound(seen, each) for each in targets), default=0)
-    searches = _searches(invocation, unasked=traits.searches)
+    searches = SEARCHES if traits.searches else 0
+    if invocation.tools or passthrough:
+        searches = _searches(invocation, unasked=traits.searches)
     words_only = not (media or searches or before.tokens or invocation.stored or _caches(invocation))
     if searches:
         tokens = tokens * (searches + 1) + _FOUND * searches * (searches + 1) // 2
@@ -287,13 +291,11 @@ def _declared(invocation: ChatInvocation) -> int:
         tokens += _schema(json.encode(invocation.tools))
     if invocation.tool_choice is not None:
         tokens += _encoded(invocation.tool_choice)
-    match invocation.output_format:
-        case JsonSchemaFormat() | OpaqueFormat() as form:
-            tokens += _FORMAT + _schema(json.encode(form))
-        case None:
-            pass
-        case _:
-            tokens += _FORMAT
+    form = invocation.output_format
+    if form is not None:
+        tokens += _FORMAT
+        if isinstance(form, JsonSchemaFormat | OpaqueFormat):
+            tokens += _schema(json.encode(form))
     return tokens
 
 

@@ -15,10 +15,10 @@ from llmgw.context.drafting import Draft
 from llmgw.context.integrity.blobs import media_in
 from llmgw.context.kept import encode_json
 from llmgw.context.opened import Opened, Receipt
-from llmgw.context.views.report import report_of, shortfall
+from llmgw.context.views.report import answered, report_of, shortfall
 from llmgw.gateway.checks import Checks, Tell
 from llmgw.gateway.counting import Counting
-from llmgw.gateway.echoes import echoed
+from llmgw.gateway.echoes import ECHOING, echoed
 from llmgw.gateway.telling import Teller, Telling
 from llmgw.providers.base import Provider, UpstreamRequest
 from llmgw.types.call import Call, ContextFacts
@@ -139,6 +139,8 @@ class Conversation:
     def before(self) -> Before:
         """What is stored, as the estimate of a call that continues it must know it."""
         history = self.opened.history
+        if not history.course.shown:
+            return Before(history.course.bound)
         shown = {seq for seqs in history.course.shown.values() for seq in seqs}
         media = [part for seq in sorted(shown) for part in media_in(history.turns[seq].turn.parts)]
         return Before(history.course.bound, media)
@@ -153,8 +155,7 @@ class Conversation:
         folding = self._folding
         if folding is None:
             folding = self._folding = Folding()
-        for event in events:
-            folding.add(event)
+        folding.add(events)
 
     async def finish(self, raw: bytes, *, streamed: bool, whole: Completion | None = None) -> Details:
         """Store what was said and answered, and report on it; returns what the caller is told of that.
@@ -163,14 +164,18 @@ class Conversation:
             ContextFenced, ContextExpired, ContextErased, ContextTooLarge: nothing was stored.
             StoreUnavailable: it is not known whether it was.
         """
-        telling = self._told()
+        telling = self._telling
+        if telling is None:
+            raise RuntimeError("an answer came before anything was asked")
         self._whole = whole
         completion = whole or (self._folding or Folding()).completion(raw)
         kept_raw = None
         if raw and self.keeps_raw:
             kept_raw = await self._packed(raw) if streamed else self._contexts.keep_raw(self.opened, raw)
         answer = self._answer(telling, completion, kept_raw)
-        losses = [*telling.losses, *echoed(completion, telling.view, telling.before)]
+        losses = [*telling.losses]
+        if completion.protocol == ECHOING:
+            losses += echoed(completion, telling.view, telling.before)
         report = await self._settled(telling, completion, losses)
         receipt = await self._commit([*self.opened.said, answer], report)
         return self._told_caller(receipt, report)
@@ -215,11 +220,6 @@ class Conversation:
     async def remember(self, media_type: str, body: bytes) -> None:
         """Keep the answer's bytes for the next time the call's idempotency key comes."""
         await self._contexts.remember(self.opened, media_type, body)
-
-    def _told(self) -> Telling:
-        if self._telling is None:
-            raise RuntimeError("an answer came before anything was asked")
-        return self._telling
 
     def _answer(self, telling: Telling, completion: Completion, raw: RawAnswer | None) -> Draft:
         choice = completion.choices[0] if completion.choices else None
@@ -331,7 +331,9 @@ class Conversation:
         return max(least, reported or 0), "pass"
 
     def _report(self, telling: Telling, tokens: TokenFacts, losses: Sequence[PartLoss]) -> Report:
-        opened = self.opened
+        opened, asked = self.opened, self._asked
+        if asked is not None and asked.losses == tuple(losses):
+            return answered(asked, self._checks.found, tokens, opened.policy.min_preservation)
         said = 0
         for draft in opened.said:
             if not draft.turn.summary:
@@ -359,8 +361,9 @@ class Conversation:
         facts.losses, facts.violations = report.losses, report.violations
         facts.checks = report.checks
         facts.turns, facts.turns_sent = report.counts.turns, report.counts.turns_sent
-        facts.tokens = report.tokens.estimated if report.tokens is not None else 0
-        facts.window = (report.tokens.window if report.tokens is not None else None) or 0
+        tokens = report.tokens
+        if tokens is not None:
+            facts.tokens, facts.window = tokens.estimated, tokens.window or 0
         facts.fit = report.fit or ""
         before = self.opened.maker
         if before is not None:
@@ -376,7 +379,7 @@ class Conversation:
             "preservation": {
                 "verdict": report.verdict,
                 "score": report.score,
-                "losses": sorted({loss.code for loss in report.losses}),
+                "losses": sorted({loss.code for loss in report.losses}) if report.losses else [],
             },
         }
         if facts.forked_from is not None:

@@ -57,6 +57,10 @@ _MAY_PASS = (
 """Failures after which the same target may be asked again; a second timeout would only double the wait."""
 
 
+_NO_STREAM = ("text/html", "application/json")
+"""Kinds of successes that hold no events: hosts mislabel streams, but pages and JSON bodies are never one."""
+
+
 class _Opening:
     """One call while its first content is sought."""
 
@@ -123,8 +127,9 @@ class Dispatch:
     async def _rounds(self, targets: Sequence[Target], opening: _Opening) -> Reply:
         failure: GatewayError | None = None
         again: list[tuple[Target, GatewayError]] = []
+        attempts = opening.call.attempts
         for target in targets:
-            if len(opening.call.attempts) == MAX_ATTEMPTS:
+            if len(attempts) == MAX_ATTEMPTS:
                 break
             try:
                 return await self._attempt(target, opening)
@@ -133,7 +138,7 @@ class Dispatch:
                 if isinstance(error, _MAY_PASS):
                     again.append((target, error))
         for target, before in again:
-            if len(opening.call.attempts) == MAX_ATTEMPTS or not await self._pause(target, before, opening):
+            if len(attempts) == MAX_ATTEMPTS or not await self._pause(target, before, opening):
                 break
             try:
                 return await self._attempt(target, opening)
@@ -223,7 +228,9 @@ class Dispatch:
             provider.parser(opening.invocation, target),
             keep=opening.asking.keeps_raw,
         )
-        if status >= 300 or (request.framing == "sse" and not _may_stream(headers.get("content-type", ""))):
+        if status >= 300 or (
+            request.framing == "sse" and headers.get("content-type", "").startswith(_NO_STREAM)
+        ):
             try:
                 body = await response.read()
             finally:
@@ -283,8 +290,3 @@ def _traced(request: UpstreamRequest, call: Call, attempt: Attempt) -> UpstreamR
     if call.trace_state:
         headers.append(("tracestate", call.trace_state))
     return structs.replace(request, headers=tuple(headers))
-
-
-def _may_stream(media_type: str) -> bool:
-    """Whether a success may hold events: hosts mislabel streams, but pages and JSON bodies are never one."""
-    return not media_type.startswith(("text/html", "application/json"))

@@ -12,6 +12,8 @@ from llmgw.types.loss import SEVERITY, LossCode
 from llmgw.types.message import Details, Message
 from llmgw.types.preservation import PartLoss
 
+ECHOING: Final = "anthropic"
+"""The protocol whose answers say it."""
 _PATH: Final = re.compile(r"messages\.(\d{1,9})\.content\.(\d{1,9})")
 """How Anthropic names a block: https://platform.claude.com/docs/en/build-with-claude/preserved-thinking."""
 _LONGEST: Final = 200
@@ -23,7 +25,7 @@ def echoed(completion: Completion, view: View, before: Sequence[Message] = ()) -
     Anthropic lists `input_transformations`, and `applied_edits` of its own context management
     (https://platform.claude.com/docs/en/build-with-claude/context-editing).
     """
-    if completion.protocol != "anthropic":
+    if completion.protocol != ECHOING:
         return []
     details = _all_details(completion)
     losses = [

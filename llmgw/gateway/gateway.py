@@ -19,7 +19,7 @@ from llmgw.gateway.conversation import Conversation
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.dispatch import Dispatch
 from llmgw.gateway.linting import models_of
-from llmgw.gateway.outputs import InTime, Watch, ends_at, judged
+from llmgw.gateway.outputs import InTime, Watch, ends_at, is_judged, judged
 from llmgw.gateway.prompting import Prompted, Prompting
 from llmgw.gateway.reply import Reply
 from llmgw.gateway.token_counts import Count, TokenCounts
@@ -126,12 +126,12 @@ class Gateway:
         if isinstance(asked, CountInvocation):
             return Answered(await self._count(asked, call))
         now_ns = self._conversations.contexts.monotonic_ns
-        began_ns = now_ns()
+        began_ns = 0 if compiled is None else now_ns()
         reply = await self._open(asked, invocation, call)
         if isinstance(reply, Replay):
             return reply
         completion = await reply.completion()
-        if compiled is not None and isinstance(asked, ChatInvocation):
+        if compiled is not None and isinstance(asked, ChatInvocation) and is_judged(asked, compiled):
             ask = InTime(partial(self.ask, call), now_ns, ends_at(began_ns, asked, reply.target))
             completion = await judged(completion, asked, compiled, call, ask)
             if call.content is not None:
@@ -169,14 +169,14 @@ class Gateway:
         if not isinstance(invocation, ChatInvocation):
             raise UnsupportedParameter("only conversations have a context", param="llmgw.context")
         # Whoever cannot be answered at all takes no lease.
-        self._plan(alias, invocation)
+        targets = self._plan(alias, invocation)
         ask = partial(self.ask, call)
         opened = await self._conversations.open(invocation, context, call, ask, alias.policy)
         if isinstance(opened, Replay):
             # It was answered before, by whichever version served it then.
             call.prompt = None
             return opened
-        return await self._continued(alias, opened, call)
+        return await self._continued(targets, opened, call)
 
     async def compact(
         self, asker: Asker, options: ContextOptions, alias: str | None, keep_last: int, call: Call
@@ -237,10 +237,9 @@ class Gateway:
             reply.kept_by(verification)
         return reply
 
-    async def _continued(self, alias: Alias, conversation: Conversation, call: Call) -> Reply:
+    async def _continued(self, targets: tuple[Target, ...], conversation: Conversation, call: Call) -> Reply:
         """Open the answer to a call under its context's lease, which does not outlive a failure."""
         try:
-            targets = self._plan(alias, conversation.invocation)
             claim = await self._accounts.claim(call, conversation.invocation, targets, conversation.before)
             if isinstance(claim.invocation, ChatInvocation):
                 conversation.say(claim.invocation)

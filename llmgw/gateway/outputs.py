@@ -31,6 +31,12 @@ _MEND: Final = (
 )
 
 
+def is_judged(asked: ChatInvocation, compiled: CompiledPrompt) -> bool:
+    """Whether `judged` has anything to do: the version has a schema, or what was called is an API."""
+    prompt = asked.options.prompt
+    return compiled.content.output_schema is not None or (prompt is not None and bool(prompt.slug))
+
+
 async def judged(
     completion: Completion, asked: ChatInvocation, compiled: CompiledPrompt, call: Call, ask: Ask
 ) -> Completion:

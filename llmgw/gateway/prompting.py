@@ -40,6 +40,7 @@ PROMPT: Final = "prompt"
 _APART: Final = "anthropic"
 """The dialect with words and bounds of its own for how a model answers."""
 _NO_CONFIG: Final = PromptConfig()
+_NO_REASONING: Final = Reasoning()
 _INSTRUCTING: Final = frozenset({"system", "developer"})
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_NAME: Final = 64
@@ -82,28 +83,27 @@ class Prompting:
         ref = invocation.options.prompt
         if ref is None:
             raise RuntimeError("a call without a prompt was to be joined with one")
-        if not isinstance(invocation, ChatInvocation | CountInvocation):
+        counted = invocation if isinstance(invocation, CountInvocation) else None
+        chat = invocation if counted is None else counted.chat
+        if not isinstance(chat, ChatInvocation):
             raise UnsupportedParameter("only conversations have a prompt", param=PROMPT)
-        if ref.slug and invocation.options.context is not None:
+        context = invocation.options.context
+        if ref.slug and context is not None:
             raise InvalidRequest("an API continues no conversation", param="llmgw.context")
-        chat = invocation.chat if isinstance(invocation, CountInvocation) else invocation
-        compiled = self._compiled(ref, invocation.options.context, chat.user, call)
+        compiled = self._compiled(ref, context, chat.user, call)
         name = call.prompt.name if call.prompt is not None else ref.name
-        stored = invocation.options.context is not None
-        asked = joined(chat, compiled, ref.variables, name=name, stored=stored)
-        if isinstance(invocation, CountInvocation):
-            needs = {**asked.needs, **invocation.needs}
-            return Prompted(replace(invocation, model=asked.model, chat=asked, needs=needs), compiled)
-        return Prompted(asked, compiled)
+        asked = joined(chat, compiled, ref.variables, name=name, stored=context is not None)
+        if counted is None:
+            return Prompted(asked, compiled)
+        needs = {**asked.needs, **counted.needs}
+        return Prompted(replace(counted, model=asked.model, chat=asked, needs=needs), compiled)
 
     def _compiled(
         self, ref: PromptRef, context: ContextOptions | None, user: str | None, call: Call
     ) -> CompiledPrompt:
         started_ns = self._clock.monotonic_ns()
         tenant = call.caller.tenant if call.caller is not None else DEFAULT_TENANT
-        units = Units(
-            context=context.id if context is not None else None, user=user, tenant=tenant, call=call.id
-        )
+        units = Units(context.id if context is not None else None, user, tenant, call.id)
         resolved = self._prompts.snapshot.resolve(tenant, ref, units)
         call.prompt = facts_of(resolved, started_ns)
         try:
@@ -227,7 +227,7 @@ def _sampling(chat: ChatInvocation, config: PromptConfig, needs: dict[Feature, s
 def _reasoning(chat: ChatInvocation, config: PromptConfig, needs: dict[Feature, str]) -> Reasoning:
     given = chat.reasoning
     effort = config.reasoning_effort
-    if effort is None or given != Reasoning():
+    if effort is None or given != _NO_REASONING:
         return given
     if chat.wire == _APART:
         # There it is no need of a call that a model should think: one that cannot still answers.

@@ -4,8 +4,7 @@ An answer that continues a stored conversation is stored before its last events 
 finds it there.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from msgspec import structs
@@ -236,8 +235,9 @@ class Reply:
             self.call.content.settle(completion)
         if self._keeper is None:
             # Nobody adds to what the caller is told.
-            if self._claim is not None:
-                await self._claim.settle(self._heard)
+            settling = self._settling()
+            if settling is not None:
+                await settling
             return completion
         facts = await self._kept(completion)
         return structs.replace(completion, facts=facts) if facts else completion
@@ -277,17 +277,24 @@ class Reply:
 
     async def _kept(self, whole: Completion | None) -> Details:
         """Have the answer charged and kept; returns what the caller is told of that. `whole` is no stream."""
-        if self._keeper is None:
-            if self._claim is not None:
-                await self._claim.settle(self._heard)
-            return {}
         # Neither waits for the other, and one that fails leaves the other to its end.
-        settling = None if self._claim is None else asyncio.ensure_future(self._claim.settle(self._heard))
+        facts: Details = {}
+        settling: Awaitable[None] | None = None
         try:
-            return await self._keeper.finish(self._answer.all_raw, streamed=whole is None, whole=whole)
+            try:
+                settling = self._settling()
+            finally:
+                if self._keeper is not None:
+                    raw = self._answer.all_raw
+                    facts = await self._keeper.finish(raw, streamed=whole is None, whole=whole)
         finally:
             if settling is not None:
                 await settling
+        return facts
+
+    def _settling(self) -> Awaitable[None] | None:
+        """Have the answer charged, which what is returned waits for; None where there is nothing to wait for."""
+        return None if self._claim is None else self._claim.settle(self._heard)
 
     def _named(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """Give an answer the call's own id and time where the provider gave none: clients file answers by them."""

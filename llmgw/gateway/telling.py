@@ -114,10 +114,14 @@ class Teller:
         tools = f"{self.tools}{self._preamble.digest}"
         course, said = opened.history.course, opened.said
         words = course.words + self._tools_size + self._preamble.words
+        plain = course.plain and not fitted.how
+        messages = [*course.messages] if plain else []
         for draft in said:
-            words += draft.turn.words
-        if course.plain and not fitted.how and not any(is_special(draft.turn) for draft in said):
-            messages = [*course.messages, *(draft.turn.message for draft in said)]
+            turn = draft.turn
+            words += turn.words
+            messages.append(turn.message)
+            plain = plain and not is_special(turn)
+        if plain:
             view = View(messages=messages, turns=opened.turns)
             prefix = whole_prefix(tools)
         else:

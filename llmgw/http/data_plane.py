@@ -319,6 +319,10 @@ def error_headers(error: GatewayError) -> Headers:
 
 def _outcome(call: Call) -> Outcome:
     """How a call went, with those that were made for it."""
+    if not call.inner:
+        usage = call.usage
+        taken, answered = (0, 0) if usage is None else (usage.input_tokens or 0, usage.output_tokens or 0)
+        return Outcome(call.failed, taken, answered, call.total_ns // 1_000_000)
     used = [each.usage for each in (call, *call.inner) if each.usage is not None]
     return Outcome(
         failed=call.failed,

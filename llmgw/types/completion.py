@@ -96,8 +96,7 @@ def fold(events: Iterable[StreamEvent], raw: bytes = b"") -> Completion:
     if isinstance(events, list) and (plain := _plain(events, raw)) is not None:
         return plain
     folding = Folding()
-    for event in events:
-        folding.add(event)
+    folding.add(events)
     return folding.completion(raw)
 
 
@@ -295,18 +294,24 @@ class Folding:
         self._part: int | None = None
         """The choice and the part whose text goes on; none where the last event told of anything else."""
 
-    def add(self, event: StreamEvent) -> None:
-        """Take in the next event."""
-        # What most events are: text that goes on, beside what the last event had beside it.
-        if (
-            type(event) is TextDelta
-            and event.extra is self._beside
-            and event.choice == self._of
-            and event.part == self._part
-            and event.logprobs is None
-        ):
-            self._text.append(event.text)
-            return
+    def add(self, events: Iterable[StreamEvent]) -> None:
+        """Take in the next events."""
+        text, beside, of, part = self._text, self._beside, self._of, self._part
+        for event in events:
+            # What most events are: text that goes on, beside what the last event had beside it.
+            if (
+                event.__class__ is TextDelta
+                and event.part == part
+                and event.extra is beside
+                and event.choice == of
+                and event.logprobs is None
+            ):
+                text.append(event.text)
+            else:
+                self._add(event)
+                text, beside, of, part = self._text, self._beside, self._of, self._part
+
+    def _add(self, event: StreamEvent) -> None:
         self._part = None
         match event:
             case Start():

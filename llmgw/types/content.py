@@ -72,15 +72,22 @@ class Content(Struct, kw_only=True):
         folding = self.folding
         if folding is None:
             folding = self.folding = Folding()
+        most, heard = self.max_bytes + _SPARE, self.heard
+        taken: list[StreamEvent] = []
         for event in events:
-            match event:
-                case TextDelta(text=text) | RefusalDelta(text=text) | ReasoningDelta(text=text):
-                    self.heard += max(len(text), 1)
-                case ToolCallDelta(arguments=text):
-                    self.heard += max(len(text), 1)
-                case Finish():
-                    self.complete = True
-                case _:
-                    self.heard += 1
-            if not self.overheard or isinstance(event, Finish):
-                folding.add(event)
+            if event.__class__ is TextDelta:
+                heard += len(event.text) or 1
+            else:
+                match event:
+                    case RefusalDelta(text=text) | ReasoningDelta(text=text) | ToolCallDelta(arguments=text):
+                        heard += len(text) or 1
+                    case Finish():
+                        self.complete = True
+                        taken.append(event)
+                        continue
+                    case _:
+                        heard += 1
+            if heard <= most:
+                taken.append(event)
+        self.heard = heard
+        folding.add(taken)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from llmgw.context.kept import Kept
 from llmgw.context.views.fit import Fitted
 from llmgw.context.views.view import View
@@ -130,6 +132,14 @@ def report_of(
         tokens=tokens,
         fit=fitted.how or None,
     )
+
+
+def answered(
+    asked: Report, checks: Mapping[Check, CheckResult], tokens: TokenFacts, floor: float | None
+) -> Report:
+    """What was reported of a request, once it is answered and nothing more of the context was lost."""
+    verdict = _verdict(asked.losses, checks, asked.score, floor)
+    return replace(asked, verdict=verdict, checks=dict(checks), tokens=tokens)
 
 
 def _sent(turns: int, skipped: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -28,7 +28,7 @@ from llmgw.gateway.accounts.wanted import Wanted, counting_alone, reservation_of
 from llmgw.policy.rules.rules import Rules
 from llmgw.policy.signals.signals import Signals
 from llmgw.policy.spending.local import LocalLimits
-from llmgw.policy.spending.rooms import after_refusal, after_settling, allotment
+from llmgw.policy.spending.rooms import after_refusal, allotment
 from llmgw.policy.spending.spending import Spending
 from llmgw.state.identity import StoreIdentity
 from llmgw.types.call import ANYBODY, AdmissionFacts, Call
@@ -224,17 +224,15 @@ class Accounts:
         except JournalUnavailable as error:
             raise _journal_refuses() from error
 
-    async def settle(self, claim: Claim, heard: Heard) -> None:
+    def settle(self, claim: Claim, heard: Heard) -> Awaitable[None]:
         """Charge a claim whose call was answered; whoever waits may be cancelled, it is charged all the same."""
         if claim.unreported(heard):
-            await asyncio.shield(self._care.begin(self._charged(claim, heard)))
-        else:
-            # All of it is written down and handed on before the first wait.
-            await self._charge(claim)
+            return asyncio.shield(self._care.begin(self._charged(claim, heard)))
+        return self._charge(claim)
 
-    async def fail(self, claim: Claim) -> None:
-        """End a claim whose call no target answered."""
-        await asyncio.shield(self._care.begin(self._failed(claim)))
+    def fail(self, claim: Claim) -> Awaitable[None]:
+        """End a claim whose call no target answered, whoever waits for that."""
+        return asyncio.shield(self._care.begin(self._failed(claim)))
 
     def end_later(self, claim: Claim, heard: Heard) -> None:
         """End a claim behind the back of its call, whose answer broke off."""
@@ -335,24 +333,18 @@ class Accounts:
         await self._counting.fill_in(claim, heard)
         await self._charge(claim)
 
-    async def _charge(self, claim: Claim) -> None:
-        """Charge what the attempts cost, as far as that is known."""
+    def _charge(self, claim: Claim) -> Awaitable[None]:
+        """Charge what the attempts cost, as far as that is known.
+
+        It is written down and handed on at once; what is returned ends when the store or the medium has it.
+        """
         if claim.bound:
             self._leave(claim)
         reservation, charge = charge_of(claim.call, claim.attempts, claim.reservation)
         receipt = self._put(Kind.RESULT, reservation.operation, result_bytes(reservation, charge))
         if not claim.bound:
-            await self.settler.settle_behind(reservation, charge, receipt)
-        elif await self.settler.settle(reservation, charge, receipt):
-            told = claim.call.allotment
-            if told is not None:
-                unused = reservation.tokens - charge.input_tokens - charge.output_tokens
-                claim.call.allotment = after_settling(
-                    told, unused, reservation.estimate_nano - charge.cost_nano
-                )
-        elif receipt is not None:
-            with contextlib.suppress(JournalUnavailable):
-                await receipt
+            return self.settler.settle_behind(reservation, charge, receipt)
+        return claim.taken(charge, receipt, self.settler.settle(reservation, charge, receipt))
 
     def _leave(self, claim: Held) -> None:
         self._tending.end(claim)

@@ -1,10 +1,14 @@
 """One call's claim on what its caller may use: made before a provider is asked, ended once it has answered."""
 
+import contextlib
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
 
 from llmgw.accounting.counted import Heard
 from llmgw.accounting.journal.journal import Receipt
-from llmgw.policy.spending.values import Reservation
+from llmgw.accounting.journal.status import JournalUnavailable
+from llmgw.policy.spending.rooms import after_settling
+from llmgw.policy.spending.values import Charge, Reservation
 from llmgw.types.call import Attempt, Call
 from llmgw.types.errors import (
     ClientGone,
@@ -152,13 +156,14 @@ class Claim(Held):
         if self.unheard and self.reservation.budgets and self._receipt is not None:
             await self._accounts.durable(self._receipt)
 
-    async def settle(self, heard: Heard) -> None:
+    def settle(self, heard: Heard) -> Awaitable[None] | None:
         """Charge an answer that is whole; `heard` is what it says, for providers that do not count.
 
-        Returns once the store or the disk has it.
+        It is charged at once; what is returned ends when the store or the disk has it. None where this had ended.
         """
-        if self._end():
-            await (self._accounts.fail(self) if self.free else self._accounts.settle(self, heard))
+        if not self._end():
+            return None
+        return self._accounts.fail(self) if self.free else self._accounts.settle(self, heard)
 
     async def fail(self) -> None:
         """End a call that no target answered: give back what it took, or charge what the attempts cost."""
@@ -169,6 +174,19 @@ class Claim(Held):
         """End a call whose answer broke off or that nobody waits for, behind its back."""
         if self._end():
             self._accounts.end_later(self, heard or Heard())
+
+    async def taken(self, charge: Charge, receipt: Receipt | None, taking: Awaitable[bool]) -> None:
+        """Return once the store has taken the charge, and tell the call what it leaves; or once the medium has."""
+        if await taking:
+            told, reservation = self.call.allotment, self.reservation
+            if told is not None:
+                unused = reservation.tokens - charge.input_tokens - charge.output_tokens
+                self.call.allotment = after_settling(
+                    told, unused, reservation.estimate_nano - charge.cost_nano
+                )
+        elif receipt is not None:
+            with contextlib.suppress(JournalUnavailable):
+                await receipt
 
     def renewed(self, reservation: Reservation) -> None:
         """Go on under another reservation, for the attempts that follow."""

@@ -5,6 +5,7 @@ from collections import deque
 from typing import Final
 
 from llmgw.accounting.journal.journal import Receipt
+from llmgw.accounting.journal.status import JournalUnavailable
 from llmgw.policy.spending.values import Charge, Reservation
 
 PATIENCE_S: Final = 0.01
@@ -39,6 +40,21 @@ class Ended:
         if not self.proven.done():
             self.taken = taken
             self.proven.set_result(None)
+
+    async def by_store(self) -> bool:
+        """Return whether the store has taken it, once that is known."""
+        await self.proven
+        return self.taken
+
+    async def by_either(self) -> None:
+        """Return once the store or the medium has it, whichever comes first.
+
+        And also where neither takes it, which nothing can be done about here.
+        """
+        try:
+            await self.proven
+        except JournalUnavailable:
+            return
 
     def hurry(self) -> None:
         """Have the medium prove it soon, where that would do."""

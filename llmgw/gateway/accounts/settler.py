@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from llmgw.accounting.detail import unverified_detail
@@ -126,30 +126,24 @@ class Settler:
         """Settle what the journal has: it could not be read before."""
         self._behind = True
 
-    async def settle(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> bool:
+    def settle(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> Awaitable[bool]:
         """Charge an operation now; False where the store did not take it, which is then done later.
 
-        It is charged though whoever waits leaves. `receipt` is the journal's for the result; without one, memory
-        keeps it.
+        It is charged though nobody waits. `receipt` is the journal's for the result; without one, memory keeps it.
         """
         if not self._tasks or self._closing.is_set():
-            return await self._settle_alone(reservation, charge, receipt)
+            return self._settle_alone(reservation, charge, receipt)
         ended = Ended(reservation, charge, receipt, bound=True)
         self._queue.add(ended)
-        await ended.proven
-        return ended.taken
+        return ended.by_store()
 
-    async def settle_behind(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> None:
-        """Charge an operation behind its call; returns once the store or the medium has it, whichever comes first.
-
-        And also where neither takes it, which nothing can be done about here.
-        """
+    def settle_behind(
+        self, reservation: Reservation, charge: Charge, receipt: Receipt | None
+    ) -> Awaitable[None]:
+        """Charge an operation behind its call, though nobody waits; ends as `Ended.by_either` does."""
         ended = Ended(reservation, charge, receipt, bound=False)
         self._queue.add(ended)
-        try:
-            await ended.proven
-        except JournalUnavailable:
-            return
+        return ended.by_either()
 
     async def _settle_alone(self, reservation: Reservation, charge: Charge, receipt: Receipt | None) -> bool:
         if await self._post(reservation, charge):
