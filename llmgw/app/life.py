@@ -7,6 +7,10 @@ import signal
 
 from llmgw.app.shared import give_back
 from llmgw.context.contexts import Contexts
+from llmgw.gateway.preamble import forget_preambles
+from llmgw.prompts.rendering.compiled import forget_renderings
+from llmgw.providers.openai.places import forget_places
+from llmgw.upstream.request import forget_heads
 
 
 async def sweep(contexts: Contexts) -> None:
@@ -14,7 +18,19 @@ async def sweep(contexts: Contexts) -> None:
     while True:
         await asyncio.sleep(60)
         contexts.histories.sweep()
+        forget_lately()
         await asyncio.to_thread(give_back)
+
+
+def forget_lately() -> None:
+    """Forget what calls said lately, and how targets are asked: words of callers, and keys that may be old by now.
+
+    Used or not, as all of it is made again in microseconds.
+    """
+    forget_renderings()
+    forget_preambles()
+    forget_places()
+    forget_heads()
 
 
 def supervisor() -> int:

@@ -56,6 +56,11 @@ class Preamble:
         ]
 
 
+_NONE: Final = Preamble(())
+_LATELY: Final[dict[int, Preamble]] = {}
+"""By the `id` of their messages, which they hold."""
+
+
 def preamble_of(messages: tuple[Message, ...]) -> Preamble:
     """The preamble of a call; what a version says to the same variables is the same object, and looked at once."""
     if not messages:
@@ -71,9 +76,9 @@ def preamble_of(messages: tuple[Message, ...]) -> Preamble:
     return made
 
 
-_NONE: Final = Preamble(())
-_LATELY: Final[dict[int, Preamble]] = {}
-"""By the `id` of their messages, which they hold."""
+def forget_preambles() -> None:
+    """Remember no preamble: callers' words are in some, which stay no longer than they help."""
+    _LATELY.clear()
 
 
 def stands_behind(whole: Sequence[bytes], alone: Sequence[bytes]) -> bool:

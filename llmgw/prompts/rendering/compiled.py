@@ -44,6 +44,7 @@ __all__ = [
     "CompiledPrompt",
     "Rendered",
     "compile_prompt",
+    "forget_renderings",
 ]
 
 _SAID_MOST: Final = 128
@@ -71,6 +72,12 @@ _NUMBERS: Final = count(1)
 _SAID: Final[dict[_Key, Rendered]] = {}
 _SAID_LOCK: Final = Lock()
 """What was rendered lately, the oldest first; versions are rendered in threads, too."""
+
+
+def forget_renderings() -> None:
+    """Remember nothing of what was rendered: it has callers' words in it, which stay no longer than they help."""
+    with _SAID_LOCK:
+        _SAID.clear()
 
 
 class CompiledPrompt:

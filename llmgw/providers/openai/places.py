@@ -54,6 +54,11 @@ def place_of(target: Target) -> Place:
     return known
 
 
+def forget_places() -> None:
+    """Remember no target: some may be configured otherwise by now, and their old keys are of no more use."""
+    _KNOWN.clear()
+
+
 def _url(target: Target, path: str) -> str:
     endpoint = target.endpoint
     url = f"{endpoint.base_url.rstrip('/')}{path}"
