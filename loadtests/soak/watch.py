@@ -18,7 +18,7 @@ _BLOCK_S: Final = 20.0
 _SETTLING: Final = 0.3
 """The share of a worker's life in which its caches fill;"""
 _SETTLING_S: Final = 600.0
-"""but no less than this, in which it meets each kind of call and of fault: one that is younger proves nothing yet."""
+"""but no less than this, in which it meets each kind of call and of fault; one that is younger proves nothing."""
 
 
 class Worker(Struct, kw_only=True):
