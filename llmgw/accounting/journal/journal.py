@@ -40,8 +40,6 @@ from llmgw.accounting.journal.writer import Writer
 T = TypeVar("T")
 
 _END: Final = Kind.END
-_SHORT: Final = OPERATION_MAX // 4
-"""Characters of an operation that are surely few enough bytes."""
 _DAMAGES: Final = 100
 """Damages remembered, the latest."""
 
@@ -147,7 +145,7 @@ class Journal:
             or self._stalled is not None
             or self._writer.refusal is not None
             or self._waiting_bytes + size > self._backlog
-            or not 0 < len(record.operation) <= _SHORT
+            or not (0 < len(record.operation) <= OPERATION_MAX and record.operation.isascii())
             or record.kind is _END
         ):
             self._look_at(record, size)

@@ -428,6 +428,23 @@ def test_a_backlog_is_bounded(tmp_path: Path) -> None:
     run(work())
 
 
+@pytest.mark.parametrize("operation", ["", "a" * 256, "é" * 128, "\ud800"])
+def test_an_operation_that_cannot_be_written_is_refused_when_it_is_put(
+    tmp_path: Path, operation: str
+) -> None:
+    """Too long, empty, or no text: what is written together with others must not fail with them."""
+
+    async def work() -> None:
+        journal = await opened(tmp_path / "j")
+        with pytest.raises(ValueError):  # a text that cannot be encoded has words of its own
+            journal.put(intent(operation))
+        await journal.append(result("a"))
+        await journal.append(result("é" * 127))
+        await journal.aclose()
+
+    run(work())
+
+
 def test_a_disk_that_does_not_answer_stops_no_call_for_long(tmp_path: Path) -> None:
     """After `stall_s` who waits is told and new records are refused, until the disk has answered after all."""
 
