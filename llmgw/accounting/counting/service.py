@@ -95,7 +95,8 @@ class CountingService:
     def _served(self) -> int:
         """Run one process until it ends; returns what it ended with."""
         descriptor = self._listener.fileno()
-        module = ("-m", "llmgw.accounting.counting", str(descriptor), str(self._idle_s))
+        # Without modules out of the directory that the gateway was started in.
+        module = ("-P", "-m", "llmgw.accounting.counting", str(descriptor), str(self._idle_s))
         # By its path and not as a module: it ties the process to this thread before anything else is read.
         command = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), sys.executable, *module]
         try:

@@ -164,6 +164,7 @@ class Engine:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # no module out of the directory that the gateway was started in
             "-m",
             "llmgw.calllog.engine",
             stdin=asyncio.subprocess.PIPE,
