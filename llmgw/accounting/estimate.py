@@ -209,8 +209,7 @@ def text_bound(messages: Iterable[Message], media: list[MediaPart | OpaquePart])
         for part in message.parts:
             # Nearly all parts are such, and asking first whether this is one costs least.
             if part.__class__ is TextPart and not part.provider_details and part.seal is None:
-                text = part.text
-                tokens += _PART + (len(text) if text.isascii() else _bytes(text))
+                tokens += _PART + (len(part.text) if part.text.isascii() else _bytes(part.text))
             else:
                 tokens += _PART + _part(part, media)
     return tokens

@@ -117,10 +117,9 @@ class Teller:
         plain = course.plain and not fitted.how
         messages = [*course.messages] if plain else []
         for draft in said:
-            turn = draft.turn
-            words += turn.words
-            messages.append(turn.message)
-            plain = plain and not is_special(turn)
+            words += draft.turn.words
+            messages.append(draft.turn.message)
+            plain = plain and not is_special(draft.turn)
         if plain:
             view = View(messages=messages, turns=opened.turns)
             prefix = whole_prefix(tools)
@@ -276,9 +275,7 @@ class Teller:
                 return provider.build_request(self._stored(before, view, target), target)
             except UnsupportedParameter as refusal:
                 place = None if refusal.pointer is None else self._preamble.place(refusal.pointer)
-                if place is None or not self._is_stored(view, place):
-                    raise
-                if not without_part(view, place):
+                if place is None or not self._is_stored(view, place) or not without_part(view, place):
                     raise
         raise UnsupportedParameter(f"{target.name} refuses too much of this conversation")
 
