@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import threading
 from pathlib import Path
 from typing import Final
 
@@ -10,22 +9,23 @@ SETTLED_S: Final = 1.0
 """By when the server has its threads: it starts them once start-up is over."""
 
 _THREADS: Final = Path("/proc/self/task")
+_SERVERS: Final = "tokio"
+"""How the names of the server's threads begin that read and write connections."""
 
 
 def let_the_loop_run_on() -> None:
-    """Have no other thread of this process interrupt the calling one just because there is work for it.
+    """Have the server's threads not interrupt the event loop just because there is an answer to be sent.
 
-    The server's thread is woken with every answer. Where it took the loop's place at once, to send that one answer,
-    both were switched for each; let wait until the loop pauses or has had its slice, it sends many at once. Threads
-    that are started later are not concerned. Does nothing where the system has no such policy.
+    Where they took the loop's place at once, to send that one answer, both were switched for each; let wait until
+    the loop pauses or has had its slice, they send many at once. Other threads have reasons to be quick: they hold
+    what the loop waits for. Does nothing where the system has no such policy.
     """
     policy = getattr(os, "SCHED_BATCH", None)
     if policy is None:
         return
-    own = threading.get_native_id()
     # A thread may end meanwhile, and a sandbox may forbid it: calls then only cost more.
     with contextlib.suppress(OSError):
-        for thread in [int(each.name) for each in _THREADS.iterdir()]:
-            if thread != own:
-                with contextlib.suppress(OSError):
-                    os.sched_setscheduler(thread, policy, os.sched_param(0))
+        for thread in list(_THREADS.iterdir()):
+            with contextlib.suppress(OSError):
+                if (thread / "comm").read_text().startswith(_SERVERS):
+                    os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
