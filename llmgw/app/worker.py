@@ -29,6 +29,7 @@ from llmgw.app.parts import (
     open_metrics,
     open_recorder,
 )
+from llmgw.app.threads import SETTLED_S, let_the_loop_run_on
 from llmgw.gateway.accounts.counting import Counting
 from llmgw.gateway.conversations import Conversations
 from llmgw.gateway.gateway import Gateway
@@ -245,6 +246,9 @@ class Worker:
         gc.set_threshold(*COLLECTING)
         # The thread that encodes spans would else keep the loop from running for 5 ms at a time.
         sys.setswitchinterval(0.0005)
+        if self._handover is not None:
+            # The process is this worker's own, and so are its threads.
+            loop.call_later(SETTLED_S, let_the_loop_run_on)
         self._lag.start()
         try:
             yield
