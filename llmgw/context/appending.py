@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from llmgw.context.giving_back import given_back
 from llmgw.context.intake import Intake, examine
 from llmgw.context.kept import encode_json
 from llmgw.context.library import Actor, Library
@@ -63,15 +64,12 @@ class Appending:
         opened = await contexts.open(asker, options, messages, base, idempotency)
         if isinstance(opened, Replay):
             return await self._again(actor, context, opened)
-        try:
+        async with given_back(contexts, opened):
             intake = self._examined(opened, messages, within)
             take_in(contexts, opened, intake.said, wire, source="import", pinned=pinned)
             if not opened.said:
                 raise ContextViolation("there is nothing to add", intake.violations)
             await contexts.commit(opened, opened.said)
-        except BaseException:
-            contexts.release_later(opened, "refused")
-            raise
         info = await self._library.info(actor, context, op="")
         appended = Appended(context=info, added=len(opened.said), violations=intake.violations)
         await contexts.remember(opened, "application/json", encode_json(appended))

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from llmgw.context.birth import new_fields
 from llmgw.context.contexts import Contexts
 from llmgw.context.drafting import Draft, of_turn, seal
+from llmgw.context.giving_back import given_back
 from llmgw.context.ids import new_id
 from llmgw.context.integrity.frame import decode as decode_frame
 from llmgw.context.integrity.frame import meta_of
@@ -110,7 +111,7 @@ class Branches:
         opened = await self._contexts.open(asker, ContextOptions(id=context), (), base)
         if isinstance(opened, Replay):
             raise MergeConflict("this merge was made before")
-        try:
+        async with given_back(self._contexts, opened):
             ours = opened.history.turns
             common = _common(ours, theirs)
             moved = len(ours) > common
@@ -131,9 +132,6 @@ class Branches:
                 await self._contexts.commit(opened, drafts)
             else:
                 await self._contexts.release(opened, "merged")
-        except BaseException:
-            self._contexts.release_later(opened, "refused")
-            raise
         return await self._library.info(actor, context, op="")
 
     async def children(self, keys: Keys) -> list[str]:

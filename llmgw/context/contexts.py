@@ -220,9 +220,9 @@ class Contexts:
             self._leases.settle(opened)
             await self._leases.give_back(opened.keys, opened.lease, opened.idempotency, outcome)
 
-    def release_later(self, opened: Opened, outcome: str) -> None:
-        """Give a lease back behind the caller's back: for those who may not wait."""
-        self.aftercare.begin(self.release(opened, outcome))
+    def release_later(self, opened: Opened, outcome: str) -> "asyncio.Future[None]":
+        """Give a lease back whether or not anybody waits for it."""
+        return self.aftercare.begin(self.release(opened, outcome))
 
     async def remember(self, opened: Opened, media_type: str, body: bytes) -> None:
         """Keep the answer as it is about to be sent, for the next time the call's idempotency key comes.

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from llmgw.context.birth import new_fields
 from llmgw.context.clock import moment
 from llmgw.context.drafting import Draft
+from llmgw.context.giving_back import given_back
 from llmgw.context.integrity import bundle
 from llmgw.context.integrity.bundle import Bundle, BundleWriter, Head, StateLine
 from llmgw.context.integrity.lineage import Genesis
@@ -90,16 +91,13 @@ class Transfer:
         opened = await self._contexts.open(asker, ContextOptions(id=keys.context), (), base)
         if isinstance(opened, Replay):
             raise ContextExists("this bundle was taken over before")
-        try:
+        async with given_back(self._contexts, opened):
             opened.blobs.update(found.blobs)
             own = [replace(each, turn=replace(each.turn, home=keys.context)) for each in drafts]
             if own:
                 await self._contexts.commit(opened, own)
             else:
                 await self._contexts.release(opened, "empty")
-        except BaseException:
-            self._contexts.release_later(opened, "refused")
-            raise
         if found.state is not None:
             await self._states.take_over(actor, keys, found.state)
         return await self._library.info(actor, keys.context, op="")

@@ -1,6 +1,7 @@
 """Summing up a conversation on request: what is said stays stored, and is told by its summary from then on."""
 
 from llmgw.context.contexts import Contexts
+from llmgw.context.giving_back import given_back
 from llmgw.context.opened import Asker, Opened
 from llmgw.context.storage.answers import Replay
 from llmgw.context.views import fit
@@ -28,12 +29,9 @@ class Compacting:
         opened = await contexts.open(asker, options, (), contexts.settings.base(asker.tenant))
         if isinstance(opened, Replay):
             raise InternalError("a compaction has no idempotency key")
-        try:
+        async with given_back(contexts, opened):
             await self._write(opened, alias or opened.policy.summary_alias, keep_last)
             await contexts.commit(opened, opened.said)
-        except BaseException:
-            contexts.release_later(opened, "refused")
-            raise
 
     async def _write(self, opened: Opened, alias: str | None, keep_last: int) -> None:
         if alias is None:

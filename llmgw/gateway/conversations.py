@@ -1,5 +1,6 @@
 """Opening stored conversations for calls: the lease taken and what is said examined before anything is asked."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -103,7 +104,8 @@ class Conversations:
         try:
             return self._begun(invocation, options, call, facts, opened, ask)
         except BaseException:
-            contexts.release_later(opened, "refused")
+            # First, so that who says it better at once, of whichever worker, finds the context free.
+            await asyncio.shield(contexts.release_later(opened, "refused"))
             raise
 
     async def again(self, options: CallOptions, call: Call) -> Replay | None:

@@ -121,7 +121,8 @@ def test_a_fork_goes_its_own_way_and_comes_back(desk: Desk) -> None:
         "POST", f"/contexts/{context}/merge", {"source": forked["id"], "strategy": "fast_forward"}
     )
     assert problem(refused)[:2] == (409, "merge_conflict")
-    assert desk.ask("POST", f"/contexts/{context}/merge", {"source": forked["id"]}).status == 200
+    merged = desk.ask("POST", f"/contexts/{context}/merge", {"source": forked["id"]})
+    assert merged.status == 200, merged.body
     assert desk.texts(context)[::2] == ["one", "two", "trunk", "branch"]
     twice = desk.ask("POST", f"/contexts/{context}/merge", {"source": forked["id"]})
     assert problem(twice)[:2] == (409, "merge_conflict")

@@ -19,6 +19,7 @@ from llmgw.types.context_errors import (
     IdempotencyInFlight,
     IdempotencyReused,
     IntegrityFailed,
+    MergeConflict,
     RevisionMismatch,
     RevisionRequired,
 )
@@ -320,6 +321,34 @@ def test_a_released_lease_leaves_nothing(store_url: str) -> None:
         again = await worker.lease(C, user("hello"), key="k")
         assert not again.lease.again
         await worker.answer(again, assistant("hi"))
+
+    play(store_url, scene)
+
+
+def test_a_refusal_is_told_once_its_lease_is_given_back(store_url: str) -> None:
+    """Who is refused and asks again at once, of another worker, does not meet the refused call's lease."""
+
+    async def scene(state: State) -> None:
+        worker = Worker(state)
+        await worker.say(C, "begin")
+        real = worker.contexts.store.release
+        reached, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(*arguments: Any) -> bool:
+            reached.set()
+            await may_go_on.wait()
+            return await real(*arguments)
+
+        worker.contexts.store.release = slow  # type: ignore[method-assign]
+        merging = asyncio.create_task(
+            worker.archive.branches.merge(worker.actor, C, C, "append", op="of_itself")
+        )
+        await reached.wait()
+        assert not merging.done()
+        may_go_on.set()
+        with pytest.raises(MergeConflict):
+            await merging
+        await Worker(state).lease(C, user("again"))
 
     play(store_url, scene)
 
