@@ -153,12 +153,16 @@ class Player:
     def __init__(self, peer: Peer, heard: Heard) -> None:
         self._peer = peer
         self._heard = heard
-        self._chunked = False
+        self._chunked = self._joined = False
         self._split = 0
+        self._held = b""
 
     async def play(self, answer: Answer) -> None:
         """Play the steps; an `EOFError` or `ConnectionError` says that the gateway closed first."""
-        for step in answer:
+        for step, following in itertools.zip_longest(answer, answer[1:]):
+            # What is said behind a whole body goes out with it: a moment later it could meet the next request.
+            behind = isinstance(step, Say) and isinstance(following, Say) and following.bare
+            self._joined = behind and not self._chunked
             await self._step(step)
         if self._chunked:
             await self._send(b"0\r\n\r\n")
@@ -203,6 +207,10 @@ class Player:
             await self._send(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
 
     async def _send(self, data: bytes) -> None:
+        data = self._held + data
+        self._held = data if self._joined else b""
+        if self._held:
+            return
         await self._peer.send(data)
         self._heard.sent += len(data)
         # The other side may look at each piece.
