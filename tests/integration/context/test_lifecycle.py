@@ -339,7 +339,7 @@ def test_a_refusal_is_told_once_its_lease_is_given_back(store_url: str) -> None:
             await may_go_on.wait()
             return await real(*arguments)
 
-        worker.contexts.store.release = slow  # type: ignore[method-assign]
+        worker.contexts.store.release = slow  # type: ignore[assignment]
         merging = asyncio.create_task(
             worker.archive.branches.merge(worker.actor, C, C, "append", op="of_itself")
         )
