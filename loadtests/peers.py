@@ -37,7 +37,9 @@ class LiteLLM(Subject):
         port = free_port()
         config = home / "litellm.yaml"
         config.write_text(yaml.safe_dump(_litellm_config(upstream_port)), encoding="utf-8")
-        command = [str(program or HOME / "litellm/bin/litellm"), "--config", str(config)]
+        # By its interpreter: the script itself names the directory where it was installed, which may have moved.
+        installed = [str(HOME / "litellm/bin/python"), str(HOME / "litellm/bin/litellm")]
+        command = [*([str(program)] if program else installed), "--config", str(config)]
         command += ["--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
         super().__init__("LiteLLM", cpus, command, home / "litellm.log", port)
         self.key = f"sk-{secrets.token_hex(24)}"
