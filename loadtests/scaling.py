@@ -27,8 +27,8 @@ class Costs(Struct, frozen=True, kw_only=True):
     Without other words: a call with limits, budgets and a stored conversation, of which docs/scaling.md tells.
     """
 
-    gateway_ms: float = 2.17
-    store_ms: float = 0.667
+    gateway_ms: float = 1.07
+    store_ms: float = 0.483
     trips: int = 4
     net_ms: float = 0.2
     provider_ms: float = 500.0
