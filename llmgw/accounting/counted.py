@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from llmgw.accounting.calibration import TELLING, Calibration, words_of
 from llmgw.accounting.tokens import TokenCounter
@@ -27,19 +27,27 @@ _CALL: Final = 7
 """Tokens of a tool call beside its name and arguments."""
 _UNREAD: Final = 32
 """Batches kept as they came: where the provider says what it used, as most do, none is ever looked into."""
+_MOST: Final = 1 << 21
+"""Characters kept of one answer, several times what the longest of any model has. One without end is passed on
+until its call's time is over, at hundreds of megabytes a second: nobody could keep and count all that."""
+
+_Pieces: TypeAlias = dict[tuple[int, str, int], list[str]]
+"""What was said, by choice, kind and place."""
 
 
 class Heard:
     """What came of an answer, kept while it comes: the words of each choice, and those of its tool calls.
 
-    Sealed thoughts, pictures, sound and embeddings are not in it: their tokens cannot be told from here.
+    Sealed thoughts, pictures, sound and embeddings are not in it: their tokens cannot be told from here. What comes
+    after more than any answer has is measured only, and taken to have as many tokens for a character as all before.
     """
 
-    __slots__ = ("_called", "_more", "_pieces", "_unread")
+    __slots__ = ("_called", "_heard", "_kept", "_more", "_pieces", "_unread")
 
     def __init__(self) -> None:
         self._more = False
-        self._pieces: dict[tuple[int, str, int], list[str]] = {}
+        self._heard = self._kept = 0
+        self._pieces: _Pieces = {}
         self._called: dict[tuple[int, int], str] = {}
         self._unread: list[Sequence[StreamEvent]] = []
 
@@ -77,14 +85,20 @@ class Heard:
         """
         self._read_all()
         words = sum(counter.text("".join(pieces), model) for pieces in self._pieces.values())
+        if self._heard > self._kept:
+            words = math.ceil(words * self._heard / self._kept)
         return words + sum(_CALL + counter.text(name, model) for name in self._called.values())
 
     def _read_all(self) -> None:
         for events in self._unread:
-            self._read(events)
+            if self._kept < _MOST:
+                self._read(events, self._pieces)
+                self._kept = self._heard
+            else:
+                self._read(events, {})
         self._unread.clear()
 
-    def _read(self, events: Sequence[StreamEvent]) -> None:
+    def _read(self, events: Sequence[StreamEvent], into: _Pieces) -> None:
         speaker = -1
         pieces: list[str] = []
         for event in events:
@@ -93,31 +107,35 @@ class Heard:
                 if event.text:
                     if event.choice != speaker:
                         speaker = event.choice
-                        pieces = self._pieces.setdefault((speaker, "said", 0), [])
+                        pieces = into.setdefault((speaker, "said", 0), [])
                     pieces.append(event.text)
+                    self._heard += len(event.text)
                     self._more = True
                 continue
             match event:
                 case RefusalDelta():
-                    self._piece(event.choice, "said", 0, event.text)
+                    self._piece(into, event.choice, "said", 0, event.text)
                 case ReasoningDelta():
-                    self._piece(event.choice, "thought", event.part, event.text)
+                    self._piece(into, event.choice, "thought", event.part, event.text)
                 case ToolCallDelta():
                     # Some hosts say the name again with each piece.
                     place = (event.choice, event.index)
                     self._called[place] = event.name or self._called.get(place, "")
-                    self._piece(event.choice, "call", event.index, event.arguments)
+                    self._piece(into, event.choice, "call", event.index, event.arguments)
                 case Opaque():
-                    self._piece(event.choice, "opaque", event.part, json.encode(event.value.value).decode())
+                    self._piece(
+                        into, event.choice, "opaque", event.part, json.encode(event.value.value).decode()
+                    )
                 case UsageReport():
                     self._more = False
                 case _:
                     pass
 
-    def _piece(self, choice: int, kind: str, part: int, text: str) -> None:
+    def _piece(self, into: _Pieces, choice: int, kind: str, part: int, text: str) -> None:
         if text:
             self._more = True
-            self._pieces.setdefault((choice, kind, part), []).append(text)
+            self._heard += len(text)
+            into.setdefault((choice, kind, part), []).append(text)
 
 
 def counted(

@@ -54,6 +54,28 @@ def test_pieces_count_as_the_text_they_are() -> None:
     assert found == Usage(input_tokens=COUNTER.chat(chat(), "gpt-4o"), output_tokens=2 * tokens(WORDS))
 
 
+def test_what_is_longer_than_any_answer_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer without end is kept up to its bound, and counted by what is known of its beginning."""
+    monkeypatch.setattr("llmgw.accounting.counted._MOST", 4 * len(WORDS))
+    heard = Heard()
+    read: list[str] = []
+    count = COUNTER.text
+
+    def noted(text: str, model: str) -> int:
+        read.append(text)
+        return count(text, model)
+
+    monkeypatch.setattr(COUNTER, "text", noted)
+    for _ in range(1_000):
+        heard.add([TextDelta(text=WORDS), ToolCallDelta(index=0, id="c", name="find", arguments=WORDS)])
+    assert heard.more
+    found = heard.tokens(COUNTER, "gpt-4o")
+    assert sum(map(len, read)) <= 6 * len(WORDS) + len("find")
+    assert found == pytest.approx(2_000 * tokens(WORDS), rel=0.02)
+    heard.add([UsageReport(usage=Usage(output_tokens=1))])
+    assert not heard.more
+
+
 def test_all_that_is_shown_counts() -> None:
     """Thoughts, refusals, calls of tools by name and arguments, and what only one protocol knows."""
     found = used(
