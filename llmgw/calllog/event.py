@@ -177,7 +177,7 @@ def event_of(call: Call, parent: str = "") -> CallEvent:
     # Members are set one by one: to name as many in one call costs three times as much.
     event: CallEvent = answered.__copy__()  # type: ignore[attr-defined]  # every msgspec.Struct has it
     event.ended_us = (call.started_unix_ns + total) // 1000
-    event.cost_nano = _count(call.cost_nano)
+    event.cost_nano = _count(call.own_cost_nano)
     event.duration_us = total // 1000
     event.overhead_us = max(0, total - call.waited_ns) // 1000
     if (usage := call.usage) is not None:

@@ -239,11 +239,20 @@ class Call(Struct, kw_only=True):
     @property
     def cost_nano(self) -> int | None:
         """Nano-USD of all attempts so far, and of the calls made for this one; None where nothing is known."""
-        if len(self.attempts) == 1 and not self.inner:
-            charge = self.attempts[0].charge
+        own = self.own_cost_nano
+        if not self.inner:
+            return own
+        known = [cost for inner in self.inner if (cost := inner.cost_nano) is not None]
+        return own if not known else sum(known) + (own or 0)
+
+    @property
+    def own_cost_nano(self) -> int | None:
+        """Nano-USD of its attempts alone: calls made for it are told of by themselves."""
+        attempts = self.attempts
+        if len(attempts) == 1:
+            charge = attempts[0].charge
             return None if charge is None else charge.nano
-        known = [attempt.charge.nano for attempt in self.attempts if attempt.charge is not None]
-        known += [cost for inner in self.inner if (cost := inner.cost_nano) is not None]
+        known = [attempt.charge.nano for attempt in attempts if attempt.charge is not None]
         return sum(known) if known else None
 
     @property

@@ -7,6 +7,7 @@ import pytest
 from llmgw.calllog.columns import CALL_COLUMNS, columns_of
 from llmgw.calllog.event import CallEvent, event_of
 from llmgw.types.call import Attempt, Call, Caller, ContextFacts
+from llmgw.types.money import Charge
 from llmgw.types.event import Usage
 from llmgw.types.prompt import PromptFacts
 
@@ -74,6 +75,19 @@ def test_an_event_tells_a_call_without_its_words() -> None:
     assert (event.verdict, event.checks_failed) == ("lost", ("c3",))
     assert (event.duration_us, event.overhead_us, event.first_content_us) == (4_000, 1_000, 2_000)
     assert event.ended_us == 1_700_000_000_004_000
+
+
+def test_what_calls_cost_adds_up_to_what_was_spent() -> None:
+    """A call that has others made for it has a row with its own cost, as each of them has one with theirs."""
+    outer, inner = finished(), finished()
+    outer.inner.append(inner)
+    for nano, call in ((5, outer), (7, inner)):
+        call.attempts[-1].charge = Charge(nano=nano, lines=(), source="local")
+    assert outer.cost_nano == 12
+    assert [event_of(call).cost_nano for call in (outer, inner)] == [5, 7]
+    outer.attempts.clear()
+    assert outer.cost_nano == 7
+    assert event_of(outer).cost_nano is None
 
 
 @pytest.mark.parametrize(
