@@ -7,8 +7,8 @@ import pytest
 from llmgw.calllog.columns import CALL_COLUMNS, columns_of
 from llmgw.calllog.event import CallEvent, event_of
 from llmgw.types.call import Attempt, Call, Caller, ContextFacts
-from llmgw.types.money import Charge
 from llmgw.types.event import Usage
+from llmgw.types.money import Charge
 from llmgw.types.prompt import PromptFacts
 
 IDS = {
