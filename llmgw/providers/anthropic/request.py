@@ -10,6 +10,7 @@ from llmgw.providers.anthropic.body import counted, foreign_body, native_body
 from llmgw.providers.anthropic.compaction import add_compaction
 from llmgw.providers.anthropic.marks import keep_latest_marks
 from llmgw.providers.base import Framing, UpstreamRequest
+from llmgw.providers.headers import credential_of
 from llmgw.providers.history import Written, behind_instructions, written
 from llmgw.types.invocation import ChatInvocation, CountInvocation
 from llmgw.types.json import Json
@@ -120,11 +121,7 @@ def _headers(chat: ChatInvocation, endpoint: Endpoint, betas: Sequence[str]) -> 
         headers |= {name.lower(): value for name, value in chat.headers}
     if betas:
         headers[_BETA] = _joined(headers.get(_BETA, ""), ",".join(betas))
-    if endpoint.api_key is not None and endpoint.auth != "none":
-        if endpoint.auth == "bearer":
-            headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"
-        else:
-            headers[endpoint.auth] = endpoint.api_key.reveal()
+    headers |= credential_of(endpoint)
     for given, value in endpoint.headers:
         name = given.lower()
         headers[name] = _joined(headers[name], value) if name == _BETA and name in headers else value

@@ -6,13 +6,14 @@ from urllib.parse import quote, urlencode
 from llmgw.providers.base import Framing, UpstreamRequest
 from llmgw.providers.gemini.body import chat_body, count_body
 from llmgw.providers.gemini.embeddings import embeddings_body
+from llmgw.providers.headers import headers_of
 from llmgw.providers.history import Written, behind_instructions, written
 from llmgw.types import json
 from llmgw.types.invocation import ChatInvocation, CountInvocation, EmbeddingInvocation
 from llmgw.types.json import Json
 from llmgw.types.loss import Losses
 from llmgw.types.message import Details
-from llmgw.types.target import Endpoint, Target
+from llmgw.types.target import Target
 
 _MODELS: Final = "models/"
 _TUNED: Final = ("tunedModels/", "endpoints/")
@@ -91,7 +92,7 @@ def _request(
     return UpstreamRequest(
         method="POST",
         url=f"{url}?{urlencode(query)}" if query else url,
-        headers=_headers(target.endpoint, "text/event-stream" if stream else "application/json"),
+        headers=headers_of(target.endpoint, "text/event-stream" if stream else "application/json"),
         body=told.body,
         framing=framing,
         losses=losses.noted(),
@@ -101,16 +102,3 @@ def _request(
         history_own=told.own,
         history_behind=told.behind,
     )
-
-
-def _headers(endpoint: Endpoint, accept: str) -> tuple[tuple[str, str], ...]:
-    """The headers of a request; the operator's own replace ours of the same name."""
-    headers = {"content-type": "application/json", "accept": accept, "accept-encoding": "identity"}
-    if endpoint.api_key is not None and endpoint.auth != "none":
-        if endpoint.auth == "bearer":
-            headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"
-        else:
-            headers[endpoint.auth] = endpoint.api_key.reveal()
-    for name, value in endpoint.headers:
-        headers[name.lower()] = value
-    return tuple(headers.items())

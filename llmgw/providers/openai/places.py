@@ -3,9 +3,10 @@
 from typing import Final
 from urllib.parse import quote, urlencode
 
+from llmgw.providers.headers import headers_of
 from llmgw.providers.openai.quirks import quirks_of
 from llmgw.types import json
-from llmgw.types.target import Endpoint, Target
+from llmgw.types.target import Target
 
 _MOST: Final = 256
 """Targets that are remembered: callers can name any model."""
@@ -34,8 +35,8 @@ class Place:
         self.quirks = quirks_of(target)
         self.chat_url = _url(target, self.quirks.chat_path)
         self.embeddings_url = _url(target, self.quirks.embeddings_path)
-        self.headers = _headers(endpoint, "application/json")
-        self.stream_headers = _headers(endpoint, "text/event-stream")
+        self.headers = headers_of(endpoint, "application/json")
+        self.stream_headers = headers_of(endpoint, "text/event-stream")
         self.head = json.encode({"model": target.model})
         self.opening = b'%b,"messages":[' % self.head[:-1]
 
@@ -67,16 +68,3 @@ def _url(target: Target, path: str) -> str:
     if endpoint.query:
         url = f"{url}{'&' if '?' in url else '?'}{urlencode(endpoint.query)}"
     return url
-
-
-def _headers(endpoint: Endpoint, accept: str) -> tuple[tuple[str, str], ...]:
-    """The headers of a request; the operator's own replace ours of the same name."""
-    headers = {"content-type": "application/json", "accept": accept, "accept-encoding": "identity"}
-    if endpoint.api_key is not None and endpoint.auth != "none":
-        if endpoint.auth == "bearer":
-            headers["authorization"] = f"Bearer {endpoint.api_key.reveal()}"
-        else:
-            headers[endpoint.auth] = endpoint.api_key.reveal()
-    for name, value in endpoint.headers:
-        headers[name.lower()] = value
-    return tuple(headers.items())
